@@ -1,0 +1,200 @@
+//! One observed request or login, normalised. The only record on the hot path, so the only one decoded in place.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::observable::shard_network;
+use crate::record::{Codec, DecodeError, EncodeError, header};
+use crate::topic::Topic;
+use crate::wire::{Wire, put_long, put_optional, put_text};
+use crate::{Millis, Provenance, Record};
+
+/// Longest uri an event carries, in bytes; the collector cuts what is longer.
+pub const URI_BYTES_MAX: usize = 8 * 1024;
+/// Longest of every other text an event carries, in bytes.
+pub const TEXT_BYTES_MAX: usize = 1024;
+
+/// One observed activity. See [`EventView`] for the meaning of the fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub event_id: Uuid,
+    pub source: String,
+    pub position: Option<i64>,
+    pub observed_at: Millis,
+    pub received_at: Option<Millis>,
+    pub client: IpAddr,
+    pub provenance: Provenance,
+    pub method: String,
+    pub host: Option<String>,
+    pub uri: String,
+    pub status: Option<i32>,
+    pub agent: Option<String>,
+    pub referer: Option<String>,
+    pub refused_by_us: bool,
+    pub probe: bool,
+}
+
+/// An event, borrowed from the message it came in. Absent is not empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventView<'a> {
+    /// A function of the source and its own position, so that a line shipped twice is one event.
+    pub event_id: Uuid,
+    /// Who saw it, one name per independent sequence of positions.
+    pub source: &'a str,
+    /// Where it stands in its source; absent where the publisher has no positions.
+    pub position: Option<i64>,
+    /// When it happened, by the source's clock.
+    pub observed_at: Millis,
+    /// When the collector first could read it; absent when published directly.
+    pub received_at: Option<Millis>,
+    /// The client, canonical.
+    pub client: IpAddr,
+    /// How `client` was learnt.
+    pub provenance: Provenance,
+    pub method: &'a str,
+    pub host: Option<&'a str>,
+    /// Path and query as sent, at most [`URI_BYTES_MAX`].
+    pub uri: &'a str,
+    pub status: Option<i32>,
+    pub agent: Option<&'a str>,
+    pub referer: Option<&'a str>,
+    /// Answered by a rule of ours: its status says nothing about the client.
+    pub refused_by_us: bool,
+    /// A verified probe of ours: never scored.
+    pub probe: bool,
+}
+
+static EVENT: LazyLock<Codec> = LazyLock::new(|| Codec::new(include_str!("../avro/event.avsc")));
+
+const PROVENANCES: [Provenance; 5] = [
+    Provenance::SocketPeer,
+    Provenance::ProxyAsserted,
+    Provenance::HeaderUntrusted,
+    Provenance::LogText,
+    Provenance::ExternalFeed,
+];
+
+impl Record for Event {
+    const TOPIC: Topic = Topic::Events;
+    type View<'a> = EventView<'a>;
+
+    fn decode(bytes: &[u8]) -> Result<EventView<'_>, DecodeError> {
+        let (fingerprint, datum) = header(bytes)?;
+        if fingerprint != EVENT.fingerprint() {
+            return Err(DecodeError::UnknownSchema { fingerprint });
+        }
+        let mut wire = Wire::new(datum);
+        let view = EventView {
+            event_id: id(wire.text()?)?,
+            source: wire.text()?,
+            position: wire.optional(Wire::long)?,
+            observed_at: wire.long()?,
+            received_at: wire.optional(Wire::long)?,
+            client: address(wire.text()?)?,
+            provenance: provenance(wire.long()?)?,
+            method: wire.text()?,
+            host: wire.optional(Wire::text)?,
+            uri: wire.text()?,
+            status: wire.optional(Wire::int)?,
+            agent: wire.optional(Wire::text)?,
+            referer: wire.optional(Wire::text)?,
+            refused_by_us: wire.boolean()?,
+            probe: wire.boolean()?,
+        };
+        wire.end()?;
+        view.within_limits()?;
+        Ok(view)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(EVENT.header());
+        put_text(out, self.event_id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        put_text(out, &self.source);
+        put_optional(out, self.position, put_long);
+        put_long(out, self.observed_at);
+        put_optional(out, self.received_at, put_long);
+        put_text(out, &self.client.to_string());
+        let provenance = PROVENANCES.iter().position(|known| *known == self.provenance);
+        put_long(out, provenance.expect("the table holds every provenance") as i64);
+        put_text(out, &self.method);
+        put_optional(out, self.host.as_deref(), put_text);
+        put_text(out, &self.uri);
+        put_optional(out, self.status, |out, status| put_long(out, i64::from(status)));
+        put_optional(out, self.agent.as_deref(), put_text);
+        put_optional(out, self.referer.as_deref(), put_text);
+        out.push(u8::from(self.refused_by_us));
+        out.push(u8::from(self.probe));
+        Ok(())
+    }
+
+    fn key(&self) -> String {
+        shard_network(self.client).to_string()
+    }
+
+    fn key_of(view: &EventView<'_>) -> String {
+        let mut key = String::with_capacity(24);
+        write!(key, "{}", shard_network(view.client)).expect("writing to a string cannot fail");
+        key
+    }
+}
+
+impl EventView<'_> {
+    /// An owned copy.
+    pub fn to_event(&self) -> Event {
+        Event {
+            event_id: self.event_id,
+            source: self.source.to_owned(),
+            position: self.position,
+            observed_at: self.observed_at,
+            received_at: self.received_at,
+            client: self.client,
+            provenance: self.provenance,
+            method: self.method.to_owned(),
+            host: self.host.map(str::to_owned),
+            uri: self.uri.to_owned(),
+            status: self.status,
+            agent: self.agent.map(str::to_owned),
+            referer: self.referer.map(str::to_owned),
+            refused_by_us: self.refused_by_us,
+            probe: self.probe,
+        }
+    }
+
+    fn within_limits(&self) -> Result<(), DecodeError> {
+        if self.uri.len() > URI_BYTES_MAX {
+            return Err(DecodeError::Invalid(format!("uri has {} bytes", self.uri.len())));
+        }
+        let texts = [
+            Some(self.source),
+            Some(self.method),
+            self.host,
+            self.agent,
+            self.referer,
+        ];
+        match texts.into_iter().flatten().find(|text| text.len() > TEXT_BYTES_MAX) {
+            Some(text) => Err(DecodeError::Invalid(format!("a text has {} bytes", text.len()))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn id(text: &str) -> Result<Uuid, DecodeError> {
+    Uuid::try_parse(text).map_err(|_| DecodeError::Invalid("event_id is not a UUID".to_owned()))
+}
+
+fn address(text: &str) -> Result<IpAddr, DecodeError> {
+    let address: IpAddr =
+        text.parse().map_err(|_| DecodeError::Invalid("client is not an IP address".to_owned()))?;
+    Ok(address.to_canonical())
+}
+
+fn provenance(index: i64) -> Result<Provenance, DecodeError> {
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| PROVENANCES.get(index).copied())
+        .ok_or_else(|| DecodeError::Malformed("provenance has no such symbol".to_owned()))
+}

@@ -1,0 +1,218 @@
+//! When a copy of the leases may be trusted, and when its owner must hold.
+//!
+//! Unknown is not empty. A reader that holds keeps every claim it has until that claim's `until`, adds nothing and
+//! removes only what is due. This file decides that from what was read; it reads nothing itself.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::effective::Applied;
+use crate::{Control, Epoch, Generation, Lease, LeaseEntry, Millis, Observable, Position, View};
+
+/// Most leases of an epoch not yet adopted that a reader keeps aside.
+const ASIDE_MAX: usize = 100_000;
+
+/// Why a reader holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// `leases` and `controls` were not yet read to their ends.
+    NotRead,
+    /// Nobody has said when the topics were made.
+    NoEpoch,
+    /// The topics are of another epoch than what is held.
+    OtherEpoch { held: Millis, found: Millis },
+    /// The end of a topic lies below what was already read.
+    EndBelow { reached: Position, end: Position },
+}
+
+/// What stands at a provider: who wrote it last, by epoch and position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub epoch: Millis,
+    pub position: Position,
+}
+
+/// Whether this reader may write to a provider, given the mark found there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayWrite {
+    /// Add and remove, and leave this mark.
+    All(Mark),
+    /// Remove what is due and leave the mark as it is.
+    OnlyDue,
+    /// Somebody who had read further wrote there: read on to `Position` first. Only what is due may go.
+    ReadOnTo(Position),
+}
+
+/// The leases and controls as far as they were read, and whether that may be acted upon.
+#[derive(Debug, Clone, Default)]
+pub struct Reader {
+    view: View,
+    epoch: Option<Millis>,
+    /// An epoch that the log or a provider shows and that does not follow from the one held.
+    foreign: Option<Millis>,
+    position: Position,
+    /// What was read when an end lay below it.
+    rewound: Option<(Position, Position)>,
+    complete: bool,
+    /// Leases of epochs that no epoch record has adopted yet.
+    aside: HashMap<Observable, Lease>,
+}
+
+impl Reader {
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    pub fn epoch(&self) -> Option<Millis> {
+        self.epoch
+    }
+
+    /// Whether both topics were once read to their ends: from then on the view answers, fresh or not.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Takes in the record of `leases` at `offset`. `Lower` means: a late write of somebody who was behind; whoever
+    /// folds that observable publishes what [`Reader::view`] holds again.
+    pub fn lease(&mut self, offset: i64, entry: LeaseEntry) -> Applied {
+        self.position.leases = offset + 1;
+        match entry {
+            LeaseEntry::Epoch(epoch) => {
+                self.take_epoch(&epoch);
+                Applied::Same
+            }
+            LeaseEntry::Lease(lease) => self.take_lease(lease),
+        }
+    }
+
+    /// Takes in the record of `controls` at `offset`.
+    pub fn control(&mut self, offset: i64, control: &Control, appended_at: Millis) {
+        self.position.controls = offset + 1;
+        self.view.apply_control(control, appended_at);
+    }
+
+    /// Moves past a record that could not be decoded.
+    pub fn skip(&mut self, position: Position) {
+        self.position.leases = self.position.leases.max(position.leases);
+        self.position.controls = self.position.controls.max(position.controls);
+    }
+
+    /// Learns where both topics end. A compacted topic may end behind its last record, so reaching the end counts.
+    pub fn ends(&mut self, end: Position) {
+        if end.leases < self.position.leases || end.controls < self.position.controls {
+            self.rewound = Some((self.position, end));
+        }
+    }
+
+    /// Learns that everything below `end` was read.
+    pub fn reached(&mut self, end: Position) {
+        if self.rewound.is_some() {
+            return;
+        }
+        self.skip(end);
+        self.complete = true;
+    }
+
+    /// Learns that the topics were made anew: the log is read again from its beginning, what is held stays.
+    pub fn restart(&mut self) {
+        self.rewound.get_or_insert((self.position, Position::default()));
+        self.position = Position::default();
+    }
+
+    /// Why this reader holds, if it does.
+    pub fn hold(&self) -> Option<Hold> {
+        if let Some((reached, end)) = self.rewound {
+            return Some(Hold::EndBelow { reached, end });
+        }
+        if !self.complete {
+            return Some(Hold::NotRead);
+        }
+        match (self.epoch, self.foreign) {
+            (Some(held), Some(found)) => Some(Hold::OtherEpoch { held, found }),
+            (None, _) => Some(Hold::NoEpoch),
+            (Some(_), None) => None,
+        }
+    }
+
+    /// Whether this reader may write to a provider that shows `mark`; `None` is a provider nobody wrote to.
+    pub fn may_write(&mut self, mark: Option<Mark>) -> MayWrite {
+        if let (Some(mark), Some(held)) = (mark, self.epoch)
+            && mark.epoch != held
+            && self.hold().is_none()
+        {
+            self.foreign = Some(mark.epoch);
+        }
+        match (self.hold(), self.epoch, mark) {
+            (None, Some(epoch), Some(mark)) if self.position.behind(mark.position) && mark.epoch == epoch => {
+                MayWrite::ReadOnTo(mark.position)
+            }
+            (None, Some(epoch), _) => MayWrite::All(Mark { epoch, position: self.position }),
+            _ => MayWrite::OnlyDue,
+        }
+    }
+
+    fn take_epoch(&mut self, record: &Epoch) {
+        let follows = match self.epoch {
+            None => true,
+            Some(held) => held == record.epoch || record.replaces.contains(&held),
+        };
+        if !follows {
+            self.foreign = Some(record.epoch);
+            return;
+        }
+        let adopted = self.epoch.is_some_and(|held| held != record.epoch);
+        self.epoch = Some(record.epoch);
+        let foreign_settled =
+            self.foreign.is_some_and(|found| found == record.epoch || record.replaces.contains(&found));
+        if foreign_settled {
+            self.foreign = None;
+        }
+        if adopted {
+            self.rewound = None;
+        }
+        for (_, lease) in std::mem::take(&mut self.aside) {
+            self.take_lease(lease);
+        }
+    }
+
+    fn take_lease(&mut self, lease: Lease) -> Applied {
+        let Generation { epoch, .. } = lease.generation;
+        if self.epoch.is_none_or(|held| held == epoch) && self.rewound.is_none() {
+            return self.view.apply(lease);
+        }
+        if self.epoch.is_some_and(|held| epoch < held) {
+            return Applied::Lower;
+        }
+        let held = self.aside.get(&lease.observable).map(|held| held.generation);
+        if held.is_none_or(|held| held <= lease.generation) && self.aside.len() < ASIDE_MAX {
+            self.aside.insert(lease.observable.clone(), lease);
+        }
+        Applied::Same
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::NotRead => f.write_str("leases and controls are not read to their ends yet"),
+            Hold::NoEpoch => {
+                f.write_str("leases holds no epoch record; run `perimeter bootstrap kafka`, which writes it")
+            }
+            Hold::OtherEpoch { held, found } => write!(
+                f,
+                "epoch {found} was found where {held} is held; if the topics were made anew on purpose, \
+                 run `perimeter bootstrap kafka --adopt`"
+            ),
+            Hold::EndBelow { reached, end } => write!(
+                f,
+                "leases and controls end at {}/{}, below {}/{} already read; if the topics were made anew on \
+                 purpose, run `perimeter bootstrap kafka --adopt`",
+                end.leases, end.controls, reached.leases, reached.controls
+            ),
+        }
+    }
+}
