@@ -82,6 +82,17 @@ pub trait Record: Sized + Send + 'static {
 
     /// The key that a decoded view must have come under.
     fn key_of(view: &Self::View<'_>) -> String;
+
+    /// The partition a decoded view must be in, where the record names it; else its key decides.
+    fn partition_of(view: &Self::View<'_>) -> Option<i32> {
+        let _ = view;
+        None
+    }
+
+    /// The partition this record must go to, where it names it; else its key decides.
+    fn partition(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// Sets the process-wide limits of the Avro library. The first call counts, so every `main` begins with it.
@@ -211,7 +222,35 @@ owned_record!(Decision, Topic::Decisions, DECISION, |record| text(&record.observ
 owned_record!(Enforcement, Topic::Enforcements, ENFORCEMENT, |record| text(&record.observable));
 owned_record!(Outcome, Topic::Outcomes, OUTCOME, |record| text(&record.observable));
 owned_record!(Control, Topic::Controls, CONTROL, |record| record.scope.clone());
-owned_record!(Snapshot, Topic::ScorerState, SNAPSHOT, |record| format!("{}/{}", record.partition, record.bucket));
+
+impl Record for Snapshot {
+    const TOPIC: Topic = Topic::ScorerState;
+    type View<'a> = Snapshot;
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        SNAPSHOT.decode(bytes)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        SNAPSHOT.encode(Self::TOPIC, self, out)
+    }
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.partition, self.bucket)
+    }
+
+    fn key_of(view: &Self) -> String {
+        view.key()
+    }
+
+    fn partition_of(view: &Self) -> Option<i32> {
+        Some(view.partition)
+    }
+
+    fn partition(&self) -> Option<i32> {
+        Some(self.partition)
+    }
+}
 
 impl Record for LeaseEntry {
     const TOPIC: Topic = Topic::Leases;

@@ -56,6 +56,33 @@ impl Topic {
     }
 }
 
+/// The partition of a key, as Java's client and librdkafka's `murmur2_random` choose it.
+pub fn partition_of_key(key: &[u8], partitions: i32) -> i32 {
+    ((murmur2(key) & 0x7fff_ffff) as i32) % partitions.max(1)
+}
+
+/// MurmurHash2, 32 bits, with the seed and tail order of Kafka's `Utils.murmur2`.
+fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut hash: u32 = 0x9747_b28c ^ data.len() as u32;
+    let mut chunks = data.chunks_exact(4);
+    for chunk in &mut chunks {
+        let mut k = u32::from_le_bytes(chunk.try_into().expect("chunks have four bytes")).wrapping_mul(M);
+        k ^= k >> 24;
+        hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
+    }
+    let tail = chunks.remainder();
+    if !tail.is_empty() {
+        for (index, byte) in tail.iter().enumerate() {
+            hash ^= u32::from(*byte) << (8 * index);
+        }
+        hash = hash.wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
 /// How old records leave a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -123,6 +150,15 @@ mod tests {
             assert!(TOPICS.iter().any(|spec| spec.name == topic.dead_letters()), "{}", topic.dead_letters());
         }
         assert_eq!(TOPICS.len(), 2 * Topic::ALL.len());
+    }
+
+    #[test]
+    fn keys_go_where_java_puts_them() {
+        // The hashes are those of Kafka's own test of `Utils.murmur2`.
+        for (key, hash) in [("21", -973_932_308_i32), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536)]
+        {
+            assert_eq!(murmur2(key.as_bytes()) as i32, hash, "{key}");
+        }
     }
 
     #[test]

@@ -1,1 +1,31 @@
-//! Placeholder while the walls go up.
+//! One step of the pipeline, and everything that such a step must not repeat.
+//!
+//! A service implements [`Stage`] and hands it to [`run`], which reads, decodes, publishes, dead-letters, commits and
+//! drains. [`follow`] keeps a copy of whole topics, [`Publisher`] sends single records, [`service`] is the frame of
+//! every `main`. Kafka has a twin in memory behind the same types ([`memory`]), for tests that must be repeatable.
+//! What is not here: any rule of a service, gRPC, Redis.
+
+pub mod admin;
+mod bus;
+pub mod config;
+mod follow;
+pub mod health;
+mod kafka;
+mod leases;
+pub mod memory;
+mod publisher;
+mod run;
+mod service;
+mod stage;
+mod worker;
+
+pub use bus::{Bus, From, Raw, ReadBack};
+pub use config::{ConfigError, Env};
+pub use follow::{Follow, Update, follow};
+pub use health::Health;
+pub use leases::{LEASE_TOPICS, Leases, LeasesSink};
+pub use publisher::{PublishError, Publisher};
+pub use run::{Assigned, Group, run};
+pub use service::{Clock, Config, Context, Tls, service};
+pub use stage::{Fault, Message, Outputs, Received, Stage};
+pub use worker::{Produced, Worker};

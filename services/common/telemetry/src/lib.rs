@@ -1,1 +1,99 @@
-//! Placeholder while the walls go up.
+//! Logs, metrics and traces of one process. What is not here: any record, any decision, any network but OTLP.
+//!
+//! Logs go to standard error, one line an event; metrics are rendered on demand for the admin port; traces leave by
+//! OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set, and cost nothing when it is not.
+
+use std::io::IsTerminal;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+/// The SDKs' own lines below a warning would drown ours.
+const QUIET: &str = "info,h2=warn,hyper=warn,tower=warn,tonic=warn,opentelemetry=warn,aws=warn,rdkafka=warn,librdkafka=warn";
+/// Upper bounds of the histograms, in seconds.
+const SECONDS_BUCKETS: [f64; 14] =
+    [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Where telemetry goes.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Name of the service, as traces show it.
+    pub service: String,
+    /// `tracing` directives that replace the default.
+    pub filter: Option<String>,
+    /// OTLP endpoint (gRPC), or no traces.
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Holds telemetry open; dropping it flushes what is left.
+pub struct Telemetry {
+    metrics: PrometheusHandle,
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Renders the process's metrics in Prometheus' text form.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}
+
+/// Installs logs, metrics and traces for this process. Call once; with an OTLP endpoint, inside a tokio runtime.
+pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
+    let filter = EnvFilter::try_new(config.filter.as_deref().unwrap_or(QUIET))
+        .context("could not read RUST_LOG; write for example 'info,executor=debug'")?;
+    let traces = config.otlp_endpoint.as_deref().map(|endpoint| tracer(&config.service, endpoint)).transpose()?;
+    let spans = traces
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("perimeter")));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(true)
+        .with_filter(filter);
+    tracing_subscriber::registry().with(spans).with(lines).try_init().context("could not install logging twice")?;
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("could not install metrics")?;
+    Ok(Telemetry { metrics, traces })
+}
+
+impl Telemetry {
+    pub fn metrics(&self) -> Metrics {
+        Metrics(self.metrics.clone())
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(traces) = &self.traces
+            && let Err(error) = traces.shutdown()
+        {
+            tracing::warn!(%error, "could not flush the last traces");
+        }
+    }
+}
+
+fn tracer(service: &str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .build()
+        .with_context(|| format!("could not use OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}"))?;
+    let resource = Resource::builder().with_service_name(service.to_owned()).build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}

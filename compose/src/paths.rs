@@ -1,0 +1,87 @@
+//! Where things lie: the workspace, its programs, and the folder of the world.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A file that only this workspace has; it tells the root from any other folder.
+const LANDMARK: &str = "compose/kafka/pom.xml";
+
+/// The folders that everything else is found from.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The workspace.
+    pub root: PathBuf,
+    /// `target/world`: whatever the world installs, writes and logs.
+    pub world: PathBuf,
+    /// Where cargo puts our programs, in the profile that this process was built in.
+    pub programs: PathBuf,
+}
+
+impl Paths {
+    /// Finds the workspace above this program, or above the current folder.
+    pub fn find() -> Result<Self> {
+        let program = std::env::current_exe().context("could not find this program's own path")?;
+        let here = std::env::current_dir().context("could not find the current folder")?;
+        let Some(root) = program.ancestors().chain(here.ancestors()).find(|folder| folder.join(LANDMARK).is_file())
+        else {
+            bail!("could not find the workspace; start this inside the folder that holds {LANDMARK}");
+        };
+        let programs = program.parent().context("could not find the folder of our programs")?;
+        Ok(Paths { root: root.to_owned(), world: root.join("target/world"), programs: programs.to_owned() })
+    }
+
+    /// One of our programs.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    /// The folder of logs.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.world.join("log").join(format!("{name}.log"))
+    }
+
+    /// The folder of certificates and keys.
+    pub fn certificates(&self) -> PathBuf {
+        self.world.join("certificates")
+    }
+
+    /// Whether this process was built in the release profile.
+    pub fn release(&self) -> bool {
+        self.programs.file_name().is_some_and(|folder| folder == "release")
+    }
+}
+
+/// Takes the world's folder for this process; held until dropped, released by the kernel whatever happens.
+pub fn lock(world: &Path) -> Result<File> {
+    std::fs::create_dir_all(world).with_context(|| format!("could not make {}", world.display()))?;
+    let path = world.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("could not open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another world is running from this folder; stop it (Ctrl-C where it was started), or use another checkout"
+        ),
+        Err(TryLockError::Error(error)) => Err(error).context("could not lock the world's folder"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lock;
+
+    #[test]
+    fn one_folder_holds_one_world() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        assert!(lock(folder.path()).unwrap_err().to_string().starts_with("another world is running"));
+        drop(held);
+        lock(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,93 @@
+//! The bus: Kafka, or its twin in memory, behind the same types.
+
+use anyhow::Result;
+use schemas::{DecodeError, Millis, Record, Topic};
+
+use crate::kafka::Kafka;
+use crate::memory::Log;
+use crate::publisher::Publisher;
+
+/// One record as bytes, borrowed from the client's buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'a> {
+    pub topic: Topic,
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp: Millis,
+    pub key: &'a [u8],
+    pub payload: &'a [u8],
+    /// W3C `traceparent`, if the record came with one.
+    pub trace: Option<&'a str>,
+}
+
+impl<'a> Raw<'a> {
+    /// Decodes the record and checks that its key and partition are its own.
+    pub fn decode<R: Record>(&self) -> Result<R::View<'a>, DecodeError> {
+        crate::worker::decode::<R>(self)
+    }
+}
+
+/// Where to begin reading a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Beginning,
+    /// The end as it is now.
+    End,
+    Offset(i64),
+    /// The first record of that time or later.
+    Since(Millis),
+}
+
+/// Kafka, or its twin in memory.
+#[derive(Clone)]
+pub enum Bus {
+    Kafka(Kafka),
+    Memory(Log),
+}
+
+impl Bus {
+    /// A bus over `properties` (librdkafka's names). Checks the properties; connects to nothing yet.
+    pub fn kafka(properties: Vec<(String, String)>) -> Result<Bus> {
+        Kafka::new(properties).map(Bus::Kafka)
+    }
+
+    /// The twin in memory; clones share the log.
+    pub fn in_memory(log: Log) -> Bus {
+        Bus::Memory(log)
+    }
+
+    /// Sends single records and waits for the broker's acknowledgement.
+    pub fn publisher(&self) -> Result<Publisher> {
+        match self {
+            Bus::Kafka(kafka) => Publisher::kafka(kafka),
+            Bus::Memory(log) => Ok(Publisher::memory(log.clone())),
+        }
+    }
+
+    /// Reads partitions from a place to their end, for restoring a state.
+    pub fn read_back(&self) -> ReadBack {
+        ReadBack { bus: self.clone() }
+    }
+}
+
+/// Reads back what was published, to its end as it is at the call. Blocks: for use while a stage is being opened.
+#[derive(Clone)]
+pub struct ReadBack {
+    bus: Bus,
+}
+
+impl ReadBack {
+    /// Calls `each` for every record of the partition from `from` to the end; answers the end.
+    pub fn read(
+        &self,
+        topic: Topic,
+        partition: i32,
+        from: From,
+        each: &mut dyn FnMut(Raw<'_>) -> Result<()>,
+    ) -> Result<i64> {
+        match &self.bus {
+            Bus::Kafka(kafka) => kafka.read_back(topic, partition, from, each),
+            Bus::Memory(log) => log.read_back(topic, partition, from, each),
+        }
+    }
+}

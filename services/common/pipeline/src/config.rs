@@ -1,0 +1,140 @@
+//! Reads a service's configuration from its environment, once, strictly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A configuration that cannot be used. The process ends with 64 and this sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{name} is not set; set it to {expected}")]
+    Missing { name: String, expected: &'static str },
+    #[error("{name}={value} cannot be read: {cause}; set it to {expected}")]
+    Unreadable { name: String, value: String, cause: String, expected: &'static str },
+    #[error("{names} is not a setting of this service; known are {known}")]
+    Unknown { names: String, known: String },
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The environment of one service: names that begin with its prefix, and a few shared ones.
+///
+/// Every name is asked for; a name with the prefix that nobody asked for is an error, so a misspelt setting is never
+/// silently a default.
+pub struct Env {
+    prefix: String,
+    values: BTreeMap<String, String>,
+    known: BTreeSet<String>,
+}
+
+impl Env {
+    /// `prefix` is the service's name; `values` is the process's environment, or a test's.
+    pub fn new(service: &str, values: impl IntoIterator<Item = (String, String)>) -> Self {
+        let prefix = format!("{}_", service.to_uppercase());
+        Env { prefix, values: values.into_iter().collect(), known: BTreeSet::new() }
+    }
+
+    /// The value of `<PREFIX>_<name>`, or `None`. Empty counts as not set.
+    pub fn optional<T>(&mut self, name: &str, expected: &'static str) -> Result<Option<T>, ConfigError>
+    where
+        T: FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let name = format!("{}{name}", self.prefix);
+        self.known.insert(name.clone());
+        let Some(value) = self.values.get(&name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        value.parse().map(Some).map_err(|error: T::Err| ConfigError::Unreadable {
+            name,
+            value: value.clone(),
+            cause: error.to_string(),
+            expected,
+        })
+    }
+
+    /// The value of `<PREFIX>_<name>`.
+    pub fn required<T>(&mut self, name: &str, expected: &'static str) -> Result<T, ConfigError>
+    where
+        T: FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let full = format!("{}{name}", self.prefix);
+        self.optional(name, expected)?.ok_or(ConfigError::Missing { name: full, expected })
+    }
+
+    /// The text of the file that `<PREFIX>_<name>` names.
+    pub fn file(&mut self, name: &str, expected: &'static str) -> Result<String, ConfigError> {
+        let path: PathBuf = self.required(name, expected)?;
+        std::fs::read_to_string(&path).map_err(|error| ConfigError::Unreadable {
+            name: format!("{}{name}", self.prefix),
+            value: path.display().to_string(),
+            cause: error.to_string(),
+            expected,
+        })
+    }
+
+    /// A setting shared by all services, without the prefix.
+    pub fn shared(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// librdkafka's properties: `KAFKA_SASL_USERNAME` is `sasl.username`.
+    pub fn kafka_properties(&self) -> Result<Vec<(String, String)>, ConfigError> {
+        if self.shared("KAFKA_BOOTSTRAP_SERVERS").is_none() {
+            let expected = "the brokers' addresses, for example broker-1:9092,broker-2:9092";
+            return Err(ConfigError::Missing { name: "KAFKA_BOOTSTRAP_SERVERS".to_owned(), expected });
+        }
+        let named = self.values.iter().filter_map(|(name, value)| {
+            let property = name.strip_prefix("KAFKA_")?;
+            Some((property.to_lowercase().replace('_', "."), value.clone()))
+        });
+        Ok(named.collect())
+    }
+
+    /// Refuses names with the prefix that nobody asked for.
+    pub fn finish(self) -> Result<(), ConfigError> {
+        let unknown = self.values.keys().filter(|name| name.starts_with(&self.prefix) && !self.known.contains(*name));
+        let names: Vec<&str> = unknown.map(String::as_str).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        Err(ConfigError::Unknown { names: names.join(", "), known: known.join(", ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        Env::new("scorer", pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_an_error_that_names_the_right_ones() {
+        let mut env = env(&[("SCORER_REPLCA", "1")]);
+        assert_eq!(env.optional::<u32>("REPLICA", "a number").unwrap(), None);
+        let error = env.finish().unwrap_err().to_string();
+        assert!(error.contains("SCORER_REPLCA") && error.contains("SCORER_REPLICA"), "{error}");
+    }
+
+    #[test]
+    fn an_unreadable_value_says_what_to_write() {
+        let error = env(&[("SCORER_REPLICA", "one")]).required::<u32>("REPLICA", "a number").unwrap_err();
+        assert!(error.to_string().contains("SCORER_REPLICA=one") && error.to_string().ends_with("a number"));
+    }
+
+    #[test]
+    fn kafka_names_become_librdkafka_properties() {
+        let env = env(&[("KAFKA_BOOTSTRAP_SERVERS", "b:9092"), ("KAFKA_SASL_USERNAME", "perimeter")]);
+        let properties = env.kafka_properties().unwrap();
+        assert!(properties.contains(&("sasl.username".to_owned(), "perimeter".to_owned())));
+        assert!(properties.contains(&("bootstrap.servers".to_owned(), "b:9092".to_owned())));
+    }
+
+    #[test]
+    fn brokers_are_required() {
+        let error = env(&[]).kafka_properties().unwrap_err().to_string();
+        assert!(error.starts_with("KAFKA_BOOTSTRAP_SERVERS is not set"), "{error}");
+    }
+}

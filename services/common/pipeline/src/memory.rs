@@ -1,0 +1,175 @@
+//! Kafka's twin in memory: topics, partitions, append times and committed offsets, without any thread.
+//!
+//! A test drives it step by step, so every run with the same seed is the same run. It promises what the pipeline
+//! relies on (order per partition, at-least-once, compaction that a reader must survive) and nothing more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use anyhow::Result;
+use schemas::{Millis, TOPICS, Topic};
+
+use crate::bus::{From, Raw};
+use crate::service::Clock;
+use crate::stage::Message;
+
+/// A log shared by everything that was given a clone.
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Mutex<Inner>>,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct Inner {
+    partitions: BTreeMap<(String, i32), Partition>,
+    committed: HashMap<(String, Topic, i32), i64>,
+    /// Answers to keyless records go round the partitions.
+    keyless: i32,
+}
+
+#[derive(Default)]
+struct Partition {
+    records: Vec<Stored>,
+    /// Offset of the first record that is still there.
+    base: i64,
+}
+
+#[derive(Clone)]
+struct Stored {
+    timestamp: Millis,
+    message: Message,
+}
+
+impl Log {
+    pub fn new(clock: Clock) -> Self {
+        Log { inner: Arc::new(Mutex::new(Inner::default())), clock }
+    }
+
+    /// Appends a message; answers its partition and offset.
+    pub fn append(&self, message: Message) -> (i32, i64) {
+        let count = TOPICS.iter().find(|spec| spec.name == message.topic).map_or(1, |spec| spec.partitions);
+        let mut inner = self.lock();
+        let partition = match message.partition {
+            Some(partition) => partition,
+            None if message.key.is_empty() => {
+                inner.keyless += 1;
+                inner.keyless % count
+            }
+            None => schemas::topic::partition_of_key(&message.key, count),
+        };
+        let timestamp = self.clock.now();
+        let stored = inner.partitions.entry((message.topic.clone(), partition)).or_default();
+        stored.records.push(Stored { timestamp, message });
+        (partition, stored.base + stored.records.len() as i64 - 1)
+    }
+
+    /// Calls `each` for up to `count` records from `offset`; answers the next offset.
+    pub fn poll(
+        &self,
+        topic: Topic,
+        partition: i32,
+        offset: i64,
+        count: usize,
+        each: &mut dyn FnMut(Raw<'_>),
+    ) -> i64 {
+        let (records, mut next) = {
+            let inner = self.lock();
+            let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else { return offset };
+            let from = usize::try_from(offset - stored.base).unwrap_or(0).min(stored.records.len());
+            let to = stored.records.len().min(from + count);
+            (stored.records[from..to].to_vec(), stored.base + from as i64)
+        };
+        for record in &records {
+            each(record.raw(topic, partition, next));
+            next += 1;
+        }
+        next
+    }
+
+    /// The next offset to be written.
+    pub fn end(&self, topic: Topic, partition: i32) -> i64 {
+        self.lock()
+            .partitions
+            .get(&(topic.name().to_owned(), partition))
+            .map_or(0, |stored| stored.base + stored.records.len() as i64)
+    }
+
+    pub fn commit(&self, group: &str, topic: Topic, partition: i32, next_offset: i64) {
+        self.lock().committed.insert((group.to_owned(), topic, partition), next_offset);
+    }
+
+    /// The committed offset of a group, 0 where it never committed.
+    pub fn committed(&self, group: &str, topic: Topic, partition: i32) -> i64 {
+        self.lock().committed.get(&(group.to_owned(), topic, partition)).copied().unwrap_or(0)
+    }
+
+    /// Everything in a topic, dead letters included, in partition and offset order.
+    pub fn messages(&self, topic: &str) -> Vec<(i32, i64, Message)> {
+        let inner = self.lock();
+        let of_topic = inner.partitions.iter().filter(|((name, _), _)| name == topic);
+        of_topic
+            .flat_map(|((_, partition), stored)| {
+                stored
+                    .records
+                    .iter()
+                    .enumerate()
+                    .map(move |(index, record)| (*partition, stored.base + index as i64, record.message.clone()))
+            })
+            .collect()
+    }
+
+    /// Deletes and makes a topic anew: empty, offsets from 0, group offsets kept as Kafka keeps them.
+    pub fn recreate(&self, topic: Topic) {
+        self.lock().partitions.retain(|(name, _), _| name != topic.name());
+    }
+
+    pub(crate) fn read_back(
+        &self,
+        topic: Topic,
+        partition: i32,
+        from: From,
+        each: &mut dyn FnMut(Raw<'_>) -> Result<()>,
+    ) -> Result<i64> {
+        let end = self.end(topic, partition);
+        let start = match from {
+            From::Beginning => 0,
+            From::End => end,
+            From::Offset(offset) => offset,
+            From::Since(time) => self.first_since(topic, partition, time),
+        };
+        let mut outcome = Ok(());
+        self.poll(topic, partition, start, usize::MAX / 2, &mut |raw| {
+            if outcome.is_ok() && raw.offset < end {
+                outcome = each(raw);
+            }
+        });
+        outcome.map(|()| end)
+    }
+
+    fn first_since(&self, topic: Topic, partition: i32, time: Millis) -> i64 {
+        let inner = self.lock();
+        let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else { return 0 };
+        let index = stored.records.iter().position(|record| record.timestamp >= time);
+        stored.base + index.unwrap_or(stored.records.len()) as i64
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Stored {
+    fn raw(&self, topic: Topic, partition: i32, offset: i64) -> Raw<'_> {
+        let trace = self.message.headers.iter().find(|(key, _)| *key == "traceparent");
+        Raw {
+            topic,
+            partition,
+            offset,
+            timestamp: self.timestamp,
+            key: &self.message.key,
+            payload: &self.message.payload,
+            trace: trace.and_then(|(_, value)| std::str::from_utf8(value).ok()),
+        }
+    }
+}
