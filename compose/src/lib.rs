@@ -6,9 +6,9 @@
 
 pub mod certificates;
 pub mod chaos;
-pub mod components;
 pub mod demo;
 pub mod description;
+pub mod envoy;
 pub mod http;
 pub mod install;
 pub mod kafka;
@@ -23,4 +23,5 @@ pub mod services;
 pub mod supervisor;
 pub mod terminal;
 pub mod verify;
+pub mod waf;
 pub mod world;

@@ -5,7 +5,7 @@
 //! thread of a single-threaded runtime, so that thread dies when this process does, however it dies.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -52,13 +52,10 @@ impl Program {
     /// Runs it to its end; an error ends with what it said last.
     pub async fn finish(&self, within: Duration) -> Result<()> {
         let mut child = self.start()?;
-        let status = match tokio::time::timeout(within, child.wait()).await {
-            Ok(status) => status.with_context(|| format!("could not wait for {}", self.name))?,
-            Err(_) => {
-                kill(child.id(), Signal::SIGKILL);
-                bail!("{} did not end within {} s:\n{}", self.name, within.as_secs(), tail(&self.log));
-            }
+        let Ok(status) = tokio::time::timeout(within, finish(&mut child)).await else {
+            bail!("{} did not end within {} s:\n{}", self.name, within.as_secs(), tail(&self.log));
         };
+        let status = status.with_context(|| format!("could not wait for {}", self.name))?;
         if !status.success() {
             bail!("{} failed ({status}):\n{}", self.name, tail(&self.log));
         }
@@ -71,6 +68,24 @@ pub fn bound_to_us(path: &Path) -> Command {
     let mut command = Command::new(WRAPPER);
     command.args(["--pdeathsig", "KILL", "--"]).arg(path).process_group(0).kill_on_drop(true);
     command
+}
+
+/// Waits for a program. If the wait is given up, the program's whole process group is killed.
+pub async fn finish(child: &mut Child) -> std::io::Result<ExitStatus> {
+    let mut group = Group(child.id());
+    let status = child.wait().await;
+    // It ended by itself, and its id may soon be somebody else's.
+    group.0 = None;
+    status
+}
+
+/// Kills a process group when dropped.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        kill(self.0, Signal::SIGKILL);
+    }
 }
 
 /// Sends a signal to a program's whole process group. A program that is already gone is no error.

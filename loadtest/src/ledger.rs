@@ -120,15 +120,17 @@ impl Ledger {
             Seeable::Decision(decision) => self.decision(decision, seen.published_at),
             Seeable::Lease(lease) => {
                 for claim in &lease.claims {
-                    if let Some(incident) = self.of_decision(claim.decision_id) {
+                    let incident = self.of_decision(claim.decision_id, &lease.observable, Some(claim.decided_at));
+                    if let Some(incident) = incident {
                         incident.lease(seen.published_at);
                     }
                 }
                 None
             }
             Seeable::Enforcement(enforcement) => {
-                let news = self.of_decision(enforcement.decision_id)?.enforcement(&enforcement);
-                news.then(|| News::Troubled(Box::new(enforcement)))
+                let Enforcement { decision_id, enforced_at, .. } = enforcement;
+                let incident = self.of_decision(decision_id, &enforcement.observable, Some(enforced_at))?;
+                incident.enforcement(&enforcement).then(|| News::Troubled(Box::new(enforcement)))
             }
             Seeable::Outcome(outcome) => self.outcome(outcome),
             Seeable::Unreadable { topic, error } => {
@@ -185,7 +187,8 @@ impl Ledger {
     }
 
     fn outcome(&mut self, outcome: Outcome) -> Option<News> {
-        let Some(incident) = self.of_decision(outcome.decision_id) else {
+        let incident = self.of_decision(outcome.decision_id, &outcome.observable, outcome.detected_at);
+        let Some(incident) = incident else {
             let news = outcome.effect == Effect::Effective;
             let after_ms = after_ms(&outcome, outcome.until);
             return news.then(|| News::Verified { outcome: Box::new(outcome), after_ms });
@@ -208,8 +211,22 @@ impl Ledger {
         detected_at.is_none_or(|at| at >= incident.begun_at - CLOCK_SLACK_MS).then_some(incident)
     }
 
-    fn of_decision(&mut self, decision_id: Uuid) -> Option<&mut Incident> {
-        self.incidents.get_mut(self.by_decision.get(&decision_id)?)
+    /// The incident of a decision. Topics are read side by side, so the decision itself may not have come yet: then
+    /// it is the incident at the observable, if `at` is not older.
+    fn of_decision(
+        &mut self,
+        decision_id: Uuid,
+        observable: &Observable,
+        at: Option<Millis>,
+    ) -> Option<&mut Incident> {
+        let known = self.by_decision.get(&decision_id).copied();
+        let id = match known {
+            Some(id) => id,
+            // Without a time it is an operator's: not an attacker's incident.
+            None => self.of_observable(observable, Some(at?))?.plan.id,
+        };
+        self.by_decision.insert(decision_id, id);
+        self.incidents.get_mut(&id)
     }
 }
 

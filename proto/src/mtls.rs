@@ -27,12 +27,15 @@ pub fn client(ca: &str, certificate: &str, key: &str, domain: &str) -> ClientTls
 /// The SPIFFE identity of whoever made the call.
 pub fn identity<T>(request: &Request<T>) -> Result<String, Status> {
     let certificates = request.peer_certs().ok_or_else(|| {
-        Status::unauthenticated("this call needs mutual TLS; connect to the mTLS port with your certificate")
+        Status::unauthenticated(
+            "this call needs mutual TLS; connect to the mTLS port with your certificate",
+        )
     })?;
-    certificates
-        .first()
-        .and_then(|certificate| spiffe_uri(certificate.as_ref()))
-        .ok_or_else(|| Status::unauthenticated("the certificate carries no SPIFFE URI such as spiffe://perimeter/operator/NAME"))
+    certificates.first().and_then(|certificate| spiffe_uri(certificate.as_ref())).ok_or_else(|| {
+        Status::unauthenticated(
+            "the certificate carries no SPIFFE URI such as spiffe://perimeter/operator/NAME",
+        )
+    })
 }
 
 /// The identity of the caller, if it is an operator's.
@@ -41,14 +44,18 @@ pub fn operator<T>(request: &Request<T>) -> Result<String, Status> {
     if identity.starts_with(OPERATOR) {
         return Ok(identity);
     }
-    Err(Status::permission_denied(format!("{identity} is not an operator; only {OPERATOR}NAME may do this")))
+    Err(Status::permission_denied(format!(
+        "{identity} is not an operator; only {OPERATOR}NAME may do this"
+    )))
 }
 
 /// The SPIFFE URI in a certificate (DER).
 pub fn spiffe_uri(der: &[u8]) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     certificate.extensions().iter().find_map(|extension| {
-        let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() else { return None };
+        let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() else {
+            return None;
+        };
         names.general_names.iter().find_map(|name| match name {
             GeneralName::URI(uri) if uri.starts_with("spiffe://") => Some((*uri).to_owned()),
             _ => None,

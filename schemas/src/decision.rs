@@ -112,5 +112,6 @@ pub struct Decision {
     pub severity: Option<Severity>,
     pub category: Option<Category>,
     /// Signature over the decision; not written yet.
+    #[serde(with = "apache_avro::serde::bytes_opt", default)]
     pub signature: Option<Vec<u8>>,
 }

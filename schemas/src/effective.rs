@@ -58,7 +58,8 @@ impl View {
             if lease.generation < held.generation {
                 return Applied::Lower;
             }
-            let applied = if lease.generation == held.generation { Applied::Same } else { Applied::Newer };
+            let applied =
+                if lease.generation == held.generation { Applied::Same } else { Applied::Newer };
             self.leases.insert(network, lease);
             return applied;
         }
@@ -97,7 +98,8 @@ impl View {
     /// Drops leases all of whose claims ended before `ended_before`: what the topic's retention removes as well.
     pub fn forget_ended(&mut self, ended_before: Millis) {
         let old = |lease: &Lease| lease.claims.iter().all(|claim| claim.until < ended_before);
-        let networks: Vec<IpNet> = self.leases.iter().filter(|(_, lease)| old(lease)).map(|(n, _)| *n).collect();
+        let networks: Vec<IpNet> =
+            self.leases.iter().filter(|(_, lease)| old(lease)).map(|(n, _)| *n).collect();
         for network in networks {
             self.leases.remove(&network);
             let lengths = self.lengths_mut(network);
@@ -117,7 +119,9 @@ impl View {
             IpAddr::V4(_) => &self.lengths_v4,
             IpAddr::V6(_) => &self.lengths_v6,
         };
-        lengths.keys().filter_map(move |Reverse(length)| self.leases.get(&network_of(address, *length)))
+        lengths
+            .keys()
+            .filter_map(move |Reverse(length)| self.leases.get(&network_of(address, *length)))
     }
 
     fn lengths_mut(&mut self, network: IpNet) -> &mut BTreeMap<Reverse<u8>, usize> {
@@ -132,7 +136,12 @@ impl View {
 ///
 /// Over all covering claims in force: protected, then an operator's allow, then an operator's action, then the
 /// pipeline, then a feed; among equals the narrower. Never the order of arrival.
-pub fn effective<'a>(view: &'a View, protected: &Protected, address: IpAddr, now: Millis) -> Effective<'a> {
+pub fn effective<'a>(
+    view: &'a View,
+    protected: &Protected,
+    address: IpAddr,
+    now: Millis,
+) -> Effective<'a> {
     let mut best: Option<(IpNet, &Claim)> = None;
     for lease in view.covering(address) {
         let network = lease.observable.network();
@@ -167,7 +176,8 @@ pub fn blocked_networks(view: &View, protected: &Protected, now: Millis) -> Vec<
         }
     }
     let blocked = IpNet::aggregate(&blocked);
-    let mut networks: Vec<IpNet> = blocked.into_iter().flat_map(|network| without(network, &allowed)).collect();
+    let mut networks: Vec<IpNet> =
+        blocked.into_iter().flat_map(|network| without(network, &allowed)).collect();
     networks.sort();
     networks
 }
@@ -178,8 +188,11 @@ fn rank(claim: &Claim) -> (bool, Origin) {
 
 /// `network` with every network of `holes` cut out.
 fn without(network: IpNet, holes: &[IpNet]) -> Vec<IpNet> {
-    let inside: Vec<IpNet> =
-        holes.iter().copied().filter(|hole| network.contains(hole) || hole.contains(&network)).collect();
+    let inside: Vec<IpNet> = holes
+        .iter()
+        .copied()
+        .filter(|hole| network.contains(hole) || hole.contains(&network))
+        .collect();
     if inside.is_empty() {
         return vec![network];
     }

@@ -168,13 +168,7 @@ impl EventView<'_> {
         if self.uri.len() > URI_BYTES_MAX {
             return Err(DecodeError::Invalid(format!("uri has {} bytes", self.uri.len())));
         }
-        let texts = [
-            Some(self.source),
-            Some(self.method),
-            self.host,
-            self.agent,
-            self.referer,
-        ];
+        let texts = [Some(self.source), Some(self.method), self.host, self.agent, self.referer];
         match texts.into_iter().flatten().find(|text| text.len() > TEXT_BYTES_MAX) {
             Some(text) => Err(DecodeError::Invalid(format!("a text has {} bytes", text.len()))),
             None => Ok(()),

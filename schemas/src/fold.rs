@@ -82,7 +82,10 @@ fn claim(lease: &mut Lease, decision: &Decision, until: Millis, decided_at: Mill
         strikes: decision.strikes,
         decision_id: decision.decision_id,
         decided_at,
-        counts: decision.origin == Origin::Pipeline && !decision.frozen && decided_at < until && !allowed,
+        counts: decision.origin == Origin::Pipeline
+            && !decision.frozen
+            && decided_at < until
+            && !allowed,
         provenance: decision.provenance,
         signature: decision.signature.clone(),
     });

@@ -48,13 +48,15 @@ pub struct Claim {
     /// Whether the claim, once ended, is a strike.
     pub counts: bool,
     pub provenance: Option<Provenance>,
+    #[serde(with = "apache_avro::serde::bytes_opt", default)]
     pub signature: Option<Vec<u8>>,
 }
 
 impl Claim {
     /// Whether the claim holds at `now`, given since when automation is frozen.
     pub fn in_force(&self, now: Millis, frozen_since: Option<Millis>) -> bool {
-        let held_back = self.origin.automatic() && frozen_since.is_some_and(|since| self.decided_at >= since);
+        let held_back =
+            self.origin.automatic() && frozen_since.is_some_and(|since| self.decided_at >= since);
         now < self.until && !held_back
     }
 }

@@ -25,7 +25,9 @@ pub enum Observable {
 /// Why a text is not an observable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    #[error("'{0}' is not an IP address or network; write for example 81.2.69.142, 81.2.69.0/24 or 2a00:1450::/64")]
+    #[error(
+        "'{0}' is not an IP address or network; write for example 81.2.69.142, 81.2.69.0/24 or 2a00:1450::/64"
+    )]
     NotAnAddress(String),
     #[error("observable kind '{0}' is not known to this version")]
     UnknownKind(String),
@@ -97,7 +99,9 @@ impl From<IpNet> for Observable {
 impl fmt::Display for Observable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Observable::Ip(IpNet::V4(host)) if host.prefix_len() == 32 => write!(f, "{}", host.addr()),
+            Observable::Ip(IpNet::V4(host)) if host.prefix_len() == 32 => {
+                write!(f, "{}", host.addr())
+            }
             Observable::Ip(network) => write!(f, "{network}"),
         }
     }

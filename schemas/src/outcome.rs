@@ -56,7 +56,14 @@ pub struct Outcome {
 
 impl Outcome {
     /// The id of an observation: the same change told twice has the same id.
-    pub fn id(decision_id: Uuid, point: &str, level: i32, phase: Phase, effect: Effect, change: i32) -> Uuid {
+    pub fn id(
+        decision_id: Uuid,
+        point: &str,
+        level: i32,
+        phase: Phase,
+        effect: Effect,
+        change: i32,
+    ) -> Uuid {
         let name = format!("outcome/{point}/{level}/{phase:?}/{effect:?}/{change}");
         Uuid::new_v5(&decision_id, name.as_bytes())
     }

@@ -52,7 +52,9 @@ impl Protected {
     pub fn special() -> Self {
         let special = SPECIAL_NETWORKS.iter().copied().chain([(MULTICAST_V6, "multicast")]);
         let networks = special
-            .map(|(text, name)| (text.parse().expect("the table holds valid networks"), name.to_owned()))
+            .map(|(text, name)| {
+                (text.parse().expect("the table holds valid networks"), name.to_owned())
+            })
             .collect();
         Protected { networks }
     }
@@ -60,13 +62,17 @@ impl Protected {
     /// The special networks and `own`, each with the name under which a refusal mentions it.
     pub fn with(own: impl IntoIterator<Item = (IpNet, String)>) -> Self {
         let mut protected = Protected::special();
-        protected.networks.extend(own.into_iter().map(|(network, name)| (canonical_network(network), name)));
+        protected
+            .networks
+            .extend(own.into_iter().map(|(network, name)| (canonical_network(network), name)));
         protected
     }
 
     /// Exactly `networks`, without the special ones. Only a test profile may use it, to act on documentation ranges.
     pub fn only(networks: impl IntoIterator<Item = (IpNet, String)>) -> Self {
-        Protected { networks: networks.into_iter().map(|(n, name)| (canonical_network(n), name)).collect() }
+        Protected {
+            networks: networks.into_iter().map(|(n, name)| (canonical_network(n), name)).collect(),
+        }
     }
 
     /// The first protected network that contains `network` or lies inside it, with its name.
@@ -132,7 +138,9 @@ pub enum Refusal {
     NoEnd { observable: String, action: Action },
     #[error("the decision on {observable} ended {late_ms} ms before it was decided")]
     AlreadyEnded { observable: String, late_ms: Millis },
-    #[error("{observable} was learnt in a way that cannot convict; only a peer or a trusted proxy can")]
+    #[error(
+        "{observable} was learnt in a way that cannot convict; only a peer or a trusted proxy can"
+    )]
     Provenance { observable: String },
 }
 
@@ -166,7 +174,11 @@ pub fn admit(
     let network = decision.observable.network();
     if decision.action != Action::Allow {
         if let Some((own, name)) = protected.overlap(network) {
-            return Err(Refusal::Protected { observable: observable(), network: own, name: name.to_owned() });
+            return Err(Refusal::Protected {
+                observable: observable(),
+                network: own,
+                name: name.to_owned(),
+            });
         }
         let unproved = decision.provenance.is_some_and(|provenance| !provenance.may_convict());
         if decision.origin == Origin::Pipeline && (unproved || decision.provenance.is_none()) {
@@ -175,14 +187,22 @@ pub fn admit(
     }
     let narrowest = limits.narrowest(decision.origin, network);
     if network.prefix_len() < narrowest {
-        return Err(Refusal::TooWide { observable: observable(), narrowest, origin: decision.origin });
+        return Err(Refusal::TooWide {
+            observable: observable(),
+            narrowest,
+            origin: decision.origin,
+        });
     }
     let Some(until) = decision.until else {
         return Err(Refusal::NoEnd { observable: observable(), action: decision.action });
     };
-    let begun_at = decision.detected_at.map_or(decided_at, |detected_at| detected_at.min(decided_at));
+    let begun_at =
+        decision.detected_at.map_or(decided_at, |detected_at| detected_at.min(decided_at));
     if until <= begun_at {
-        return Err(Refusal::AlreadyEnded { observable: observable(), late_ms: decided_at - until });
+        return Err(Refusal::AlreadyEnded {
+            observable: observable(),
+            late_ms: decided_at - until,
+        });
     }
     Ok(until.min(decided_at.saturating_add(limits.longest_ms(decision.origin))))
 }

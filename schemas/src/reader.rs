@@ -147,7 +147,9 @@ impl Reader {
             self.foreign = Some(mark.epoch);
         }
         match (self.hold(), self.epoch, mark) {
-            (None, Some(epoch), Some(mark)) if self.position.behind(mark.position) && mark.epoch == epoch => {
+            (None, Some(epoch), Some(mark))
+                if self.position.behind(mark.position) && mark.epoch == epoch =>
+            {
                 MayWrite::ReadOnTo(mark.position)
             }
             (None, Some(epoch), _) => MayWrite::All(Mark { epoch, position: self.position }),
@@ -166,8 +168,9 @@ impl Reader {
         }
         let adopted = self.epoch.is_some_and(|held| held != record.epoch);
         self.epoch = Some(record.epoch);
-        let foreign_settled =
-            self.foreign.is_some_and(|found| found == record.epoch || record.replaces.contains(&found));
+        let foreign_settled = self
+            .foreign
+            .is_some_and(|found| found == record.epoch || record.replaces.contains(&found));
         if foreign_settled {
             self.foreign = None;
         }
@@ -199,9 +202,9 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Hold::NotRead => f.write_str("leases and controls are not read to their ends yet"),
-            Hold::NoEpoch => {
-                f.write_str("leases holds no epoch record; run `perimeter bootstrap kafka`, which writes it")
-            }
+            Hold::NoEpoch => f.write_str(
+                "leases holds no epoch record; run `perimeter bootstrap kafka`, which writes it",
+            ),
             Hold::OtherEpoch { held, found } => write!(
                 f,
                 "epoch {found} was found where {held} is held; if the topics were made anew on purpose, \

@@ -5,15 +5,16 @@
 
 use std::sync::LazyLock;
 
-use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::rabin::Rabin;
+use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::{Schema, writer::datum::GenericDatumWriter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::topic::Topic;
 use crate::{
-    Control, Decision, Detection, Enforcement, Epoch, Lease, LeaseEntry, Observable, Outcome, Snapshot,
+    Control, Decision, Detection, Enforcement, Epoch, Lease, LeaseEntry, Observable, Outcome,
+    Snapshot,
 };
 
 /// Longest message that is decoded.
@@ -111,7 +112,8 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
     if head[..2] != MAGIC {
         return Err(DecodeError::WrongMagic { found: [head[0], head[1]] });
     }
-    let fingerprint = u64::from_le_bytes(head[2..].try_into().expect("eight bytes follow the marker"));
+    let fingerprint =
+        u64::from_le_bytes(head[2..].try_into().expect("eight bytes follow the marker"));
     Ok((fingerprint, datum))
 }
 
@@ -124,7 +126,8 @@ pub(crate) struct Codec {
 
 impl Codec {
     pub(crate) fn new(avsc: &str) -> Self {
-        let schema = Schema::parse_str(avsc).expect("the schemas in avro/ are checked by the tests");
+        let schema =
+            Schema::parse_str(avsc).expect("the schemas in avro/ are checked by the tests");
         let reader = GenericSingleObjectReader::builder()
             .schema(schema.clone())
             .human_readable(true)
@@ -150,8 +153,10 @@ impl Codec {
             return Err(DecodeError::UnknownSchema { fingerprint });
         }
         let mut rest = bytes;
-        let record =
-            self.reader.read_deser(&mut rest).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        let record = self
+            .reader
+            .read_deser(&mut rest)
+            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
         if !rest.is_empty() {
             return Err(DecodeError::Malformed(format!("{} bytes follow the record", rest.len())));
         }

@@ -48,7 +48,10 @@ impl Topic {
     }
 
     pub fn spec(self) -> &'static TopicSpec {
-        TOPICS.iter().find(|spec| spec.name == self.name()).expect("topics.yaml names every topic; a test says so")
+        TOPICS
+            .iter()
+            .find(|spec| spec.name == self.name())
+            .expect("topics.yaml names every topic; a test says so")
     }
 
     pub fn partitions(self) -> i32 {
@@ -67,7 +70,8 @@ fn murmur2(data: &[u8]) -> u32 {
     let mut hash: u32 = 0x9747_b28c ^ data.len() as u32;
     let mut chunks = data.chunks_exact(4);
     for chunk in &mut chunks {
-        let mut k = u32::from_le_bytes(chunk.try_into().expect("chunks have four bytes")).wrapping_mul(M);
+        let mut k =
+            u32::from_le_bytes(chunk.try_into().expect("chunks have four bytes")).wrapping_mul(M);
         k ^= k >> 24;
         hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
     }
@@ -135,7 +139,8 @@ pub static TOPICS: LazyLock<Vec<TopicSpec>> = LazyLock::new(|| {
     struct File {
         topics: Vec<TopicSpec>,
     }
-    let file: File = serde_saphyr::from_str(include_str!("../topics.yaml")).expect("topics.yaml is checked by a test");
+    let file: File = serde_saphyr::from_str(include_str!("../topics.yaml"))
+        .expect("topics.yaml is checked by a test");
     file.topics
 });
 
@@ -147,7 +152,11 @@ mod tests {
     fn the_file_names_every_topic_and_its_dead_letters() {
         for topic in Topic::ALL {
             assert_eq!(topic.spec().name, topic.name());
-            assert!(TOPICS.iter().any(|spec| spec.name == topic.dead_letters()), "{}", topic.dead_letters());
+            assert!(
+                TOPICS.iter().any(|spec| spec.name == topic.dead_letters()),
+                "{}",
+                topic.dead_letters()
+            );
         }
         assert_eq!(TOPICS.len(), 2 * Topic::ALL.len());
     }
@@ -155,8 +164,11 @@ mod tests {
     #[test]
     fn keys_go_where_java_puts_them() {
         // The hashes are those of Kafka's own test of `Utils.murmur2`.
-        for (key, hash) in [("21", -973_932_308_i32), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536)]
-        {
+        for (key, hash) in [
+            ("21", -973_932_308_i32),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+        ] {
             assert_eq!(murmur2(key.as_bytes()) as i32, hash, "{key}");
         }
     }

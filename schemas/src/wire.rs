@@ -41,7 +41,8 @@ impl<'a> Wire<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
-        let bytes = usize::try_from(self.long()?).map_err(|_| malformed("a text has a negative length"))?;
+        let bytes =
+            usize::try_from(self.long()?).map_err(|_| malformed("a text has a negative length"))?;
         std::str::from_utf8(self.take(bytes)?).map_err(|_| malformed("a text is not UTF-8"))
     }
 
@@ -66,8 +67,10 @@ impl<'a> Wire<'a> {
     }
 
     fn take(&mut self, bytes: usize) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) =
-            self.rest.split_at_checked(bytes).ok_or_else(|| malformed("a length reaches past the end"))?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(bytes)
+            .ok_or_else(|| malformed("a length reaches past the end"))?;
         self.rest = rest;
         Ok(taken)
     }
@@ -91,7 +94,11 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-pub(crate) fn put_optional<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
+pub(crate) fn put_optional<T>(
+    out: &mut Vec<u8>,
+    value: Option<T>,
+    put: impl FnOnce(&mut Vec<u8>, T),
+) {
     match value {
         None => put_long(out, 0),
         Some(value) => {

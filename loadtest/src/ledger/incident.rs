@@ -119,7 +119,10 @@ impl Incident {
             // While our own block stands, each further detection is answered with "in force": no news.
             let news = self.decided.is_empty() && self.declined.is_none();
             if self.decided.is_empty() {
-                self.declined = Some(format!("{} ({:?})", decision.explanation, decision.reason));
+                self.declined = Some(match decision.mode {
+                    Mode::Simulated => "simulated, as the policy file's mode says".to_owned(),
+                    Mode::Enforced => format!("{} ({:?})", decision.explanation, decision.reason),
+                });
             }
             return news;
         };

@@ -35,14 +35,20 @@ impl Env {
     }
 
     /// The value of `<PREFIX>_<name>`, or `None`. Empty counts as not set.
-    pub fn optional<T>(&mut self, name: &str, expected: &'static str) -> Result<Option<T>, ConfigError>
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        expected: &'static str,
+    ) -> Result<Option<T>, ConfigError>
     where
         T: FromStr,
         T::Err: std::fmt::Display,
     {
         let name = format!("{}{name}", self.prefix);
         self.known.insert(name.clone());
-        let Some(value) = self.values.get(&name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let Some(value) = self.values.get(&name).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
         value.parse().map(Some).map_err(|error: T::Err| ConfigError::Unreadable {
             name,
             value: value.clone(),
@@ -81,7 +87,10 @@ impl Env {
     pub fn kafka_properties(&self) -> Result<Vec<(String, String)>, ConfigError> {
         if self.shared("KAFKA_BOOTSTRAP_SERVERS").is_none() {
             let expected = "the brokers' addresses, for example broker-1:9092,broker-2:9092";
-            return Err(ConfigError::Missing { name: "KAFKA_BOOTSTRAP_SERVERS".to_owned(), expected });
+            return Err(ConfigError::Missing {
+                name: "KAFKA_BOOTSTRAP_SERVERS".to_owned(),
+                expected,
+            });
         }
         let named = self.values.iter().filter_map(|(name, value)| {
             let property = name.strip_prefix("KAFKA_")?;
@@ -92,7 +101,10 @@ impl Env {
 
     /// Refuses names with the prefix that nobody asked for.
     pub fn finish(self) -> Result<(), ConfigError> {
-        let unknown = self.values.keys().filter(|name| name.starts_with(&self.prefix) && !self.known.contains(*name));
+        let unknown = self
+            .values
+            .keys()
+            .filter(|name| name.starts_with(&self.prefix) && !self.known.contains(*name));
         let names: Vec<&str> = unknown.map(String::as_str).collect();
         if names.is_empty() {
             return Ok(());
@@ -107,7 +119,10 @@ mod tests {
     use super::*;
 
     fn env(pairs: &[(&str, &str)]) -> Env {
-        Env::new("scorer", pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Env::new(
+            "scorer",
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -120,13 +135,18 @@ mod tests {
 
     #[test]
     fn an_unreadable_value_says_what_to_write() {
-        let error = env(&[("SCORER_REPLICA", "one")]).required::<u32>("REPLICA", "a number").unwrap_err();
-        assert!(error.to_string().contains("SCORER_REPLICA=one") && error.to_string().ends_with("a number"));
+        let error =
+            env(&[("SCORER_REPLICA", "one")]).required::<u32>("REPLICA", "a number").unwrap_err();
+        assert!(
+            error.to_string().contains("SCORER_REPLICA=one")
+                && error.to_string().ends_with("a number")
+        );
     }
 
     #[test]
     fn kafka_names_become_librdkafka_properties() {
-        let env = env(&[("KAFKA_BOOTSTRAP_SERVERS", "b:9092"), ("KAFKA_SASL_USERNAME", "perimeter")]);
+        let env =
+            env(&[("KAFKA_BOOTSTRAP_SERVERS", "b:9092"), ("KAFKA_SASL_USERNAME", "perimeter")]);
         let properties = env.kafka_properties().unwrap();
         assert!(properties.contains(&("sasl.username".to_owned(), "perimeter".to_owned())));
         assert!(properties.contains(&("bootstrap.servers".to_owned(), "b:9092".to_owned())));

@@ -19,7 +19,7 @@ pub enum Update<'a> {
     Reached { topic: Topic, partition: i32, end: i64, now: Millis },
     /// The partition goes on at a lower offset than was read before: it was made anew.
     Restarted { topic: Topic, partition: i32 },
-    /// Time passed; comes at least every 100 ms, with the broker away too.
+    /// A turn ended: every 50 ms while the broker answers, about every second while it does not.
     Tick { now: Millis },
 }
 
@@ -30,10 +30,15 @@ pub trait Follow: Send + 'static {
 }
 
 /// Follows all partitions of `topics` until shutdown. Survives the broker's absence.
-pub async fn follow(context: &Context, topics: &[(Topic, From)], mut sink: impl Follow) -> Result<()> {
+pub async fn follow(
+    context: &Context,
+    topics: &[(Topic, From)],
+    mut sink: impl Follow,
+) -> Result<()> {
     let Bus::Kafka(kafka) = context.bus.clone() else {
         anyhow::bail!("only a bus on Kafka can be followed; a test feeds the sink itself");
     };
-    let (topics, shutdown, clock) = (topics.to_vec(), context.shutdown.clone(), context.clock.clone());
+    let (topics, shutdown, clock) =
+        (topics.to_vec(), context.shutdown.clone(), context.clock.clone());
     tokio::task::spawn_blocking(move || kafka.follow(&topics, &shutdown, &clock, &mut sink)).await?
 }

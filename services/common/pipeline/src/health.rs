@@ -46,8 +46,12 @@ impl Health {
         if state.draining {
             return Err("draining".to_owned());
         }
-        let missing: Vec<&str> =
-            state.parts.iter().filter(|(_, ready)| !**ready).map(|(part, _)| part.as_str()).collect();
+        let missing: Vec<&str> = state
+            .parts
+            .iter()
+            .filter(|(_, ready)| !**ready)
+            .map(|(part, _)| part.as_str())
+            .collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("not ready: {}", missing.join(", "))) }
     }
 
@@ -75,7 +79,8 @@ impl Health {
             )
             .route("/metrics", get(move || async move { metrics.render() }));
         Ok(tokio::spawn(async move {
-            let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+            let served =
+                axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::warn!(%error, "the admin port stopped");
             }

@@ -14,7 +14,8 @@ use crate::bus::{From, Raw};
 use crate::follow::{Follow, Update};
 
 /// The topics to follow for a copy of the leases.
-pub const LEASE_TOPICS: [(Topic, From); 2] = [(Topic::Leases, From::Beginning), (Topic::Controls, From::Beginning)];
+pub const LEASE_TOPICS: [(Topic, From); 2] =
+    [(Topic::Leases, From::Beginning), (Topic::Controls, From::Beginning)];
 
 /// A shared copy of the leases and controls; clones share it.
 #[derive(Clone)]
@@ -128,7 +129,8 @@ impl LeasesSink {
                     LeaseEntry::Epoch(_) => None,
                 };
                 if copy.reader.lease(raw.offset, entry) == Applied::Lower {
-                    return observable.and_then(|observable| copy.reader.view().lease(&observable).cloned());
+                    return observable
+                        .and_then(|observable| copy.reader.view().lease(&observable).cloned());
                 }
             }
             Err(error) => {
@@ -145,7 +147,9 @@ impl LeasesSink {
             Topic::Controls => copy.controls_confirmed = Some((end, now)),
             _ => copy.leases_confirmed = Some((end, now)),
         }
-        if let (Some((leases, _)), Some((controls, _))) = (copy.leases_confirmed, copy.controls_confirmed) {
+        if let (Some((leases, _)), Some((controls, _))) =
+            (copy.leases_confirmed, copy.controls_confirmed)
+        {
             let first = !copy.reader.complete();
             copy.reader.reached(Position { leases, controls });
             drop(copy);

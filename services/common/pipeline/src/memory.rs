@@ -48,7 +48,8 @@ impl Log {
 
     /// Appends a message; answers its partition and offset.
     pub fn append(&self, message: Message) -> (i32, i64) {
-        let count = TOPICS.iter().find(|spec| spec.name == message.topic).map_or(1, |spec| spec.partitions);
+        let count =
+            TOPICS.iter().find(|spec| spec.name == message.topic).map_or(1, |spec| spec.partitions);
         let mut inner = self.lock();
         let partition = match message.partition {
             Some(partition) => partition,
@@ -75,7 +76,9 @@ impl Log {
     ) -> i64 {
         let (records, mut next) = {
             let inner = self.lock();
-            let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else { return offset };
+            let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else {
+                return offset;
+            };
             let from = usize::try_from(offset - stored.base).unwrap_or(0).min(stored.records.len());
             let to = stored.records.len().min(from + count);
             (stored.records[from..to].to_vec(), stored.base + from as i64)
@@ -110,11 +113,9 @@ impl Log {
         let of_topic = inner.partitions.iter().filter(|((name, _), _)| name == topic);
         of_topic
             .flat_map(|((_, partition), stored)| {
-                stored
-                    .records
-                    .iter()
-                    .enumerate()
-                    .map(move |(index, record)| (*partition, stored.base + index as i64, record.message.clone()))
+                stored.records.iter().enumerate().map(move |(index, record)| {
+                    (*partition, stored.base + index as i64, record.message.clone())
+                })
             })
             .collect()
     }
@@ -149,7 +150,9 @@ impl Log {
 
     fn first_since(&self, topic: Topic, partition: i32, time: Millis) -> i64 {
         let inner = self.lock();
-        let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else { return 0 };
+        let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else {
+            return 0;
+        };
         let index = stored.records.iter().position(|record| record.timestamp >= time);
         stored.base + index.unwrap_or(stored.records.len()) as i64
     }

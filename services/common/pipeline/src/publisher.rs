@@ -82,7 +82,10 @@ impl Publisher {
 }
 
 pub(crate) fn headers(message: &Message) -> OwnedHeaders {
-    message.headers.iter().fold(OwnedHeaders::new_with_capacity(message.headers.len()), |headers, (key, value)| {
-        headers.insert(Header { key, value: Some(value) })
-    })
+    message
+        .headers
+        .iter()
+        .fold(OwnedHeaders::new_with_capacity(message.headers.len()), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value) })
+        })
 }

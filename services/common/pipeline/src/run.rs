@@ -15,7 +15,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use schemas::{Record, Topic};
 
 use crate::bus::{Bus, Raw, ReadBack};
-use crate::kafka::{Membership, Producer, raw, send};
+use crate::kafka::raw;
+use crate::membership::{Membership, Producer, send};
 use crate::service::Context;
 use crate::stage::Stage;
 use crate::worker::Worker;
@@ -64,7 +65,9 @@ pub async fn run<S: Stage>(
         let topic = <S::Input as Record>::TOPIC;
         kafka.check_partitions(topic, &context.shutdown)?;
         let consumer = kafka.member(group.0, &format!("{}-{}", group.0, context.replica))?;
-        consumer.subscribe(&[topic.name()]).with_context(|| format!("could not subscribe to {}", topic.name()))?;
+        consumer
+            .subscribe(&[topic.name()])
+            .with_context(|| format!("could not subscribe to {}", topic.name()))?;
         let mut runner = Runner {
             producer: kafka.producer()?,
             topic,
@@ -102,7 +105,8 @@ struct Partition<S: Stage> {
 
 impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
     fn step(&mut self, consumer: &BaseConsumer<Membership>) -> Result<()> {
-        let busy = consumer.context().lock().in_flight.values().any(|in_flight| !in_flight.is_empty());
+        let busy =
+            consumer.context().lock().in_flight.values().any(|in_flight| !in_flight.is_empty());
         let messages = poll_batch(consumer, if busy { POLL_BUSY } else { POLL_IDLE });
         self.follow_assignment(consumer)?;
         let mut batches: BTreeMap<i32, Vec<Raw<'_>>> = BTreeMap::new();
@@ -132,9 +136,9 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         for partition in &assigned {
             asked.add_partition(self.topic.name(), *partition);
         }
-        let committed = consumer
-            .committed_offsets(asked, OFFSETS_TIMEOUT)
-            .with_context(|| format!("could not read the committed offsets of {}", self.topic.name()))?;
+        let committed = consumer.committed_offsets(asked, OFFSETS_TIMEOUT).with_context(|| {
+            format!("could not read the committed offsets of {}", self.topic.name())
+        })?;
         for element in committed.elements() {
             let committed = match element.offset() {
                 Offset::Offset(offset) => offset,
@@ -145,12 +149,18 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
             let stage = (self.open)(assigned)
                 .with_context(|| format!("could not open {}/{partition}", self.topic.name()))?;
             let worker = Worker::new(stage, partition);
-            self.partitions.insert(partition, Partition { worker, held: None, retry_after: RETRY_FIRST });
+            self.partitions
+                .insert(partition, Partition { worker, held: None, retry_after: RETRY_FIRST });
         }
         Ok(())
     }
 
-    fn work(&mut self, consumer: &BaseConsumer<Membership>, id: i32, batch: &[Raw<'_>]) -> Result<()> {
+    fn work(
+        &mut self,
+        consumer: &BaseConsumer<Membership>,
+        id: i32,
+        batch: &[Raw<'_>],
+    ) -> Result<()> {
         // Records of a partition that was revoked within this poll are somebody else's now.
         let Some(partition) = self.partitions.get_mut(&id) else { return Ok(()) };
         if partition.held.is_some() {
@@ -160,15 +170,22 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         let produced = block_on(partition.worker.work(batch));
         let labels = [("topic", self.topic.name())];
         metrics::counter!("perimeter_stage_records_total", &labels).increment(batch.len() as u64);
-        metrics::histogram!("perimeter_stage_seconds", &labels).record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("perimeter_stage_seconds", &labels)
+            .record(begun.elapsed().as_secs_f64());
         if produced.dead_letters > 0 {
             let labels = [("topic", self.topic.name()), ("fault", "reject")];
-            metrics::counter!("perimeter_stage_faults_total", &labels).increment(produced.dead_letters as u64);
+            metrics::counter!("perimeter_stage_faults_total", &labels)
+                .increment(produced.dead_letters as u64);
         }
         if let Some((offset, error)) = produced.held {
             let labels = [("topic", self.topic.name()), ("fault", "retry")];
             metrics::counter!("perimeter_stage_faults_total", &labels).increment(1);
-            tracing::warn!(error = format!("{error:#}"), offset, partition = id, "held; trying again");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                offset,
+                partition = id,
+                "held; trying again"
+            );
             let mut paused = TopicPartitionList::new();
             paused.add_partition(self.topic.name(), id);
             consumer.pause(&paused).context("could not pause a held partition")?;
@@ -220,7 +237,9 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         {
             let mut state = consumer.context().lock();
             if state.in_flight.values().flatten().any(|(_, acks)| acks.failed()) {
-                bail!("the broker refused a record; stopping, so that it is handled again from the last commit");
+                bail!(
+                    "the broker refused a record; stopping, so that it is handled again from the last commit"
+                );
             }
             for id in self.partitions.keys() {
                 if let Some(next) = state.committable(*id) {
@@ -250,7 +269,10 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
             tracing::warn!(%error, "could not flush; the records are repeated after the restart");
         }
         if let Err(error) = self.commit(consumer, true) {
-            tracing::warn!(error = format!("{error:#}"), "could not commit; the records are repeated");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "could not commit; the records are repeated"
+            );
         }
         if let Err(error) = self.producer.flush(FLUSH_MAX) {
             tracing::warn!(%error, "could not flush a snapshot; the next start reads further back");

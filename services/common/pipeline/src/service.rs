@@ -108,13 +108,16 @@ where
         return ExitCode::FAILURE;
     }
     let mut env = Env::new(name, std::env::vars());
-    let configured = configure::<C>(&mut env).and_then(|configured| env.finish().map(|()| configured));
+    let configured =
+        configure::<C>(&mut env).and_then(|configured| env.finish().map(|()| configured));
     let (config, common, telemetry) = match configured {
         Ok((config, common)) => {
             let telemetry = telemetry::Config {
                 service: name.to_owned(),
                 filter: std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()),
-                otlp_endpoint: std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok().filter(|url| !url.is_empty()),
+                otlp_endpoint: std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT")
+                    .ok()
+                    .filter(|url| !url.is_empty()),
             };
             (config, common, telemetry)
         }
@@ -179,7 +182,10 @@ where
     let outcome = match outcome {
         Some(outcome) => outcome,
         None => tokio::time::timeout(DRAIN_DEADLINE, service).await.unwrap_or_else(|_| {
-            Err(anyhow::anyhow!("could not finish within {} s; what was left is repeated", DRAIN_DEADLINE.as_secs()))
+            Err(anyhow::anyhow!(
+                "could not finish within {} s; what was left is repeated",
+                DRAIN_DEADLINE.as_secs()
+            ))
         }),
     };
     admin.abort();
@@ -187,7 +193,8 @@ where
 }
 
 fn configure<C: Config>(env: &mut Env) -> Result<(C, Common), ConfigError> {
-    let admin = env.required("ADMIN_ADDR", "an address for health and metrics, for example 127.0.0.1:9101")?;
+    let admin = env
+        .required("ADMIN_ADDR", "an address for health and metrics, for example 127.0.0.1:9101")?;
     let replica = env.optional("REPLICA", "this replica's ordinal, for example 0")?.unwrap_or(0);
     let ca: Option<PathBuf> = env.optional("TLS_CA", "a PEM file")?;
     let tls = match ca {
@@ -198,7 +205,8 @@ fn configure<C: Config>(env: &mut Env) -> Result<(C, Common), ConfigError> {
             key: env.file("TLS_KEY", "the PEM file of this process's private key")?,
         }),
     };
-    let bus = Bus::kafka(env.kafka_properties()?).map_err(|error| ConfigError::Other(format!("{error:#}")))?;
+    let bus = Bus::kafka(env.kafka_properties()?)
+        .map_err(|error| ConfigError::Other(format!("{error:#}")))?;
     let config = C::from_env(env)?;
     Ok((config, Common { admin, replica, tls, bus }))
 }

@@ -87,7 +87,9 @@ impl Outputs {
                 self.messages.push(message);
             }
             // A record of ours that its own schema cannot hold is a defect here, never the input's fault.
-            Err(error) => tracing::error!(%error, "could not encode a record; it was not published"),
+            Err(error) => {
+                tracing::error!(%error, "could not encode a record; it was not published")
+            }
         }
     }
 

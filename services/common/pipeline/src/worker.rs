@@ -86,7 +86,10 @@ pub(crate) fn decode<'a, R: Record>(raw: &Raw<'a>) -> Result<R::View<'a>, Decode
     };
     if expected.as_bytes() != raw.key || own_partition != raw.partition {
         let found = format!("{} in partition {}", String::from_utf8_lossy(raw.key), raw.partition);
-        return Err(DecodeError::WrongKey { found, expected: format!("{expected} in partition {own_partition}") });
+        return Err(DecodeError::WrongKey {
+            found,
+            expected: format!("{expected} in partition {own_partition}"),
+        });
     }
     Ok(view)
 }

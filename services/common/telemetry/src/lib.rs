@@ -54,7 +54,11 @@ impl Metrics {
 pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
     let filter = EnvFilter::try_new(config.filter.as_deref().unwrap_or(QUIET))
         .context("could not read RUST_LOG; write for example 'info,executor=debug'")?;
-    let traces = config.otlp_endpoint.as_deref().map(|endpoint| tracer(&config.service, endpoint)).transpose()?;
+    let traces = config
+        .otlp_endpoint
+        .as_deref()
+        .map(|endpoint| tracer(&config.service, endpoint))
+        .transpose()?;
     let spans = traces
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("perimeter")));
@@ -63,7 +67,11 @@ pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(true)
         .with_filter(filter);
-    tracing_subscriber::registry().with(spans).with(lines).try_init().context("could not install logging twice")?;
+    tracing_subscriber::registry()
+        .with(spans)
+        .with(lines)
+        .try_init()
+        .context("could not install logging twice")?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)

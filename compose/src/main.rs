@@ -1,0 +1,3 @@
+//! The binary behind `cargo demo` and `cargo verify`.
+
+fn main() {}

@@ -1,0 +1,184 @@
+//! How each of our services is started: its environment, and nothing else. Pure; the world does the starting.
+
+use std::collections::BTreeMap;
+
+use crate::certificates;
+use crate::paths::Paths;
+use crate::ports;
+use crate::process::Program;
+
+/// Prefix of the IP sets' names at the WAF.
+const WAF_SET_PREFIX: &str = "perimeter-block";
+const WAF_SCOPE: &str = "REGIONAL";
+
+/// Every port of a world.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    pub kafka: u16,
+    pub kafka_controller: u16,
+    pub redis: u16,
+    pub waf: u16,
+    pub listener: u16,
+    pub envoy_admin: u16,
+    pub application: u16,
+    pub als: u16,
+    pub verifier_als: u16,
+    pub api: u16,
+    pub plaintext: u16,
+    pub authz: [u16; 2],
+    /// Health and metrics of collector, scorer, decider, executor 0, executor 1, verifier.
+    pub admin: [u16; 6],
+}
+
+impl Ports {
+    /// Chooses free ones.
+    pub fn choose() -> anyhow::Result<Self> {
+        let ports = ports::free(19)?;
+        Ok(Ports {
+            kafka: ports[0],
+            kafka_controller: ports[1],
+            redis: ports[2],
+            waf: ports[3],
+            listener: ports[4],
+            envoy_admin: ports[5],
+            application: ports[6],
+            als: ports[7],
+            verifier_als: ports[8],
+            api: ports[9],
+            plaintext: ports[10],
+            authz: [ports[11], ports[12]],
+            admin: [ports[13], ports[14], ports[15], ports[16], ports[17], ports[18]],
+        })
+    }
+}
+
+/// Where the services find what they need.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub ports: Ports,
+    pub brokers: String,
+    pub redis_url: String,
+    pub waf_endpoint: String,
+    pub policy: String,
+    /// The user's own settings of Kafka's client and of AWS, when Kafka or the WAF are the user's.
+    pub own: Vec<(String, String)>,
+}
+
+/// One service: how to start it, and where it listens.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub program: Program,
+    pub addresses: BTreeMap<String, String>,
+}
+
+/// All services.
+pub fn plans(paths: &Paths, places: &Places) -> Vec<Plan> {
+    let ports = &places.ports;
+    let folder = paths.certificates();
+    let (private, public) = certificates::probe_key_paths(&folder);
+    let redis = [("REDIS_URL", places.redis_url.clone())];
+    let executor = |replica: usize| {
+        let mut plan = Plan::new(paths, places, "executor", Some(replica), ports.admin[3 + replica]);
+        plan.serve("authz", "AUTHZ_ADDR", ports.authz[replica]);
+        plan.set(redis.clone());
+        plan.waf(places);
+        plan
+    };
+    let mut collector = Plan::new(paths, places, "collector", None, ports.admin[0]);
+    collector.serve("als", "ENVOY_ALS_ADDR", ports.als);
+    collector.set([("PROBE_PUBLIC_KEY", public.display().to_string())]);
+    let scorer = Plan::new(paths, places, "scorer", None, ports.admin[1]);
+    let mut decider = Plan::new(paths, places, "decider", None, ports.admin[2]);
+    decider.serve("api", "API_ADDR", ports.api);
+    decider.serve("plaintext", "PLAINTEXT_ADDR", ports.plaintext);
+    let mut verifier = Plan::new(paths, places, "verifier", None, ports.admin[5]);
+    verifier.serve("als", "ENVOY_ALS_ADDR", ports.verifier_als);
+    verifier.set([
+        ("ENVOY_ADMIN_URL", format!("http://127.0.0.1:{}", ports.envoy_admin)),
+        ("PROBE_URL", format!("http://127.0.0.1:{}", ports.listener)),
+        ("PROBE_PRIVATE_KEY", private.display().to_string()),
+    ]);
+    verifier.waf(places);
+    vec![collector, scorer, decider, executor(0), executor(1), verifier]
+}
+
+/// `perimeter bootstrap …`: makes what the services expect to find.
+pub fn bootstrap(paths: &Paths, places: &Places, what: &str, target: [&str; 2]) -> Program {
+    let name = format!("bootstrap-{what}");
+    let mut environment = shared(places);
+    environment.extend(aws(places));
+    Program {
+        path: paths.program("perimeter"),
+        arguments: ["bootstrap", what, target[0], target[1]].map(str::to_owned).to_vec(),
+        environment,
+        folder: paths.world.clone(),
+        log: paths.log(&name),
+        name,
+    }
+}
+
+impl Plan {
+    fn new(paths: &Paths, places: &Places, service: &str, replica: Option<usize>, admin: u16) -> Self {
+        let name = replica.map_or(service.to_owned(), |replica| format!("{service}-{replica}"));
+        let folder = paths.certificates();
+        let program = Program {
+            path: paths.program(service),
+            arguments: Vec::new(),
+            environment: shared(places),
+            folder: paths.world.clone(),
+            log: paths.log(&name),
+            name,
+        };
+        let mut plan = Plan { program, addresses: BTreeMap::new() };
+        plan.serve("admin", "ADMIN_ADDR", admin);
+        plan.set([
+            ("REPLICA", replica.unwrap_or(0).to_string()),
+            ("POLICY_FILE", places.policy.clone()),
+            ("TLS_CA", folder.join("ca.pem").display().to_string()),
+            ("TLS_CERT", folder.join(format!("{service}.pem")).display().to_string()),
+            ("TLS_KEY", folder.join(format!("{service}.key")).display().to_string()),
+        ]);
+        plan
+    }
+
+    fn serve(&mut self, what: &str, setting: &str, port: u16) {
+        let address = format!("127.0.0.1:{port}");
+        self.set([(setting, address.clone())]);
+        self.addresses.insert(what.to_owned(), address);
+    }
+
+    fn set(&mut self, settings: impl IntoIterator<Item = (&'static str, String)>) {
+        let service = self.program.path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
+        let named = settings.into_iter().map(|(name, value)| (format!("{service}_{name}"), value));
+        self.program.environment.extend(named);
+    }
+
+    fn waf(&mut self, places: &Places) {
+        self.set([("WAF_SET_PREFIX", WAF_SET_PREFIX.to_owned()), ("WAF_SCOPE", WAF_SCOPE.to_owned())]);
+        self.program.environment.extend(aws(places));
+    }
+}
+
+fn shared(places: &Places) -> Vec<(String, String)> {
+    let kafka = places.own.iter().filter(|(name, _)| name.starts_with("KAFKA_")).cloned();
+    std::iter::once(("KAFKA_BOOTSTRAP_SERVERS".to_owned(), places.brokers.clone())).chain(kafka).collect()
+}
+
+/// The emulator asks for no credentials, but the SDK signs every request with some.
+fn aws(places: &Places) -> Vec<(String, String)> {
+    let mut settings: BTreeMap<String, String> = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let own: BTreeMap<String, String> = places.own.iter().filter(|(name, _)| name.starts_with("AWS_")).cloned().collect();
+    if own.contains_key("AWS_ACCESS_KEY_ID") || own.contains_key("AWS_PROFILE") {
+        settings.clear();
+    }
+    settings.extend(own);
+    settings.insert("AWS_ENDPOINT_URL_WAFV2".to_owned(), places.waf_endpoint.clone());
+    settings.into_iter().collect()
+}

@@ -1,0 +1,110 @@
+//! Where the local world is: the part of `target/world/world.json` that traffic needs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use ipnet::IpNet;
+use schemas::Protected;
+use serde::Deserialize;
+
+/// Addresses of a running world.
+#[derive(Debug, Deserialize)]
+pub struct World {
+    pub kafka: Kafka,
+    pub envoy: Envoy,
+    /// The policy file, so that no address comes from a network that it protects.
+    #[serde(default)]
+    pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Kafka {
+    pub bootstrap: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Envoy {
+    pub listener: String,
+}
+
+/// The part of the policy file that says what may never be blocked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PolicyNetworks {
+    proxies: Proxies,
+    protected: Named,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Proxies {
+    trusted: Vec<IpNet>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    networks: Vec<NamedNetwork>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedNetwork {
+    network: IpNet,
+    name: String,
+}
+
+impl World {
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("could not read the world file {}; start the world with `cargo demo`", path.display())
+        })?;
+        serde_json::from_str(&text).with_context(|| format!("could not understand the world file {}", path.display()))
+    }
+
+    /// Every network from which no visitor and no attacker may come.
+    pub fn protected(&self) -> anyhow::Result<Protected> {
+        let Some(path) = &self.policy else { return Ok(Protected::special()) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("could not read the world's policy file {}", path.display()))?;
+        protected_by(&text).with_context(|| format!("could not understand the policy file {}", path.display()))
+    }
+}
+
+fn protected_by(policy: &str) -> anyhow::Result<Protected> {
+    let policy: PolicyNetworks = toml::from_str(policy)?;
+    let trusted = policy.proxies.trusted.into_iter().map(|network| (network, "trusted proxy".to_owned()));
+    let named = policy.protected.networks.into_iter().map(|named| (named.network, named.name));
+    Ok(Protected::with(trusted.chain(named)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_policy_protects_is_found_among_its_other_settings() {
+        let policy = r#"
+            mode = "enforced"
+            [proxies]
+            trusted = ["5.6.7.8/32"]
+            [protected]
+            networks = [ { network = "81.2.69.0/24", name = "office" } ]
+            [ladder]
+            steps_seconds = [15, 30, 60]
+        "#;
+        let protected = protected_by(policy).unwrap();
+        for address in ["5.6.7.8", "81.2.69.9", "127.0.0.1"] {
+            assert!(protected.covers(address.parse().unwrap()), "{address}");
+        }
+        assert!(!protected_by("").unwrap().covers("81.2.69.9".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_world_file_may_say_more_than_is_needed() {
+        let text = r#"{ "kafka": {"bootstrap": "127.0.0.1:9092", "kind": "apache"}, "waf": {"endpoint": "x"},
+                        "envoy": {"listener": "127.0.0.1:8080", "pid": 7} }"#;
+        let world: World = serde_json::from_str(text).unwrap();
+        assert_eq!(world.envoy.listener, "127.0.0.1:8080");
+        assert!(world.protected().unwrap().covers("10.0.0.1".parse().unwrap()));
+    }
+}
