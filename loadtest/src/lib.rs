@@ -7,7 +7,7 @@
 pub mod ledger;
 pub mod report;
 pub mod story;
-mod terminal;
+pub mod terminal;
 pub mod traffic;
 pub mod watch;
 pub mod world;

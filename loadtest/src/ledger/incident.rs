@@ -13,7 +13,7 @@ pub const POINT_ENVOY: &str = "envoy";
 /// The AWS WAF's point.
 pub const POINT_WAF: &str = "aws-waf";
 /// How much before `until` an answer from the application is not yet a leak: the clocks' and the wire's share.
-pub const LEAK_SLACK_MS: Millis = 200;
+const LEAK_SLACK_MS: Millis = 200;
 /// By when after `until` the block must be gone.
 pub const LIFT_MS_MAX: Millis = 2_000;
 

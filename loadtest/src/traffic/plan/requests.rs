@@ -81,7 +81,7 @@ pub fn agent(rng: &mut impl Rng) -> &'static str {
 }
 
 /// A page that anybody may look at.
-pub fn page(agent: &'static str, rng: &mut impl Rng) -> Request {
+pub(super) fn page(agent: &'static str, rng: &mut impl Rng) -> Request {
     match rng.random_range(0..100) {
         0..30 => Request::get("/", agent),
         30..55 => Request::get(format!("/products?id={}", rng.random_range(1..200)), agent),
@@ -92,7 +92,7 @@ pub fn page(agent: &'static str, rng: &mut impl Rng) -> Request {
 }
 
 /// A login with the right password, or with the one slip that a person makes.
-pub fn login(mistyped: bool, agent: &'static str, rng: &mut impl Rng) -> Request {
+pub(super) fn login(mistyped: bool, agent: &'static str, rng: &mut impl Rng) -> Request {
     let (account, password) = ACCOUNTS[rng.random_range(0..ACCOUNTS.len())];
     let typed = if mistyped { &password[..password.len() - 1] } else { password };
     Request::login(account, typed, agent)
