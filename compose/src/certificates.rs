@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
+use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, KeypairBytes};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 /// Who gets a certificate, and the identity it carries.
@@ -21,7 +21,8 @@ pub const OPERATOR: &str = "operator-local";
 
 /// Makes everything in `folder`, anew.
 pub fn make(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("could not make {}", folder.display()))?;
     let authority = authority().context("could not make the certificate authority")?;
     write(&folder.join("ca.pem"), &authority.1)?;
     for service in SERVICES {
@@ -46,14 +47,23 @@ fn authority() -> Result<(Issuer<'static, KeyPair>, String)> {
     Ok((Issuer::new(params, key), pem))
 }
 
-fn sign(folder: &Path, name: &str, identity: &str, authority: &Issuer<'static, KeyPair>) -> Result<()> {
-    let (certificate, key) =
-        signed(name, identity, authority).with_context(|| format!("could not make the certificate of {name}"))?;
+fn sign(
+    folder: &Path,
+    name: &str,
+    identity: &str,
+    authority: &Issuer<'static, KeyPair>,
+) -> Result<()> {
+    let (certificate, key) = signed(name, identity, authority)
+        .with_context(|| format!("could not make the certificate of {name}"))?;
     write(&folder.join(format!("{name}.pem")), &certificate)?;
     write(&folder.join(format!("{name}.key")), &key)
 }
 
-fn signed(name: &str, identity: &str, authority: &Issuer<'static, KeyPair>) -> Result<(String, String)> {
+fn signed(
+    name: &str,
+    identity: &str,
+    authority: &Issuer<'static, KeyPair>,
+) -> Result<(String, String)> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(DnType::CommonName, name);
@@ -64,16 +74,21 @@ fn signed(name: &str, identity: &str, authority: &Issuer<'static, KeyPair>) -> R
     ];
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     Ok((params.signed_by(&key, authority)?.pem(), key.serialize_pem()))
 }
 
 fn probe_keys(folder: &Path) -> Result<()> {
     let (private, public) = probe_key_paths(folder);
     let key = SigningKey::from_bytes(&rand::random());
-    let pem = key.to_pkcs8_pem(LineEnding::LF).context("could not write the probes' private key")?;
+    let pem =
+        key.to_pkcs8_pem(LineEnding::LF).context("could not write the probes' private key")?;
     write(&private, &pem)?;
-    let pem = key.verifying_key().to_public_key_pem(LineEnding::LF).context("could not write the probes' public key")?;
+    let pem = key
+        .verifying_key()
+        .to_public_key_pem(LineEnding::LF)
+        .context("could not write the probes' public key")?;
     write(&public, &pem)
 }
 
@@ -98,7 +113,11 @@ mod tests {
 
     fn openssl(folder: &Path, arguments: &[&str]) -> String {
         let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
-        assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "openssl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -111,13 +130,16 @@ mod tests {
             assert!(openssl(folder.path(), &["verify", "-CAfile", "ca.pem", &file]).contains("OK"));
             let text = openssl(folder.path(), &["x509", "-in", &file, "-noout", "-text"]);
             for expected in [
-                format!("URI:spiffe://perimeter/service/{service}, DNS:localhost, IP Address:127.0.0.1"),
+                format!(
+                    "URI:spiffe://perimeter/service/{service}, DNS:localhost, IP Address:127.0.0.1"
+                ),
                 "TLS Web Server Authentication, TLS Web Client Authentication".to_owned(),
             ] {
                 assert!(text.contains(&expected), "{expected} not in\n{text}");
             }
         }
-        let text = openssl(folder.path(), &["x509", "-in", "operator-local.pem", "-noout", "-text"]);
+        let text =
+            openssl(folder.path(), &["x509", "-in", "operator-local.pem", "-noout", "-text"]);
         assert!(text.contains("URI:spiffe://perimeter/operator/local"), "{text}");
     }
 

@@ -29,9 +29,11 @@ pub struct Settings {
 /// Writes the configuration; then Envoy can be started.
 pub fn prepare(paths: &Paths, settings: &Settings) -> Result<Program> {
     let file = paths.world.join("envoy.yaml");
-    std::fs::write(&file, render(settings)).with_context(|| format!("could not write {}", file.display()))?;
+    std::fs::write(&file, render(settings))
+        .with_context(|| format!("could not write {}", file.display()))?;
     let file = file.display().to_string();
-    let arguments = ["-c", &file, "--log-level", "warn", "--concurrency", "2", "--disable-hot-restart"];
+    let arguments =
+        ["-c", &file, "--log-level", "warn", "--concurrency", "2", "--disable-hot-restart"];
     Ok(Program {
         name: "envoy".to_owned(),
         path: binary(&venv(paths))?,
@@ -64,12 +66,14 @@ pub fn render(settings: &Settings) -> String {
 /// The program itself inside the wheel: without the wrapper script, one process is one process.
 fn binary(venv: &Path) -> Result<PathBuf> {
     let libraries = venv.join("lib");
-    let entries = std::fs::read_dir(&libraries).with_context(|| format!("could not read {}", libraries.display()))?;
+    let entries = std::fs::read_dir(&libraries)
+        .with_context(|| format!("could not read {}", libraries.display()))?;
     for entry in entries.flatten() {
         let folder = entry.path().join("site-packages/envoy/_bin");
         let Ok(files) = std::fs::read_dir(&folder) else { continue };
         let named = files.flatten().map(|file| file.path()).find(|path| {
-            path.is_file() && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("envoy"))
+            path.is_file()
+                && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("envoy"))
         });
         if let Some(path) = named {
             return Ok(path);
@@ -110,15 +114,22 @@ async fn counter(admin: &str, name: &str) -> Result<u64> {
     Ok(http::envoy_counter(&text, name).unwrap_or(0))
 }
 
-async fn wait<F: Future<Output = bool>>(admin: &str, otherwise: &str, done: impl Fn() -> F) -> Result<()> {
+async fn wait<F: Future<Output = bool>>(
+    admin: &str,
+    otherwise: &str,
+    done: impl Fn() -> F,
+) -> Result<()> {
     let asking = async {
         while !done().await {
             tokio::time::sleep(ASK_EVERY).await;
         }
     };
-    tokio::time::timeout(START_DEADLINE, asking)
-        .await
-        .with_context(|| format!("{otherwise} within {} s; its admin page is http://{admin}", START_DEADLINE.as_secs()))
+    tokio::time::timeout(START_DEADLINE, asking).await.with_context(|| {
+        format!(
+            "{otherwise} within {} s; its admin page is http://{admin}",
+            START_DEADLINE.as_secs()
+        )
+    })
 }
 
 fn healthy_executors(clusters: &str) -> usize {
@@ -170,7 +181,8 @@ mod tests {
         check("/clusters/1/circuit_breakers/thresholds/0/max_retries", 10_000);
         check("/clusters/1/health_checks/0/interval", "0.5s");
         for (executor, port) in [(0, 104), (1, 105)] {
-            let endpoint = format!("/clusters/1/load_assignment/endpoints/0/lb_endpoints/{executor}/endpoint");
+            let endpoint =
+                format!("/clusters/1/load_assignment/endpoints/0/lb_endpoints/{executor}/endpoint");
             check(&format!("{endpoint}/address/socket_address/port_value"), port);
         }
     }
@@ -178,10 +190,15 @@ mod tests {
     #[test]
     fn every_service_must_prove_its_own_identity() {
         for (cluster, service) in [(1, "executor"), (2, "collector"), (3, "verifier")] {
-            let tls = format!("/clusters/{cluster}/transport_socket/typed_config/common_tls_context");
-            let san = format!("{tls}/validation_context/match_typed_subject_alt_names/0/matcher/exact");
+            let tls =
+                format!("/clusters/{cluster}/transport_socket/typed_config/common_tls_context");
+            let san =
+                format!("{tls}/validation_context/match_typed_subject_alt_names/0/matcher/exact");
             check(&san, format!("spiffe://perimeter/service/{service}"));
-            check(&format!("{tls}/tls_certificates/0/private_key/filename"), "/certificates/envoy.key");
+            check(
+                &format!("{tls}/tls_certificates/0/private_key/filename"),
+                "/certificates/envoy.key",
+            );
         }
     }
 

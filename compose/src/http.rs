@@ -13,7 +13,9 @@ const ANSWER_BYTES_MAX: u64 = 8 << 20;
 pub async fn get(address: &str, path: &str) -> Result<(u16, String)> {
     tokio::time::timeout(DEADLINE, exchange(address, path))
         .await
-        .with_context(|| format!("http://{address}{path} did not answer within {} s", DEADLINE.as_secs()))?
+        .with_context(|| {
+            format!("http://{address}{path} did not answer within {} s", DEADLINE.as_secs())
+        })?
         .with_context(|| format!("could not get http://{address}{path}"))
 }
 
@@ -28,7 +30,9 @@ async fn exchange(address: &str, path: &str) -> Result<(u16, String)> {
 
 fn parse(answer: &[u8]) -> Result<(u16, String)> {
     let text = String::from_utf8_lossy(answer);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { bail!("the answer has no end of headers") };
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        bail!("the answer has no end of headers")
+    };
     let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
     let status = status.context("the answer has no status")?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");

@@ -17,8 +17,16 @@ use crate::terminal::say;
 
 const FETCH_DEADLINE: Duration = Duration::from_secs(1_200);
 /// Programs that `cargo build` must have made; without one of them there is no world.
-pub const PROGRAMS: [&str; 8] =
-    ["collector", "scorer", "decider", "executor", "verifier", "perimeter", "loadtest", "sample-application"];
+pub const PROGRAMS: [&str; 8] = [
+    "collector",
+    "scorer",
+    "decider",
+    "executor",
+    "verifier",
+    "perimeter",
+    "loadtest",
+    "sample-application",
+];
 
 /// Which parts the world will start by itself; the others are the user's own and need no installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +58,15 @@ async fn packages(parts: Parts) -> Result<()> {
     let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
     let by_hand = format!("apt-get install --no-install-recommends {}", names.join(" "));
     if !needs::on_path("apt-get") {
-        bail!("could not install: there is no apt-get here; install the same with your package manager, then start again");
+        bail!(
+            "could not install: there is no apt-get here; install the same with your package manager, then start again"
+        );
     }
     let root = nix::unistd::geteuid().is_root();
     if !root && !needs::on_path("sudo") {
-        bail!("could not install: we are not root and there is no sudo; run this as root, then start again: {by_hand}");
+        bail!(
+            "could not install: we are not root and there is no sudo; run this as root, then start again: {by_hand}"
+        );
     }
     apt(root, &["update"], &by_hand).await?;
     let mut install = vec!["install", "--yes", "--no-install-recommends"];
@@ -80,10 +92,17 @@ async fn apt(root: bool, arguments: &[&str], by_hand: &str) -> Result<()> {
         sudo
     };
     // A service that a package would start by itself is not wanted: the world starts its own.
-    command.args(["-qq", "-o", "Dpkg::Use-Pty=0"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    let status = command.stdin(Stdio::inherit()).status().await.context("could not start apt-get")?;
+    command
+        .args(["-qq", "-o", "Dpkg::Use-Pty=0"])
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    let status =
+        command.stdin(Stdio::inherit()).status().await.context("could not start apt-get")?;
     if !status.success() {
-        bail!("apt-get {} failed; check the network and the package sources, or run as root: {by_hand}", arguments[0]);
+        bail!(
+            "apt-get {} failed; check the network and the package sources, or run as root: {by_hand}",
+            arguments[0]
+        );
     }
     Ok(())
 }
@@ -97,16 +116,27 @@ async fn wheels(paths: &Paths) -> Result<()> {
     if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    say(format!("Fetching from PyPI into target/world/venv: {}", wanted.split_whitespace().collect::<Vec<_>>().join(", ")));
+    say(format!(
+        "Fetching from PyPI into target/world/venv: {}",
+        wanted.split_whitespace().collect::<Vec<_>>().join(", ")
+    ));
     remove(&environment)?;
-    let python = |arguments: &[&str]| fetch(paths, "pip", "python3", arguments);
     let target = environment.display().to_string();
-    python(&["-m", "venv", &target]).await.context("could not make a Python virtual environment")?;
+    fetch(paths, "pip", "python3", &["-m", "venv", &target])
+        .await
+        .context("could not make a Python virtual environment")?;
     let pip = environment.join("bin/pip").display().to_string();
     let requirements = paths.root.join("compose/requirements.txt").display().to_string();
-    fetch(paths, "pip", &pip, &["install", "--quiet", "--disable-pip-version-check", "-r", &requirements])
-        .await
-        .context("could not fetch from PyPI; check the network (pip's own settings apply), then start again")?;
+    fetch(
+        paths,
+        "pip",
+        &pip,
+        &["install", "--quiet", "--disable-pip-version-check", "-r", &requirements],
+    )
+    .await
+    .context(
+        "could not fetch from PyPI; check the network (pip's own settings apply), then start again",
+    )?;
     std::fs::write(&marker, wanted).context("could not write into target/world/venv")
 }
 
@@ -142,7 +172,8 @@ async fn broker(paths: &Paths, parts: Parts) -> Result<()> {
         fetch(paths, "maven", "mvn", &arguments)
             .await
             .context("could not fetch Kafka from Maven Central; check the network (Maven's own settings apply), then start again")?;
-        std::fs::write(half.join("pom.xml"), pom).context("could not write into target/world/kafka")?;
+        std::fs::write(half.join("pom.xml"), pom)
+            .context("could not write into target/world/kafka")?;
         std::fs::rename(&half, &library).context("could not put Kafka in its place")?;
     }
     if !kafka::archive(paths).exists() {
@@ -160,7 +191,8 @@ async fn build(paths: &Paths) -> Result<()> {
     }
     say(format!("Building: cargo {}", arguments.join(" ")));
     let mut command = cargo(paths);
-    let mut child = command.args(&arguments).spawn().context("could not start cargo; is Rust installed?")?;
+    let mut child =
+        command.args(&arguments).spawn().context("could not start cargo; is Rust installed?")?;
     let status = process::finish(&mut child).await.context("could not wait for cargo")?;
     if !status.success() {
         bail!("cargo build failed; what it said stands above");

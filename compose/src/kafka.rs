@@ -31,9 +31,12 @@ pub fn archive(paths: &Paths) -> PathBuf {
 /// Kafka's version, from the name of its jar.
 pub fn version(paths: &Paths) -> Result<String> {
     let folder = library(paths);
-    let entries = std::fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))?;
+    let entries = std::fs::read_dir(&folder)
+        .with_context(|| format!("could not read {}", folder.display()))?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    version_in(names).with_context(|| format!("there is no Kafka in {}; remove the folder and start again", folder.display()))
+    version_in(names).with_context(|| {
+        format!("there is no Kafka in {}; remove the folder and start again", folder.display())
+    })
 }
 
 fn version_in(names: impl IntoIterator<Item = String>) -> Option<String> {
@@ -44,11 +47,23 @@ fn version_in(names: impl IntoIterator<Item = String>) -> Option<String> {
 
 /// Writes the broker's settings and formats its empty logs; then it can be started, and started again after a crash.
 pub async fn prepare(paths: &Paths, port: u16, controller_port: u16) -> Result<Program> {
-    prepare_in(paths, "kafka", &[&format!("-XX:SharedArchiveFile={}", archive(paths).display())], port, controller_port)
-        .await
+    prepare_in(
+        paths,
+        "kafka",
+        &[&format!("-XX:SharedArchiveFile={}", archive(paths).display())],
+        port,
+        controller_port,
+    )
+    .await
 }
 
-async fn prepare_in(paths: &Paths, name: &str, options: &[&str], port: u16, controller: u16) -> Result<Program> {
+async fn prepare_in(
+    paths: &Paths,
+    name: &str,
+    options: &[&str],
+    port: u16,
+    controller: u16,
+) -> Result<Program> {
     let folder = paths.world.join("kafka");
     let data = folder.join(format!("data-{name}"));
     crate::install::remove(&data)?;
@@ -58,7 +73,8 @@ async fn prepare_in(paths: &Paths, name: &str, options: &[&str], port: u16, cont
         .replace("{{port}}", &port.to_string())
         .replace("{{controller_port}}", &controller.to_string())
         .replace("{{data}}", &data.display().to_string());
-    std::fs::write(&settings, text).with_context(|| format!("could not write {}", settings.display()))?;
+    std::fs::write(&settings, text)
+        .with_context(|| format!("could not write {}", settings.display()))?;
     let settings = settings.display().to_string();
     let format = ["format", "-t", CLUSTER_ID, "-c", &settings, "--standalone", "-g"];
     let mut arguments = vec!["-Xmx256m", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
@@ -100,7 +116,8 @@ pub async fn make_archive(paths: &Paths) -> Result<()> {
     if !half.exists() {
         std::fs::write(&half, "").context("could not write into target/world/kafka")?;
     }
-    std::fs::rename(&half, archive(paths)).context("could not put Kafka's class archive in its place")
+    std::fs::rename(&half, archive(paths))
+        .context("could not put Kafka's class archive in its place")
 }
 
 fn java(paths: &Paths, name: &str, arguments: &[&str]) -> Program {
@@ -121,9 +138,9 @@ pub async fn ready(address: &str) -> Result<()> {
             tokio::time::sleep(ASK_EVERY).await;
         }
     };
-    tokio::time::timeout(START_DEADLINE, asking)
-        .await
-        .with_context(|| format!("Kafka at {address} did not answer within {} s", START_DEADLINE.as_secs()))
+    tokio::time::timeout(START_DEADLINE, asking).await.with_context(|| {
+        format!("Kafka at {address} did not answer within {} s", START_DEADLINE.as_secs())
+    })
 }
 
 /// Whether any of the user's own brokers can be reached. It may speak TLS, so this only connects.
@@ -133,7 +150,9 @@ pub async fn reachable(brokers: &str) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("could not reach any broker of {brokers}; check the address, or leave --brokers out to start one here")
+    bail!(
+        "could not reach any broker of {brokers}; check the address, or leave --brokers out to start one here"
+    )
 }
 
 async fn speaks(address: &str) -> bool {
@@ -160,14 +179,18 @@ mod tests {
 
     #[test]
     fn the_version_is_that_of_the_jar() {
-        let names = ["kafka-clients-4.3.0.jar", "kafka_2.13-4.3.1.jar", "pom.xml"].map(str::to_owned);
+        let names =
+            ["kafka-clients-4.3.0.jar", "kafka_2.13-4.3.1.jar", "pom.xml"].map(str::to_owned);
         assert_eq!(version_in(names), Some("4.3.1".to_owned()));
         assert_eq!(version_in(["zookeeper-3.9.jar".to_owned()]), None);
     }
 
     #[test]
     fn every_blank_of_the_settings_is_filled() {
-        let filled = SETTINGS.replace("{{port}}", "1").replace("{{controller_port}}", "2").replace("{{data}}", "/d");
+        let filled = SETTINGS
+            .replace("{{port}}", "1")
+            .replace("{{controller_port}}", "2")
+            .replace("{{data}}", "/d");
         assert!(!filled.contains("{{"), "{filled}");
     }
 

@@ -13,6 +13,7 @@ pub mod http;
 pub mod install;
 pub mod kafka;
 pub mod meter;
+pub mod monitor;
 pub mod needs;
 pub mod paths;
 pub mod ports;

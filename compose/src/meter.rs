@@ -23,7 +23,8 @@ pub struct Meter {
 impl Meter {
     /// Takes a sample of the life that has this process id.
     pub fn sample(&mut self, pid: u32) {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let read =
+            |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
         self.record(ticks(&read("stat")), peak_rss(&read("status")));
     }
 
@@ -34,7 +35,10 @@ impl Meter {
 
     /// What was used until the last sample.
     pub fn usage(&self) -> Usage {
-        #[allow(clippy::cast_precision_loss, reason = "a run of years has fewer ticks than a double has digits")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a run of years has fewer ticks than a double has digits"
+        )]
         let ticks = (self.ticks_of_earlier_lives + self.ticks_of_this_life) as f64;
         Usage { cpu_seconds: ticks / TICKS_PER_SECOND, peak_rss_bytes: self.peak_rss_bytes }
     }

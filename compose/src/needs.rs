@@ -55,11 +55,7 @@ pub const NEEDS: [Need; 8] = [
         why: "to fetch Apache Kafka from Maven Central",
         check: Check::Program("mvn"),
     },
-    Need {
-        package: "redis-server",
-        why: "to run Redis",
-        check: Check::Program("redis-server"),
-    },
+    Need { package: "redis-server", why: "to run Redis", check: Check::Program("redis-server") },
     Need {
         package: "python3-venv",
         why: "to fetch Envoy and the WAF emulator from PyPI",
@@ -80,7 +76,10 @@ pub const TEST_NEEDS: [Need; 1] = [Need {
 }];
 
 /// The needs that are not met, given how to look.
-pub fn missing<'a>(needs: impl IntoIterator<Item = &'a Need>, met: impl Fn(&Check) -> bool) -> Vec<&'a Need> {
+pub fn missing<'a>(
+    needs: impl IntoIterator<Item = &'a Need>,
+    met: impl Fn(&Check) -> bool,
+) -> Vec<&'a Need> {
     needs.into_iter().filter(|need| !met(&need.check)).collect()
 }
 
@@ -89,13 +88,20 @@ pub fn present(check: &Check) -> bool {
     match check {
         Check::Program(name) => on_path(name),
         Check::Answers(name, arguments) => {
-            let quiet = Command::new(name).args(*arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let quiet = Command::new(name)
+                .args(*arguments)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
             quiet.is_ok_and(|status| status.success())
         }
         Check::File(path) => Path::new(path).exists(),
         Check::Java(min) => {
-            let output = Command::new("java").arg("-version").env_remove("JAVA_TOOL_OPTIONS").output();
-            let version = output.ok().and_then(|output| java_version(&String::from_utf8_lossy(&output.stderr)));
+            let output =
+                Command::new("java").arg("-version").env_remove("JAVA_TOOL_OPTIONS").output();
+            let version = output
+                .ok()
+                .and_then(|output| java_version(&String::from_utf8_lossy(&output.stderr)));
             version.is_some_and(|version| version >= *min)
         }
     }
@@ -123,7 +129,8 @@ mod tests {
 
     #[track_caller]
     fn check(met: impl Fn(&Check) -> bool, expected: &[&str]) {
-        let packages: Vec<&str> = missing(&NEEDS, met).into_iter().map(|need| need.package).collect();
+        let packages: Vec<&str> =
+            missing(&NEEDS, met).into_iter().map(|need| need.package).collect();
         assert_eq!(packages, expected);
     }
 
@@ -131,7 +138,10 @@ mod tests {
     fn only_what_is_missing_is_asked_for() {
         check(|_| true, &[]);
         check(|need| *need != Check::Program("redis-server"), &["redis-server"]);
-        check(|need| !matches!(need, Check::Java(_) | Check::Program("mvn")), &["default-jre-headless", "maven"]);
+        check(
+            |need| !matches!(need, Check::Java(_) | Check::Program("mvn")),
+            &["default-jre-headless", "maven"],
+        );
     }
 
     #[test]

@@ -24,12 +24,21 @@ impl Paths {
     pub fn find() -> Result<Self> {
         let program = std::env::current_exe().context("could not find this program's own path")?;
         let here = std::env::current_dir().context("could not find the current folder")?;
-        let Some(root) = program.ancestors().chain(here.ancestors()).find(|folder| folder.join(LANDMARK).is_file())
+        let Some(root) = program
+            .ancestors()
+            .chain(here.ancestors())
+            .find(|folder| folder.join(LANDMARK).is_file())
         else {
-            bail!("could not find the workspace; start this inside the folder that holds {LANDMARK}");
+            bail!(
+                "could not find the workspace; start this inside the folder that holds {LANDMARK}"
+            );
         };
         let programs = program.parent().context("could not find the folder of our programs")?;
-        Ok(Paths { root: root.to_owned(), world: root.join("target/world"), programs: programs.to_owned() })
+        Ok(Paths {
+            root: root.to_owned(),
+            world: root.join("target/world"),
+            programs: programs.to_owned(),
+        })
     }
 
     /// One of our programs.
@@ -55,7 +64,8 @@ impl Paths {
 
 /// Takes the world's folder for this process; held until dropped, released by the kernel whatever happens.
 pub fn lock(world: &Path) -> Result<File> {
-    std::fs::create_dir_all(world).with_context(|| format!("could not make {}", world.display()))?;
+    std::fs::create_dir_all(world)
+        .with_context(|| format!("could not make {}", world.display()))?;
     let path = world.join("lock");
     let file = File::options()
         .create(true)
@@ -80,7 +90,9 @@ mod tests {
     fn one_folder_holds_one_world() {
         let folder = tempfile::tempdir().unwrap();
         let held = lock(folder.path()).unwrap();
-        assert!(lock(folder.path()).unwrap_err().to_string().starts_with("another world is running"));
+        assert!(
+            lock(folder.path()).unwrap_err().to_string().starts_with("another world is running")
+        );
         drop(held);
         lock(folder.path()).unwrap();
     }

@@ -23,14 +23,21 @@ pub fn free(count: usize) -> Result<Vec<u16>> {
             break;
         }
         // Held until all are found, so that no port is given twice.
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", random.random_range(PORT_MIN..before))) {
+        if let Ok(listener) =
+            TcpListener::bind(("127.0.0.1", random.random_range(PORT_MIN..before)))
+        {
             held.push(listener);
         }
     }
-    let ports: Vec<u16> =
-        held.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect();
+    let ports: Vec<u16> = held
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .map(|address| address.port())
+        .collect();
     if ports.len() < count {
-        bail!("could not find {count} free ports on 127.0.0.1 between {PORT_MIN} and {before}; stop what holds them");
+        bail!(
+            "could not find {count} free ports on 127.0.0.1 between {PORT_MIN} and {before}; stop what holds them"
+        );
     }
     Ok(ports)
 }

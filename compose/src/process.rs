@@ -16,8 +16,17 @@ use tokio::process::{Child, Command};
 /// Sets the signal that a program gets when its parent dies; part of every Debian (util-linux).
 const WRAPPER: &str = "setpriv";
 /// Of our own environment, what every program may see.
-const INHERITED: [&str; 9] =
-    ["HOME", "JAVA_HOME", "LANG", "PATH", "RUST_BACKTRACE", "RUST_LOG", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ"];
+const INHERITED: [&str; 9] = [
+    "HOME",
+    "JAVA_HOME",
+    "LANG",
+    "PATH",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TZ",
+];
 const LOG_LINES_SHOWN: usize = 12;
 
 /// How to start a program.
@@ -35,7 +44,8 @@ impl Program {
     /// Starts it. Its output is appended to its log.
     pub fn start(&self) -> Result<Child> {
         let log = open_log(&self.log)?;
-        let errors = log.try_clone().with_context(|| format!("could not open {}", self.log.display()))?;
+        let errors =
+            log.try_clone().with_context(|| format!("could not open {}", self.log.display()))?;
         let mut command = bound_to_us(&self.path);
         command
             .args(&self.arguments)
@@ -46,7 +56,9 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors);
-        command.spawn().with_context(|| format!("could not start {} ({})", self.name, self.path.display()))
+        command
+            .spawn()
+            .with_context(|| format!("could not start {} ({})", self.name, self.path.display()))
     }
 
     /// Runs it to its end; an error ends with what it said last.
@@ -109,10 +121,15 @@ pub async fn end(child: &mut Child, grace: Duration) {
 
 /// The last lines of a log, for an error message.
 pub fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text = std::fs::read(log)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let shown: Vec<String> =
-        lines.iter().skip(lines.len().saturating_sub(LOG_LINES_SHOWN)).map(|line| format!("  {line}")).collect();
+    let shown: Vec<String> = lines
+        .iter()
+        .skip(lines.len().saturating_sub(LOG_LINES_SHOWN))
+        .map(|line| format!("  {line}"))
+        .collect();
     format!("{}\n  (the whole log: {})", shown.join("\n"), log.display())
 }
 
@@ -123,7 +140,8 @@ fn inherited(name: &str) -> bool {
 
 fn open_log(path: &Path) -> Result<std::fs::File> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("could not make {}", folder.display()))?;
     }
     std::fs::File::options()
         .create(true)

@@ -24,8 +24,22 @@ pub fn prepare(paths: &Paths, port: u16) -> Result<Program> {
     let port = port.to_string();
     let folder = data.display().to_string();
     let arguments = [
-        "--port", &port, "--bind", "127.0.0.1", "--dir", &folder, "--appendonly", "yes", "--appendfsync", "everysec",
-        "--notify-keyspace-events", "KEAx", "--save", "", "--daemonize", "no",
+        "--port",
+        &port,
+        "--bind",
+        "127.0.0.1",
+        "--dir",
+        &folder,
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "everysec",
+        "--notify-keyspace-events",
+        "KEAx",
+        "--save",
+        "",
+        "--daemonize",
+        "no",
     ];
     Ok(Program {
         name: "redis".to_owned(),
@@ -44,9 +58,9 @@ pub async fn ready(address: &str) -> Result<()> {
             tokio::time::sleep(ASK_EVERY).await;
         }
     };
-    tokio::time::timeout(START_DEADLINE, asking)
-        .await
-        .with_context(|| format!("Redis at {address} did not answer within {} s", START_DEADLINE.as_secs()))
+    tokio::time::timeout(START_DEADLINE, asking).await.with_context(|| {
+        format!("Redis at {address} did not answer within {} s", START_DEADLINE.as_secs())
+    })
 }
 
 /// Sends one command without arguments and answers the first line that comes back.
@@ -70,7 +84,9 @@ pub async fn command(address: &str, name: &str) -> Result<String> {
 pub fn address_of(url: &str) -> Result<String> {
     // The URL itself is not repeated in an error: it may hold a password.
     let rest = url.strip_prefix("redis://").or_else(|| url.strip_prefix("rediss://"));
-    let Some(rest) = rest else { bail!("the address of Redis is no URL; write redis://HOST:PORT or rediss://HOST:PORT") };
+    let Some(rest) = rest else {
+        bail!("the address of Redis is no URL; write redis://HOST:PORT or rediss://HOST:PORT")
+    };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
     if host.is_empty() {
@@ -85,7 +101,9 @@ pub async fn reachable(url: &str) -> Result<()> {
     let address = address_of(url)?;
     match tokio::time::timeout(ANSWER_DEADLINE, TcpStream::connect(&address)).await {
         Ok(Ok(_)) => Ok(()),
-        _ => bail!("could not reach Redis at {address}; check the address, or leave --redis out to start one here"),
+        _ => bail!(
+            "could not reach Redis at {address}; check the address, or leave --redis out to start one here"
+        ),
     }
 }
 

@@ -78,7 +78,8 @@ pub fn plans(paths: &Paths, places: &Places) -> Vec<Plan> {
     let (private, public) = certificates::probe_key_paths(&folder);
     let redis = [("REDIS_URL", places.redis_url.clone())];
     let executor = |replica: usize| {
-        let mut plan = Plan::new(paths, places, "executor", Some(replica), ports.admin[3 + replica]);
+        let mut plan =
+            Plan::new(paths, places, "executor", Some(replica), ports.admin[3 + replica]);
         plan.serve("authz", "AUTHZ_ADDR", ports.authz[replica]);
         plan.set(redis.clone());
         plan.waf(places);
@@ -118,7 +119,13 @@ pub fn bootstrap(paths: &Paths, places: &Places, what: &str, target: [&str; 2]) 
 }
 
 impl Plan {
-    fn new(paths: &Paths, places: &Places, service: &str, replica: Option<usize>, admin: u16) -> Self {
+    fn new(
+        paths: &Paths,
+        places: &Places,
+        service: &str,
+        replica: Option<usize>,
+        admin: u16,
+    ) -> Self {
         let name = replica.map_or(service.to_owned(), |replica| format!("{service}-{replica}"));
         let folder = paths.certificates();
         let program = Program {
@@ -147,21 +154,27 @@ impl Plan {
         self.addresses.insert(what.to_owned(), address);
     }
 
-    fn set(&mut self, settings: impl IntoIterator<Item = (&'static str, String)>) {
-        let service = self.program.path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
+    fn set<'a>(&mut self, settings: impl IntoIterator<Item = (&'a str, String)>) {
+        let service =
+            self.program.path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
         let named = settings.into_iter().map(|(name, value)| (format!("{service}_{name}"), value));
         self.program.environment.extend(named);
     }
 
     fn waf(&mut self, places: &Places) {
-        self.set([("WAF_SET_PREFIX", WAF_SET_PREFIX.to_owned()), ("WAF_SCOPE", WAF_SCOPE.to_owned())]);
+        self.set([
+            ("WAF_SET_PREFIX", WAF_SET_PREFIX.to_owned()),
+            ("WAF_SCOPE", WAF_SCOPE.to_owned()),
+        ]);
         self.program.environment.extend(aws(places));
     }
 }
 
 fn shared(places: &Places) -> Vec<(String, String)> {
     let kafka = places.own.iter().filter(|(name, _)| name.starts_with("KAFKA_")).cloned();
-    std::iter::once(("KAFKA_BOOTSTRAP_SERVERS".to_owned(), places.brokers.clone())).chain(kafka).collect()
+    std::iter::once(("KAFKA_BOOTSTRAP_SERVERS".to_owned(), places.brokers.clone()))
+        .chain(kafka)
+        .collect()
 }
 
 /// The emulator asks for no credentials, but the SDK signs every request with some.
@@ -174,9 +187,10 @@ fn aws(places: &Places) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    let own: BTreeMap<String, String> = places.own.iter().filter(|(name, _)| name.starts_with("AWS_")).cloned().collect();
+    let own: BTreeMap<String, String> =
+        places.own.iter().filter(|(name, _)| name.starts_with("AWS_")).cloned().collect();
     if own.contains_key("AWS_ACCESS_KEY_ID") || own.contains_key("AWS_PROFILE") {
-        settings.clear();
+        settings.retain(|name, _| name == "AWS_REGION");
     }
     settings.extend(own);
     settings.insert("AWS_ENDPOINT_URL_WAFV2".to_owned(), places.waf_endpoint.clone());

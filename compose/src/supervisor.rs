@@ -113,8 +113,15 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts a program and keeps it running.
-    pub fn keep(&self, program: Program, kind: Kind, restart_after: Duration, grace: Duration) -> Arc<Member> {
-        let member = Arc::new(Member { program, kind, restart_after, grace, state: Mutex::default() });
+    pub fn keep(
+        &self,
+        program: Program,
+        kind: Kind,
+        restart_after: Duration,
+        grace: Duration,
+    ) -> Arc<Member> {
+        let member =
+            Arc::new(Member { program, kind, restart_after, grace, state: Mutex::default() });
         let stop = match kind {
             Kind::Service => self.services.clone(),
             Kind::Component => self.components.clone(),
@@ -143,7 +150,9 @@ impl Supervisor {
     }
 
     async fn join(&self, kind: Kind) {
-        let (ending, others) = std::mem::take(&mut *self.lock()).into_iter().partition(|(member, _)| member.kind == kind);
+        let (ending, others) = std::mem::take(&mut *self.lock())
+            .into_iter()
+            .partition(|(member, _)| member.kind == kind);
         *self.lock() = others;
         let ending: Vec<(Arc<Member>, JoinHandle<()>)> = ending;
         for (_, task) in ending {
@@ -178,14 +187,23 @@ async fn keep(member: Arc<Member>, stop: CancellationToken, changed: Arc<Notify>
         };
         member.ended();
         if member.kind == Kind::Service && status.code() == Some(EXIT_CONFIGURATION) {
-            let reason = format!("{} refuses its configuration:\n{}", member.name(), process::tail(&member.program.log));
+            let reason = format!(
+                "{} refuses its configuration:\n{}",
+                member.name(),
+                process::tail(&member.program.log)
+            );
             say(format!("  ✗ {reason}"));
             member.lock().refused = Some(reason);
             return;
         }
         quick_ends = if started.elapsed() < QUICK { quick_ends + 1 } else { 0 };
         let delay = delay(member.restart_after, quick_ends);
-        say(format!("  ↻ {} ended ({}); it is started again in {} ms", member.name(), how(status), delay.as_millis()));
+        say(format!(
+            "  ↻ {} ended ({}); it is started again in {} ms",
+            member.name(),
+            how(status),
+            delay.as_millis()
+        ));
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
             () = stop.cancelled() => return,
@@ -214,7 +232,9 @@ fn delay(planned: Duration, quick_ends: u32) -> Duration {
 fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => Signal::try_from(signal).map_or(format!("signal {signal}"), |name| name.to_string()),
+        (None, Some(signal)) => {
+            Signal::try_from(signal).map_or(format!("signal {signal}"), |name| name.to_string())
+        }
         (None, None) => "unknown".to_owned(),
     }
 }
@@ -268,7 +288,10 @@ mod tests {
     async fn a_refused_configuration_is_reported_and_not_tried_again() {
         let folder = tempfile::tempdir().unwrap();
         let supervisor = Supervisor::default();
-        let member = keep_service(&supervisor, shell(folder.path(), "echo SCORER_X is not a setting >&2; exit 64"));
+        let member = keep_service(
+            &supervisor,
+            shell(folder.path(), "echo SCORER_X is not a setting >&2; exit 64"),
+        );
         until(|| member.refused().is_some()).await;
         assert!(member.refused().unwrap().contains("SCORER_X is not a setting"));
         assert_eq!(member.restarts(), 0);
@@ -279,7 +302,11 @@ mod tests {
     fn repeated_quick_ends_slow_the_starts_down() {
         let planned = Duration::from_millis(50);
         for (quick_ends, expected_ms) in [(0, 50), (1, 50), (2, 100), (4, 400), (30, 5_000)] {
-            assert_eq!(delay(planned, quick_ends), Duration::from_millis(expected_ms), "{quick_ends}");
+            assert_eq!(
+                delay(planned, quick_ends),
+                Duration::from_millis(expected_ms),
+                "{quick_ends}"
+            );
         }
     }
 }

@@ -35,9 +35,12 @@ pub async fn ready(address: &str) -> Result<()> {
             tokio::time::sleep(ASK_EVERY).await;
         }
     };
-    tokio::time::timeout(START_DEADLINE, asking)
-        .await
-        .with_context(|| format!("the WAF emulator at {address} did not answer within {} s", START_DEADLINE.as_secs()))
+    tokio::time::timeout(START_DEADLINE, asking).await.with_context(|| {
+        format!(
+            "the WAF emulator at {address} did not answer within {} s",
+            START_DEADLINE.as_secs()
+        )
+    })
 }
 
 /// Whether the user's own endpoint can be reached.
@@ -45,11 +48,14 @@ pub async fn reachable(endpoint: &str) -> Result<()> {
     let address = address_of(endpoint)?;
     match tokio::time::timeout(ANSWER_DEADLINE, TcpStream::connect(&address)).await {
         Ok(Ok(_)) => Ok(()),
-        _ => bail!("could not reach the WAF at {address}; check the address, or leave --waf-endpoint out to emulate one"),
+        _ => bail!(
+            "could not reach the WAF at {address}; check the address, or leave --waf-endpoint out to emulate one"
+        ),
     }
 }
 
-fn address_of(endpoint: &str) -> Result<String> {
+/// The host and port in an endpoint.
+pub fn address_of(endpoint: &str) -> Result<String> {
     let (port, rest) = match (endpoint.strip_prefix("http://"), endpoint.strip_prefix("https://")) {
         (Some(rest), _) => (80, rest),
         (_, Some(rest)) => (443, rest),

@@ -9,7 +9,8 @@ use std::net::IpAddr;
 
 use hdrhistogram::Histogram;
 use schemas::{
-    Action, Decision, Detection, Effect, Enforcement, Millis, Observable, Origin, Outcome, Phase, Reason,
+    Action, Decision, Detection, Effect, Enforcement, Millis, Observable, Origin, Outcome, Phase,
+    Reason,
 };
 use uuid::Uuid;
 
@@ -29,16 +30,29 @@ pub enum News {
     Detected(Box<Detection>),
     Decided(Box<Decision>),
     /// A level was reached; `after_ms` counts from the detection, or from `until` for a lift.
-    Verified { outcome: Box<Outcome>, after_ms: Option<Millis> },
+    Verified {
+        outcome: Box<Outcome>,
+        after_ms: Option<Millis>,
+    },
     /// A level that was effective is so no more, before the block's end.
     Lost(Box<Outcome>),
     /// A point could not do what it was asked to.
     Troubled(Box<Enforcement>),
     /// The application answered an attacker again.
-    Expired { observable: Observable, after_ms: Millis },
+    Expired {
+        observable: Observable,
+        after_ms: Millis,
+    },
     /// A good visitor was refused.
-    Refused { address: IpAddr, target: String, detail: String },
-    Unreadable { topic: String, error: String },
+    Refused {
+        address: IpAddr,
+        target: String,
+        detail: String,
+    },
+    Unreadable {
+        topic: String,
+        error: String,
+    },
 }
 
 /// What good visitors saw.
@@ -93,7 +107,9 @@ impl Ledger {
     pub fn good(&mut self, address: IpAddr, target: &str, answer: &Answer) -> Option<News> {
         self.requests_completed += u64::from(answer.status.is_some());
         self.good.requests += 1;
-        self.good.latency_ms.saturating_record(u64::try_from(answer.answered_at - answer.sent_at).unwrap_or_default());
+        self.good.latency_ms.saturating_record(
+            u64::try_from(answer.answered_at - answer.sent_at).unwrap_or_default(),
+        );
         if answer.by_application {
             return None;
         }
@@ -120,7 +136,11 @@ impl Ledger {
             Seeable::Decision(decision) => self.decision(decision, seen.published_at),
             Seeable::Lease(lease) => {
                 for claim in &lease.claims {
-                    let incident = self.of_decision(claim.decision_id, &lease.observable, Some(claim.decided_at));
+                    let incident = self.of_decision(
+                        claim.decision_id,
+                        &lease.observable,
+                        Some(claim.decided_at),
+                    );
                     if let Some(incident) = incident {
                         incident.lease(seen.published_at);
                     }
@@ -129,7 +149,8 @@ impl Ledger {
             }
             Seeable::Enforcement(enforcement) => {
                 let Enforcement { decision_id, enforced_at, .. } = enforcement;
-                let incident = self.of_decision(decision_id, &enforcement.observable, Some(enforced_at))?;
+                let incident =
+                    self.of_decision(decision_id, &enforcement.observable, Some(enforced_at))?;
                 incident.enforcement(&enforcement).then(|| News::Troubled(Box::new(enforcement)))
             }
             Seeable::Outcome(outcome) => self.outcome(outcome),
@@ -187,7 +208,8 @@ impl Ledger {
     }
 
     fn outcome(&mut self, outcome: Outcome) -> Option<News> {
-        let incident = self.of_decision(outcome.decision_id, &outcome.observable, outcome.detected_at);
+        let incident =
+            self.of_decision(outcome.decision_id, &outcome.observable, outcome.detected_at);
         let Some(incident) = incident else {
             let news = outcome.effect == Effect::Effective;
             let after_ms = after_ms(&outcome, outcome.until);
@@ -200,13 +222,18 @@ impl Ledger {
             return Some(News::Verified { outcome: Box::new(outcome), after_ms });
         }
         let reached = incident.verified_at(&outcome.point, outcome.level, outcome.phase).is_some();
-        let held = outcome.phase == Phase::Apply && until.is_some_and(|until| outcome.verified_at < until);
+        let held =
+            outcome.phase == Phase::Apply && until.is_some_and(|until| outcome.verified_at < until);
         let lost = reached && held && outcome.effect != Effect::Effective;
         lost.then(|| News::Lost(Box::new(outcome)))
     }
 
     /// The incident at an observable, unless what happened there is older than it.
-    fn of_observable(&mut self, observable: &Observable, detected_at: Option<Millis>) -> Option<&mut Incident> {
+    fn of_observable(
+        &mut self,
+        observable: &Observable,
+        detected_at: Option<Millis>,
+    ) -> Option<&mut Incident> {
         let incident = self.incidents.get_mut(self.by_observable.get(observable)?)?;
         detected_at.is_none_or(|at| at >= incident.begun_at - CLOCK_SLACK_MS).then_some(incident)
     }

@@ -98,10 +98,14 @@ fn run(args: &TrafficArgs, world: &World) -> anyhow::Result<Report> {
     let report = runtime.block_on(async {
         let interrupted = terminal::interrupted()?;
         traffic::run(options, &mut terminal, interrupted).await
-    })?;
+    });
+    // A question to a broker that is away may still be open; nobody waits for it.
+    runtime.shutdown_background();
+    let report = report?;
     if let Some(path) = &args.report {
         let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, text).with_context(|| format!("could not write the report to {}", path.display()))?;
+        std::fs::write(path, text)
+            .with_context(|| format!("could not write the report to {}", path.display()))?;
     }
     terminal.table(&report);
     Ok(report)

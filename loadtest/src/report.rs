@@ -142,7 +142,9 @@ impl Report {
             lift_proved_ms: quantiles(lifts),
             good_ms: quantiles_of(&ledger.good.latency_ms),
             stages_ms: stages(incidents.iter().filter_map(|incident| incident.steps())),
-            canary_time_to_proof_ms: canary.and_then(|canary| canary.proof).map(|proof| proof.time_ms()),
+            canary_time_to_proof_ms: canary
+                .and_then(|canary| canary.proof)
+                .map(|proof| proof.time_ms()),
             events_observed: context.growth.map(|growth| growth.events),
             dead_letters: context.growth.map(|growth| growth.dead_letters),
             requests_completed: ledger.requests_completed,
@@ -162,8 +164,11 @@ fn failures(ledger: &Ledger, context: &Context) -> Vec<String> {
     let mut failures = Vec::new();
     if !context.begun && !context.interrupted {
         let missing = ledger.incident(context.canary).map(Incident::missing).unwrap_or_default();
-        let missing = if missing.is_empty() { "it did not begin".to_owned() } else { missing.join("; ") };
-        failures.push(format!("no traffic was sent, because the canary's attack came to nothing: {missing}"));
+        let missing =
+            if missing.is_empty() { "it did not begin".to_owned() } else { missing.join("; ") };
+        failures.push(format!(
+            "no traffic was sent, because the canary's attack came to nothing: {missing}"
+        ));
     }
     let mut count = 0;
     for incident in ledger.incidents(context.canary) {
@@ -173,20 +178,29 @@ fn failures(ledger: &Ledger, context: &Context) -> Vec<String> {
             continue;
         }
         let plan = &incident.plan;
-        let name = format!("incident {} ({} from {})", plan.id, attack_name(plan.category), plan.address);
-        failures.extend(incident.failures().into_iter().map(|failure| format!("{name}: {failure}")));
+        let name =
+            format!("incident {} ({} from {})", plan.id, attack_name(plan.category), plan.address);
+        failures
+            .extend(incident.failures().into_iter().map(|failure| format!("{name}: {failure}")));
     }
     if let Some(canary) = ledger.incident(context.canary).filter(|_| context.begun) {
-        failures.extend(canary.failures().into_iter().map(|failure| format!("the canary: {failure}")));
+        failures
+            .extend(canary.failures().into_iter().map(|failure| format!("the canary: {failure}")));
     }
     if count == 0 && context.begun && !context.interrupted {
         failures.push("there was no incident at all".to_owned());
     }
     if let Some(first) = &ledger.good.first_refusal {
-        failures.push(format!("{} requests of good visitors were refused, the first: {first}", ledger.good.refused));
+        failures.push(format!(
+            "{} requests of good visitors were refused, the first: {first}",
+            ledger.good.refused
+        ));
     }
     if let Some(first) = ledger.unreadable.first() {
-        failures.push(format!("{} records could not be read, the first: {first}", ledger.unreadable.len()));
+        failures.push(format!(
+            "{} records could not be read, the first: {first}",
+            ledger.unreadable.len()
+        ));
     }
     failures.truncate(FAILURES_MAX);
     failures
@@ -205,8 +219,12 @@ fn kinds(incidents: &[&Incident]) -> Vec<Kind> {
 }
 
 fn kind_of((attack, family): (&'static str, &'static str), incidents: &[&Incident]) -> Kind {
-    let count = |met: fn(&Incident) -> bool| incidents.iter().filter(|incident| met(incident)).count();
-    let strikes = incidents.iter().filter_map(|incident| incident.decided.last()).map(|decided| decided.strikes);
+    let count =
+        |met: fn(&Incident) -> bool| incidents.iter().filter(|incident| met(incident)).count();
+    let strikes = incidents
+        .iter()
+        .filter_map(|incident| incident.decided.last())
+        .map(|decided| decided.strikes);
     Kind {
         attack,
         family,
@@ -218,7 +236,9 @@ fn kind_of((attack, family): (&'static str, &'static str), incidents: &[&Inciden
         leaked: incidents.iter().map(|incident| incident.leaked()).sum(),
         kept: incidents.iter().map(|incident| incident.kept()).sum(),
         strikes_max: strikes.max().unwrap_or_default(),
-        time_to_proof_ms: quantiles(incidents.iter().filter_map(|incident| incident.proof).map(|p| p.time_ms())),
+        time_to_proof_ms: quantiles(
+            incidents.iter().filter_map(|incident| incident.proof).map(|p| p.time_ms()),
+        ),
     }
 }
 
@@ -255,7 +275,8 @@ fn stages(steps: impl Iterator<Item = Steps>) -> Stages {
             stage.push(pair[1] - pair[0]);
         }
     }
-    let [detected, decided, leased, applied, proved] = taken.map(|times| quantiles(times.into_iter()).p50);
+    let [detected, decided, leased, applied, proved] =
+        taken.map(|times| quantiles(times.into_iter()).p50);
     Stages { detected, decided, leased, applied, proved }
 }
 

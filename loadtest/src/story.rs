@@ -33,28 +33,52 @@ pub fn line(since_start: Duration, news: &News, paint: Paint) -> Option<String> 
         News::Detected(detection) => {
             (Colour::Yellow, "detection", detection.observable.to_string(), detected(detection))
         }
-        News::Decided(decision) => (Colour::Cyan, "decision", decision.observable.to_string(), decided(decision)),
+        News::Decided(decision) => {
+            (Colour::Cyan, "decision", decision.observable.to_string(), decided(decision))
+        }
         News::Verified { outcome, after_ms } => {
             let (colour, what) = verified(outcome, *after_ms)?;
-            return Some(told(since_start, (colour, &level(outcome)), &outcome.observable.to_string(), &what, paint));
+            return Some(told(
+                since_start,
+                (colour, &level(outcome)),
+                &outcome.observable.to_string(),
+                &what,
+                paint,
+            ));
         }
         News::Lost(outcome) => {
-            let what = format!("{}: no longer effective: {}", outcome.point, printable(&outcome.reason));
-            return Some(told(since_start, (Colour::Red, &level(outcome)), &outcome.observable.to_string(), &what, paint));
+            let what =
+                format!("{}: no longer effective: {}", outcome.point, printable(&outcome.reason));
+            return Some(told(
+                since_start,
+                (Colour::Red, &level(outcome)),
+                &outcome.observable.to_string(),
+                &what,
+                paint,
+            ));
         }
         News::Troubled(enforcement) => {
-            let what = format!("{}: {:?}: {}", enforcement.point, enforcement.status, printable(&enforcement.reason));
+            let what = format!(
+                "{}: {:?}: {}",
+                enforcement.point,
+                enforcement.status,
+                printable(&enforcement.reason)
+            );
             (Colour::Red, "trouble", enforcement.observable.to_string(), what)
         }
         News::Expired { observable, after_ms } => {
-            let what = format!("the application answers again, {after_ms} ms after the block's end");
+            let what =
+                format!("the application answers again, {after_ms} ms after the block's end");
             (Colour::Green, "expired", observable.to_string(), what)
         }
         News::Refused { address, target, detail } => {
-            let what = format!("a good visitor was refused {}: {}", printable(target), printable(detail));
+            let what =
+                format!("a good visitor was refused {}: {}", printable(target), printable(detail));
             (Colour::Red, "refused", address.to_string(), what)
         }
-        News::Unreadable { topic, error } => (Colour::Red, "unreadable", topic.clone(), printable(error)),
+        News::Unreadable { topic, error } => {
+            (Colour::Red, "unreadable", topic.clone(), printable(error))
+        }
     };
     Some(told(since_start, (colour, word), &who, &what, paint))
 }
@@ -94,7 +118,18 @@ pub fn progress(since_start: Duration, ledger: &Ledger, canary: usize) -> String
 /// The table at the end, and below it what failed.
 pub fn table(report: &Report, paint: Paint) -> String {
     let mut text = String::new();
-    let heads = ["incidents", "proved", "WAF", "ended", "lifted", "leaked", "kept", "strikes", "p50 ms", "max ms"];
+    let heads = [
+        "incidents",
+        "proved",
+        "WAF",
+        "ended",
+        "lifted",
+        "leaked",
+        "kept",
+        "strikes",
+        "p50 ms",
+        "max ms",
+    ];
     let _ = write!(text, "\n{:<19}{:<6}", "attack", "from");
     for head in heads {
         let _ = write!(text, "{head:>10}");
@@ -121,7 +156,8 @@ pub fn table(report: &Report, paint: Paint) -> String {
         "good visitors   {} requests, {} refused, p50 {p50} ms, p99 {p99} ms",
         report.good_requests, report.good_refused
     );
-    let unknown = |count: Option<i64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
+    let unknown =
+        |count: Option<i64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
     let _ = writeln!(
         text,
         "events          {} observed of {} requests completed here, {} dead letters; seed {}",
@@ -131,12 +167,22 @@ pub fn table(report: &Report, paint: Paint) -> String {
         report.seed
     );
     for failure in &report.failures {
-        let _ = writeln!(text, "{}", painted(Colour::Red, &format!("FAILED: {}", printable_all(failure)), paint));
+        let _ = writeln!(
+            text,
+            "{}",
+            painted(Colour::Red, &format!("FAILED: {}", printable_all(failure)), paint)
+        );
     }
     let ending = match (report.interrupted, report.closed()) {
         (_, false) => painted(Colour::Red, "the loop did not close", paint),
-        (true, true) => painted(Colour::Yellow, "interrupted; what had ended by then was right", paint),
-        (false, true) => painted(Colour::Green, "the loop closed: every block proved, held and lifted on time", paint),
+        (true, true) => {
+            painted(Colour::Yellow, "interrupted; what had ended by then was right", paint)
+        }
+        (false, true) => painted(
+            Colour::Green,
+            "the loop closed: every block proved, held and lifted on time",
+            paint,
+        ),
     };
     let _ = writeln!(text, "{ending}");
     text
@@ -175,9 +221,11 @@ fn all(report: &Report) -> Kind {
 
 fn detected(detection: &Detection) -> String {
     let name = attack_name(detection.category);
-    let mut what = format!("{name}, p={:.2}, {:?}", detection.probability, detection.severity).to_owned();
+    let mut what =
+        format!("{name}, p={:.2}, {:?}", detection.probability, detection.severity).to_owned();
     // The heaviest piece says most; the others are in the record.
-    let heaviest = detection.evidence.iter().max_by(|one, other| one.weight.total_cmp(&other.weight));
+    let heaviest =
+        detection.evidence.iter().max_by(|one, other| one.weight.total_cmp(&other.weight));
     if let Some(evidence) = heaviest {
         let value = printable(&evidence.value);
         let _ = write!(what, ": {} in {}: \"{value}\"", evidence.rule, printable(&evidence.place));
@@ -190,10 +238,13 @@ fn detected(detection: &Detection) -> String {
 
 fn decided(decision: &Decision) -> String {
     let simulated = if decision.mode == Mode::Simulated { " (simulated)" } else { "" };
-    let duration = decision.until.zip(decision.detected_at).map(|(until, since)| (until - since) / 1000);
+    let duration =
+        decision.until.zip(decision.detected_at).map(|(until, since)| (until - since) / 1000);
     let action = match (decision.action, duration) {
         (Action::Observe, _) => "observe".to_owned(),
-        (action, Some(seconds)) => format!("{action:?} for {seconds} s, strike {}", decision.strikes).to_lowercase(),
+        (action, Some(seconds)) => {
+            format!("{action:?} for {seconds} s, strike {}", decision.strikes).to_lowercase()
+        }
         (action, None) => format!("{action:?}").to_lowercase(),
     };
     format!("{action}{simulated}: {} ({:?})", printable_all(&decision.explanation), decision.reason)
@@ -201,7 +252,8 @@ fn decided(decision: &Decision) -> String {
 
 /// Of a lift only the strongest proof of each point is told.
 fn verified(outcome: &Outcome, after_ms: Option<i64>) -> Option<(Colour, String)> {
-    let strongest = matches!((outcome.point.as_str(), outcome.level), (POINT_ENVOY, 3..) | (POINT_WAF, 2..));
+    let strongest =
+        matches!((outcome.point.as_str(), outcome.level), (POINT_ENVOY, 3..) | (POINT_WAF, 2..));
     let how = match outcome.level {
         1 => "acknowledged",
         2 => "read back",
@@ -224,7 +276,13 @@ fn level(outcome: &Outcome) -> String {
     format!("level {}", outcome.level)
 }
 
-fn told(since_start: Duration, (colour, word): (Colour, &str), who: &str, what: &str, paint: Paint) -> String {
+fn told(
+    since_start: Duration,
+    (colour, word): (Colour, &str),
+    who: &str,
+    what: &str,
+    paint: Paint,
+) -> String {
     let word = painted(colour, &format!("{word:<10}"), paint);
     let seconds = since_start.as_secs_f64();
     if who.is_empty() {

@@ -23,7 +23,11 @@ impl Terminal {
     pub(crate) fn stdout(headless: bool) -> Self {
         let stdout = std::io::stdout();
         let plain = !stdout.is_terminal() || std::env::var_os("NO_COLOR").is_some();
-        Terminal { out: Box::new(stdout), paint: if plain { Paint::Plain } else { Paint::Colours }, headless }
+        Terminal {
+            out: Box::new(stdout),
+            paint: if plain { Paint::Plain } else { Paint::Colours },
+            headless,
+        }
     }
 
     /// Writes nowhere.

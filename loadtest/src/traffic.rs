@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use schemas::{Millis, Protected};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -31,6 +32,8 @@ pub const CANARY_TIMEOUT: Duration = Duration::from_secs(60);
 const LIFTS_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long records that are still missing are waited for once every attacker has gone.
 const STRAGGLERS_TIMEOUT: Duration = Duration::from_secs(10);
+const COUNT_TIMEOUT: Duration = Duration::from_secs(30);
+const COUNT_TIMEOUT_INTERRUPTED: Duration = Duration::from_secs(3);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 const QUEUE_MAX: usize = 4096;
 
@@ -82,18 +85,32 @@ pub async fn run(
         attackers::incident_of(&canary_edge, canary, &canary_inputs, &canary_stop).await;
     });
     let proved_and_lifted = |ledger: &Ledger| {
-        ledger.incident(canary_id).is_some_and(|incident| incident.proof.is_some() && incident.lift_proved_at().is_some())
+        ledger
+            .incident(canary_id)
+            .is_some_and(|incident| incident.proof.is_some() && incident.lift_proved_at().is_some())
     };
-    let begun = run.until(Instant::now() + options.canary_timeout, proved_and_lifted).await == Ended::Met;
+    let begun =
+        run.until(Instant::now() + options.canary_timeout, proved_and_lifted).await == Ended::Met;
     if begun {
         let traffic = Traffic { edge, attackers, visitors, last_begin, seconds };
         run.traffic(traffic, &inputs, &stop).await;
     }
     stop.cancel();
     run.note("counting what Kafka has");
-    let growth = watch.growth().await.inspect_err(|error| run.note(&format!("{error:#}"))).ok();
+    // Whoever interrupts does not want to wait for a broker that is away.
+    let patience =
+        if run.interrupted.is_cancelled() { COUNT_TIMEOUT_INTERRUPTED } else { COUNT_TIMEOUT };
+    let growth = tokio::time::timeout(patience, watch.growth())
+        .await
+        .unwrap_or_else(|_| Err(anyhow!("Kafka gave no answer")));
+    let growth = growth
+        .inspect_err(|error| run.note(&format!("events and dead letters are unknown: {error:#}")))
+        .ok();
     let interrupted = run.interrupted.is_cancelled();
-    Ok(Report::new(&run.ledger, &Context { seed, seconds, canary: canary_id, interrupted, begun, growth }))
+    Ok(Report::new(
+        &run.ledger,
+        &Context { seed, seconds, canary: canary_id, interrupted, begun, growth },
+    ))
 }
 
 /// Who takes part once the canary is through.
@@ -149,7 +166,12 @@ impl<'a> Run<'a> {
     }
 
     /// Visitors and attackers until the end, then attackers alone until nothing is in force any more.
-    async fn traffic(&mut self, traffic: Traffic, inputs: &mpsc::Sender<Input>, stop: &CancellationToken) {
+    async fn traffic(
+        &mut self,
+        traffic: Traffic,
+        inputs: &mpsc::Sender<Input>,
+        stop: &CancellationToken,
+    ) {
         let Traffic { edge, attackers, visitors, last_begin, seconds } = traffic;
         self.note(&format!(
             "the canary was blocked, proved and lifted; now {seconds} s of traffic: {VISITOR_COUNT} visitors with \
@@ -173,7 +195,10 @@ impl<'a> Run<'a> {
         let ends = begun + Duration::from_secs(seconds);
         self.until(ends, |_| false).await;
         visiting.cancel();
-        self.note(&format!("no more attacks; {} blocks still to be lifted", self.ledger.outstanding()));
+        self.note(&format!(
+            "no more attacks; {} blocks still to be lifted",
+            self.ledger.outstanding()
+        ));
         let deadline = ends + LIFTS_TIMEOUT;
         while !playing.is_empty() && Instant::now() < deadline {
             // An attacker's end is looked for a few times a second; the loop goes on meanwhile.

@@ -10,7 +10,8 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::{
-    DecodeError, Decision, Detection, Enforcement, Lease, LeaseEntry, Millis, Outcome, Record, TOPICS, Topic,
+    Decision, DecodeError, Detection, Enforcement, Lease, LeaseEntry, Millis, Outcome, Record,
+    TOPICS, Topic,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 const READ: [Topic; 5] =
     [Topic::Detections, Topic::Decisions, Topic::Leases, Topic::Enforcements, Topic::Outcomes];
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+/// At the start a missing broker is told soon; later it may only be restarting.
+const ASK_ATTEMPTS_AT_START: u32 = 2;
 const ASK_ATTEMPTS: u32 = 6;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -37,7 +40,10 @@ pub enum Seeable {
     Enforcement(Enforcement),
     Outcome(Outcome),
     /// Bytes that are none of ours, and why.
-    Unreadable { topic: String, error: String },
+    Unreadable {
+        topic: String,
+        error: String,
+    },
 }
 
 /// How many records topics have gained since the start.
@@ -72,9 +78,13 @@ impl Watch {
             .set("reconnect.backoff.max.ms", "500")
             .create()
             .context("could not make a Kafka consumer")?;
-        let watch =
-            Watch { consumer: Arc::new(consumer), bootstrap: bootstrap.to_owned(), started_at: Arc::default() };
-        let started_at = watch.ends(TOPICS.iter().map(|spec| (spec.name.clone(), spec.partitions)).collect()).await?;
+        let watch = Watch {
+            consumer: Arc::new(consumer),
+            bootstrap: bootstrap.to_owned(),
+            started_at: Arc::default(),
+        };
+        let topics = TOPICS.iter().map(|spec| (spec.name.clone(), spec.partitions)).collect();
+        let started_at = watch.ends(topics, ASK_ATTEMPTS_AT_START).await?;
         let mut assignment = TopicPartitionList::new();
         for topic in READ {
             for partition in 0..topic.partitions() {
@@ -114,7 +124,7 @@ impl Watch {
         for (name, _) in partitions {
             *topics.entry(name.clone()).or_default() += 1;
         }
-        let ends = self.ends(topics.into_iter().collect()).await?;
+        let ends = self.ends(topics.into_iter().collect(), ASK_ATTEMPTS).await?;
         let mut growth = Growth::default();
         for (partition, end) in ends {
             let gained = end - self.started_at.get(&partition).copied().unwrap_or_default();
@@ -128,28 +138,40 @@ impl Watch {
     }
 
     /// The high watermark of every partition of `topics`.
-    async fn ends(&self, topics: Vec<(String, i32)>) -> anyhow::Result<BTreeMap<(String, i32), i64>> {
+    async fn ends(
+        &self,
+        topics: Vec<(String, i32)>,
+        attempts: u32,
+    ) -> anyhow::Result<BTreeMap<(String, i32), i64>> {
         let consumer = self.consumer.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let mut ends = BTreeMap::new();
             for (name, partitions) in topics {
                 for partition in 0..partitions {
-                    let end = end_of(&consumer, &name, partition)?;
+                    let end = end_of(&consumer, &name, partition, attempts)?;
                     ends.insert((name.clone(), partition), end);
                 }
             }
             anyhow::Ok(ends)
         });
         asked.await?.with_context(|| {
-            format!("Kafka at {} does not have the topics; `perimeter bootstrap kafka` makes them", self.bootstrap)
+            format!(
+                "could not read the topics at {}: the broker must be up, and `perimeter bootstrap kafka` have made them",
+                self.bootstrap
+            )
         })
     }
 }
 
 /// Asks again while the broker is away: it is killed and restarted in some runs.
-fn end_of(consumer: &StreamConsumer, topic: &str, partition: i32) -> anyhow::Result<i64> {
+fn end_of(
+    consumer: &StreamConsumer,
+    topic: &str,
+    partition: i32,
+    attempts: u32,
+) -> anyhow::Result<i64> {
     let mut last = anyhow!("nothing was asked");
-    for _ in 0..ASK_ATTEMPTS {
+    for _ in 0..attempts {
         match consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT) {
             Ok((_, high)) => return Ok(high),
             Err(error) => last = error.into(),

@@ -56,23 +56,30 @@ struct NamedNetwork {
 impl World {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
-            format!("could not read the world file {}; start the world with `cargo demo`", path.display())
+            format!(
+                "could not read the world file {}; start the world with `cargo demo`",
+                path.display()
+            )
         })?;
-        serde_json::from_str(&text).with_context(|| format!("could not understand the world file {}", path.display()))
+        serde_json::from_str(&text)
+            .with_context(|| format!("could not understand the world file {}", path.display()))
     }
 
     /// Every network from which no visitor and no attacker may come.
     pub fn protected(&self) -> anyhow::Result<Protected> {
         let Some(path) = &self.policy else { return Ok(Protected::special()) };
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("could not read the world's policy file {}", path.display()))?;
-        protected_by(&text).with_context(|| format!("could not understand the policy file {}", path.display()))
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("could not read the world's policy file {}", path.display())
+        })?;
+        protected_by(&text)
+            .with_context(|| format!("could not understand the policy file {}", path.display()))
     }
 }
 
 fn protected_by(policy: &str) -> anyhow::Result<Protected> {
     let policy: PolicyNetworks = toml::from_str(policy)?;
-    let trusted = policy.proxies.trusted.into_iter().map(|network| (network, "trusted proxy".to_owned()));
+    let trusted =
+        policy.proxies.trusted.into_iter().map(|network| (network, "trusted proxy".to_owned()));
     let named = policy.protected.networks.into_iter().map(|named| (named.network, named.name));
     Ok(Protected::with(trusted.chain(named)))
 }

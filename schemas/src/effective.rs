@@ -164,20 +164,32 @@ pub fn effective<'a>(
 /// An operator's allow inside a blocked network is cut out of it. For every address, being on this list and
 /// [`effective`] answering `Block` are the same thing.
 pub fn blocked_networks(view: &View, protected: &Protected, now: Millis) -> Vec<IpNet> {
-    let mut blocked = Vec::new();
-    let mut allowed: Vec<IpNet> = protected.networks().map(|(network, _)| network).collect();
+    let mut blocks = Vec::new();
+    let mut automatic_allows = Vec::new();
+    let mut holes: Vec<IpNet> = protected.networks().map(|(network, _)| network).collect();
     for lease in view.leases() {
+        let network = lease.observable.network();
         for claim in lease.claims.iter().filter(|claim| claim.in_force(now, view.frozen_since)) {
             match (claim.action, claim.origin) {
-                (Action::Block, _) => blocked.push(lease.observable.network()),
-                (Action::Allow, Origin::Operator) => allowed.push(lease.observable.network()),
-                (Action::Allow | Action::Observe, _) => {}
+                (Action::Block, origin) => blocks.push((origin, network)),
+                (Action::Allow, Origin::Operator) => holes.push(network),
+                (Action::Allow, origin) => automatic_allows.push((origin, network)),
+                (Action::Observe, _) => {}
             }
         }
     }
-    let blocked = IpNet::aggregate(&blocked);
-    let mut networks: Vec<IpNet> =
-        blocked.into_iter().flat_map(|network| without(network, &allowed)).collect();
+    let mut blocked = Vec::new();
+    for (origin, network) in blocks {
+        let mut pieces = without(network, &holes);
+        for (by, allowed) in &automatic_allows {
+            // The same order as in `effective`: the origin, then the narrower.
+            if (*by, allowed.prefix_len()) > (origin, network.prefix_len()) {
+                pieces = pieces.into_iter().flat_map(|piece| without(piece, &[*allowed])).collect();
+            }
+        }
+        blocked.extend(pieces);
+    }
+    let mut networks = IpNet::aggregate(&blocked);
     networks.sort();
     networks
 }

@@ -98,5 +98,6 @@ pub fn strikes_at(lease: Option<&Lease>, at: Millis, strike_memory_ms: Millis) -
     if claim.until > at || claim.until.saturating_add(strike_memory_ms) < at {
         return 0;
     }
-    if claim.counts { claim.strikes } else { (claim.strikes - 1).max(0) }
+    let strikes = if claim.counts { claim.strikes } else { claim.strikes.saturating_sub(1) };
+    strikes.max(0)
 }

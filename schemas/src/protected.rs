@@ -201,7 +201,7 @@ pub fn admit(
     if until <= begun_at {
         return Err(Refusal::AlreadyEnded {
             observable: observable(),
-            late_ms: decided_at - until,
+            late_ms: decided_at.saturating_sub(until),
         });
     }
     Ok(until.min(decided_at.saturating_add(limits.longest_ms(decision.origin))))

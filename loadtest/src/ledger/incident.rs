@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{Action, Decision, Detection, Effect, Enforcement, Millis, Mode, Origin, Outcome, Phase, Status};
+use schemas::{
+    Action, Decision, Detection, Effect, Enforcement, Millis, Mode, Origin, Outcome, Phase, Status,
+};
 use uuid::Uuid;
 
 use crate::traffic::http::Answer;
@@ -165,10 +167,13 @@ impl Incident {
             return false;
         }
         self.verified.insert(key, outcome.verified_at);
-        if (outcome.point.as_str(), outcome.level, outcome.phase) == (POINT_ENVOY, 3, Phase::Apply) {
-            let decided = self.decided.iter().find(|decided| decided.decision_id == outcome.decision_id);
+        if (outcome.point.as_str(), outcome.level, outcome.phase) == (POINT_ENVOY, 3, Phase::Apply)
+        {
+            let decided =
+                self.decided.iter().find(|decided| decided.decision_id == outcome.decision_id);
             let until = outcome.until.or(decided.map(|decided| decided.until));
-            let detected_at = outcome.detected_at.or(self.detected.map(|(detected_at, _)| detected_at));
+            let detected_at =
+                outcome.detected_at.or(self.detected.map(|(detected_at, _)| detected_at));
             self.proof = until.zip(detected_at).map(|(until, detected_at)| Proof {
                 decision_id: outcome.decision_id,
                 detected_at,
@@ -198,7 +203,9 @@ impl Incident {
 
     /// The highest level reached at a point; `envoy` includes its replicas.
     pub fn level(&self, point: &str, phase: Phase) -> i32 {
-        let at_point = |name: &str| name == point || name.strip_prefix(point).is_some_and(|rest| rest.starts_with('/'));
+        let at_point = |name: &str| {
+            name == point || name.strip_prefix(point).is_some_and(|rest| rest.starts_with('/'))
+        };
         let levels = self.verified.keys().filter(|(name, _, of)| at_point(name) && *of == phase);
         levels.map(|(_, level, _)| *level).max().unwrap_or_default()
     }
@@ -213,7 +220,9 @@ impl Incident {
 
     /// Whether the block was gone in time, by our own requests.
     pub fn expired(&self) -> bool {
-        self.proof.zip(self.freed_at).is_some_and(|(proof, freed_at)| freed_at <= proof.until + LIFT_MS_MAX)
+        self.proof
+            .zip(self.freed_at)
+            .is_some_and(|(proof, freed_at)| freed_at <= proof.until + LIFT_MS_MAX)
     }
 
     /// Nothing more is to be expected of it.
@@ -240,7 +249,9 @@ impl Incident {
     /// Without a proof the attack never stopped, so what came after `until` may rightly be blocked again.
     pub fn kept(&self) -> usize {
         let Some(proof) = self.proof else { return 0 };
-        let kept = |sample: &&Sample| !sample.by_application && sample.sent_at >= proof.until + LIFT_MS_MAX;
+        let kept = |sample: &&Sample| {
+            !sample.by_application && sample.sent_at >= proof.until + LIFT_MS_MAX
+        };
         self.samples.iter().filter(kept).count()
     }
 
@@ -248,7 +259,8 @@ impl Incident {
     pub fn steps(&self) -> Option<Steps> {
         let proof = self.proof?;
         let (_, detection_published_at) = self.detected?;
-        let decided = self.decided.iter().find(|decided| decided.decision_id == proof.decision_id)?;
+        let decided =
+            self.decided.iter().find(|decided| decided.decision_id == proof.decision_id)?;
         let at_envoy = self.applied.iter().filter(|(point, _)| point.starts_with(POINT_ENVOY));
         Some(Steps {
             detected_at: proof.detected_at,
@@ -265,45 +277,66 @@ impl Incident {
         let mut failures = self.missing();
         let (leaked, kept) = (self.leaked(), self.kept());
         if leaked > 0 {
-            failures.push(format!("{leaked} requests were answered by the application while the block was proved"));
+            failures.push(format!(
+                "{leaked} requests were answered by the application while the block was proved"
+            ));
         }
         if kept > 0 {
-            failures.push(format!("{kept} requests were refused more than {LIFT_MS_MAX} ms after the block's end"));
+            failures.push(format!(
+                "{kept} requests were refused more than {LIFT_MS_MAX} ms after the block's end"
+            ));
         }
         failures
     }
 
     /// The steps that did not happen, the first one first.
     pub fn missing(&self) -> Vec<String> {
-        let trouble = self.trouble.as_ref().map_or_else(String::new, |trouble| format!(" ({trouble})"));
+        let trouble =
+            self.trouble.as_ref().map_or_else(String::new, |trouble| format!(" ({trouble})"));
         let mut missing = Vec::new();
         if self.proof.is_none() {
             missing.push(match (&self.detected, self.decided.is_empty(), &self.declined) {
                 (None, true, _) => "it was not detected: nothing in topic detections".to_owned(),
-                (Some(_), true, None) => "it was detected, but nothing was decided: nothing in topic decisions".to_owned(),
-                (_, true, Some(declined)) => format!("it was not blocked, the decision was: {declined}"),
+                (Some(_), true, None) => {
+                    "it was detected, but nothing was decided: nothing in topic decisions"
+                        .to_owned()
+                }
+                (_, true, Some(declined)) => {
+                    format!("it was not blocked, the decision was: {declined}")
+                }
                 _ if self.leased_at.is_none() => {
                     format!("the decision became no lease: nothing in topic leases{trouble}")
                 }
                 _ => {
                     let level = self.level(POINT_ENVOY, Phase::Apply);
-                    format!("the block was not proved at Envoy: level {} is missing{trouble}", level + 1)
+                    format!(
+                        "the block was not proved at Envoy: level {} is missing{trouble}",
+                        level + 1
+                    )
                 }
             });
             return missing;
         }
         if self.waf_read_back_at().is_none() {
             let level = self.level(POINT_WAF, Phase::Apply);
-            missing.push(format!("the block was not proved in the WAF: level {} is missing{trouble}", level + 1));
+            missing.push(format!(
+                "the block was not proved in the WAF: level {} is missing{trouble}",
+                level + 1
+            ));
         }
         if self.freed_at.is_none() {
-            missing.push("no request was answered by the application after the block's end".to_owned());
+            missing.push(
+                "no request was answered by the application after the block's end".to_owned(),
+            );
         } else if !self.expired() {
             missing.push(format!("the application answered again only more than {LIFT_MS_MAX} ms after the block's end"));
         }
         if self.lift_proved_at().is_none() {
             let level = self.level(POINT_ENVOY, Phase::Lift);
-            missing.push(format!("the lift was not proved at Envoy: level {} is missing{trouble}", level + 1));
+            missing.push(format!(
+                "the lift was not proved at Envoy: level {} is missing{trouble}",
+                level + 1
+            ));
         }
         missing
     }

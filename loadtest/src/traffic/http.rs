@@ -55,9 +55,9 @@ impl Edge {
     /// `listener` is `host:port`, with or without `http://`.
     pub fn new(listener: &str) -> anyhow::Result<Self> {
         let authority = listener.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        authority
-            .parse::<hyper::http::uri::Authority>()
-            .with_context(|| format!("'{listener}' is not the address of a listener; write host:port"))?;
+        authority.parse::<hyper::http::uri::Authority>().with_context(|| {
+            format!("'{listener}' is not the address of a listener; write host:port")
+        })?;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -77,7 +77,8 @@ impl Edge {
         let (by_application, status, detail) = match asked {
             Ok(Ok((status, true, _))) => (true, Some(status), String::new()),
             Ok(Ok((status, false, decision))) => {
-                let by = decision.map_or_else(String::new, |decision| format!(" by decision {decision}"));
+                let by = decision
+                    .map_or_else(String::new, |decision| format!(" by decision {decision}"));
                 (false, Some(status), format!("{status}{by}, without the application's marker"))
             }
             Ok(Err(error)) => (false, None, format!("{error:#}")),
@@ -87,7 +88,11 @@ impl Edge {
     }
 
     /// Status, whether the marker is there, and the decision that a refusal names.
-    async fn exchange(&self, address: IpAddr, request: &Request) -> anyhow::Result<(u16, bool, Option<String>)> {
+    async fn exchange(
+        &self,
+        address: IpAddr,
+        request: &Request,
+    ) -> anyhow::Result<(u16, bool, Option<String>)> {
         let mut built = hyper::Request::builder()
             .method(request.method)
             .uri(format!("http://{}{}", self.authority, request.target))
@@ -101,7 +106,11 @@ impl Edge {
         let (head, body) = response.into_parts();
         // Read to its end, so that the connection can be used again and a cut-off answer is seen.
         let _bytes = body.collect().await.context("the answer broke off")?.to_bytes();
-        let decision = head.headers.get(DECISION_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let decision = head
+            .headers
+            .get(DECISION_HEADER)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         Ok((head.status.as_u16(), head.headers.contains_key(APPLICATION_MARKER), decision))
     }
 }

@@ -13,7 +13,12 @@ use super::plan::{GOOD_PER_SECOND, Visitors};
 /// Sends `visitors`' requests at their rate until `stop`, and tells `inputs` what became of each.
 ///
 /// At most rate × time-out requests are outstanding: about 750.
-pub async fn browse(edge: Edge, mut visitors: Visitors, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+pub async fn browse(
+    edge: Edge,
+    mut visitors: Visitors,
+    inputs: mpsc::Sender<Input>,
+    stop: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / GOOD_PER_SECOND);
     // A tick that came late is made up for: the rate is the schedule's, not ours.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);

@@ -1,1 +1,59 @@
-//! Placeholder while the walls go up.
+//! `perimeter`: what operators type.
+//!
+//! Overrides and questions go to a decider over mutual TLS; `bootstrap` makes the topics in Kafka and the IP sets and
+//! web ACL in AWS. Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is
+//! not here: anything that decides, folds or enforces.
+
+mod args;
+mod bootstrap;
+mod commands;
+mod connection;
+mod duration;
+mod failure;
+mod output;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Bootstrap, Command};
+use crate::failure::{Failure, Outcome};
+use crate::output::Printer;
+
+/// Runs the command line and answers the exit code.
+pub fn main() -> ExitCode {
+    // Wrong usage ends here with 2 and clap's own sentence.
+    let arguments = Arguments::parse();
+    schemas::record::limit_decoding();
+    // Two TLS libraries' defaults in one process panic at first use; an earlier one of the same kind is as good.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(Failure::Error(format!("could not start a runtime: {error}"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("perimeter: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Outcome {
+    let printer = Printer::new(arguments.output);
+    match arguments.command {
+        Command::Bootstrap(Bootstrap::Kafka(arguments)) => bootstrap::kafka::run(&arguments, &printer).await,
+        Command::Bootstrap(Bootstrap::Aws(arguments)) => bootstrap::aws::run(&arguments, &printer).await,
+        Command::Block(arguments) => commands::overrides::block(arguments, &printer).await,
+        Command::Unblock(arguments) => commands::overrides::unblock(arguments, &printer).await,
+        Command::Freeze(arguments) => commands::overrides::freeze(arguments, &printer).await,
+        Command::Thaw(arguments) => commands::overrides::thaw(arguments, &printer).await,
+        Command::List(arguments) => commands::query::list(arguments, &printer).await,
+        Command::Get(arguments) => commands::query::get(arguments, &printer).await,
+        Command::Watch(arguments) => commands::query::watch(arguments, &printer).await,
+        Command::Status(arguments) => commands::query::status(arguments, &printer).await,
+    }
+}

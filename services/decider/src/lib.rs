@@ -1,1 +1,53 @@
-//! Placeholder while the walls go up.
+//! The decider: one answer to each detection, and the operator's word.
+//!
+//! The stage on `detections` answers with the least harmful remedy the policy allows ([`logic::decide`]). What it must
+//! remember is a fold of `decisions`, restored from the log at every start and kept by following it, so a replay gives
+//! the same answer and nothing is lost with the process. Operators override over gRPC: an override is a decision like
+//! any other, of origin operator. What is not here: putting anything in force, and judging whether it held.
+
+pub mod api;
+mod config;
+pub mod index;
+pub mod logic;
+mod names;
+mod restore;
+pub mod stage;
+pub mod tail;
+
+use std::sync::Arc;
+
+use pipeline::{Context, From, Group, LEASE_TOPICS, Leases};
+use schemas::Topic;
+
+pub use config::Config;
+pub use logic::Rules;
+pub use stage::Decide;
+
+/// How far back the index answers.
+pub const RETAINED_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Runs the decider until shutdown.
+pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
+    let rules = Arc::new(Rules::new(config.policy));
+    let leases = Leases::default();
+    let pasts = tail::Pasts::default();
+    let shared = api::Shared {
+        rules: rules.clone(),
+        leases: leases.clone(),
+        index: index::Shared::default(),
+        publisher: context.bus.publisher()?,
+        clock: context.clock.clone(),
+    };
+    let served = api::serve(&context, shared.clone(), config.api, config.plaintext);
+    let since = From::Since(context.clock.now() - RETAINED_MS);
+    let topics =
+        [Topic::Detections, Topic::Decisions, Topic::Enforcements, Topic::Outcomes, Topic::Controls].map(|t| (t, since));
+    let followed = pipeline::follow(&context, &topics, tail::Tail::new(rules.clone(), pasts.clone(), shared.index.clone()));
+    let copied = pipeline::follow(&context, &LEASE_TOPICS, leases.sink());
+    let clock = context.clock.clone();
+    let stages = pipeline::run(&context, Group("decider"), move |assigned| {
+        let past = restore::restore(&assigned, &rules, &pasts, clock.now())?;
+        Ok(Decide::new(rules.clone(), past, leases.clone()))
+    });
+    tokio::try_join!(served, followed, copied, stages).map(|_| ())
+}

@@ -1,1 +1,112 @@
-//! Placeholder while the walls go up.
+//! The executor: decisions become leases, and every enforcement point is made equal to them.
+//!
+//! Three parts share no fate. The *fold* ([`stage`]) turns a decision into a lease and publishes it, nothing more. The
+//! *view* ([`view`]) is this replica's copy of all leases; Envoy is answered from it. Each *point* ([`points`]) has a
+//! reconcile loop of its own: it makes the point equal to the copy and tells what it did. Two or more replicas run; what
+//! needs one writer is done by the owner of partition 0 ([`ownership`]).
+//!
+//! What is not here: any decision, and anything that removes an enforcement because the executor stops.
+
+pub mod config;
+pub mod logic;
+pub mod ownership;
+pub mod points;
+pub mod stage;
+pub mod view;
+
+pub use config::Config;
+pub use ownership::Ownership;
+pub use stage::{FoldStage, Fuses, Restored};
+
+use anyhow::{Context as _, Result};
+use ::blocklist::Blocklist;
+use pipeline::{Assigned, Context, Group, LEASE_TOPICS, Leases};
+
+use points::{Outbox, aws_waf, blocklist, envoy};
+use view::{Repairs, SeenEpoch, ViewSink};
+
+/// The fold's consumer group.
+pub const GROUP: Group = Group("executor");
+
+/// Runs the executor until shutdown.
+pub async fn start(config: Config, context: Context) -> Result<()> {
+    let leases = Leases::default();
+    let ownership = Ownership::default();
+    let publisher = context.bus.publisher()?;
+    let (repairs, asking) = Repairs::channel();
+    let (outbox, outgoing) = Outbox::channel();
+    let seen = SeenEpoch::default();
+    let protected = config.policy.protected();
+    let (context, leases) = (&context, &leases);
+
+    let late = late_writes(&repairs, &ownership);
+    let sink = ViewSink::new(leases.sink_with(late), seen.clone());
+    let trusted = envoy::trusted(&config.policy);
+    let waf = match &config.waf {
+        Some(waf) => Some(aws_waf::Provider::Service(Box::new(aws_waf::Service::new(waf).await))),
+        None => None,
+    };
+    let redis = config.redis.as_deref().map(Blocklist::connect).transpose()?;
+
+    tokio::try_join!(
+        pipeline::follow(context, &LEASE_TOPICS, sink),
+        fold(context, leases, &ownership, &repairs, &config),
+        view::watch(context, leases, &ownership),
+        view::repair(context, leases, &ownership, &publisher, asking),
+        view::repeat_epoch(context, leases, &ownership, &publisher, &seen),
+        points::publish(context, &publisher, outgoing),
+        envoy::serve(context, config.authz, leases.clone(), protected.clone(), trusted),
+        envoy::reconcile(context, leases, protected.clone(), &outbox),
+        optional(waf.as_ref(), |provider| {
+            aws_waf::reconcile(context, leases, &ownership, &protected, provider, &outbox)
+        }),
+        optional(redis.as_ref(), |redis| {
+            blocklist::reconcile(context, leases, &ownership, &protected, redis, &outbox)
+        }),
+    )
+    .map(|_| ())
+}
+
+/// Folds the partitions that this replica is given, once its copy of the leases is whole.
+async fn fold(
+    context: &Context,
+    leases: &Leases,
+    ownership: &Ownership,
+    repairs: &Repairs,
+    config: &Config,
+) -> Result<()> {
+    if !view::complete(context, leases).await {
+        return Ok(());
+    }
+    let fuses = Fuses { protected: config.policy.protected(), limits: config.policy.limits() };
+    let (leases, ownership, repairs) = (leases.clone(), ownership.clone(), repairs.clone());
+    pipeline::run(context, GROUP, move |assigned: Assigned| {
+        let restored = Restored::read(&assigned).context("could not restore the leases")?;
+        let overwritten = restored.overwritten.clone();
+        let owned = ownership.take(assigned.partition);
+        let stage = FoldStage::new(assigned.partition, restored, fuses.clone(), leases.clone(), owned);
+        overwritten.into_iter().for_each(|observable| repairs.ask(observable));
+        Ok(stage)
+    })
+    .await
+}
+
+/// What to do about a late write that the view meets: ask for a repair where this replica folds the observable.
+fn late_writes(repairs: &Repairs, ownership: &Ownership) -> impl FnMut(schemas::Lease) + Send + 'static {
+    let (repairs, ownership) = (repairs.clone(), ownership.clone());
+    move |held| {
+        if ownership.owns(&held.observable) {
+            repairs.ask(held.observable);
+        }
+    }
+}
+
+async fn optional<T, F>(point: Option<T>, run: impl FnOnce(T) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    match point {
+        Some(point) => run(point).await,
+        None => Ok(()),
+    }
+}

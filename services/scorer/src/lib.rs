@@ -1,1 +1,24 @@
-//! Placeholder while the walls go up.
+//! Turns events into detections.
+//!
+//! One [`stage::Scorer`] owns one partition of `events`. It asks every rule ([`logic::rules`]) about every event,
+//! counts hits in windows of event time ([`logic::windows`]), and pushes a detection when a window is complete. What
+//! it remembers goes to `scorer-state` ([`logic::snapshot`]), so that whoever takes the partition over goes on as if
+//! nothing had happened: same windows, same detection ids.
+//!
+//! What is not here: any decision, any clock. Time is the events' own, and the broker's append time.
+
+pub mod config;
+pub mod logic;
+pub mod stage;
+
+use pipeline::{Context, Group};
+
+pub use config::Config;
+
+/// Consumer group of the scorers.
+pub const GROUP: Group = Group("scorer");
+
+/// Scores until shutdown.
+pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
+    pipeline::run(&context, GROUP, move |assigned| stage::open(&config.policy, &assigned)).await
+}

@@ -1,0 +1,256 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use schemas::Millis;
+
+use crate::duration;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   an error: not reachable, not permitted, not as it should be
+  2   wrong usage
+  3   refused by a fuse: protected, too wide, too long
+  64  a setting cannot be used; nothing was connected to
+
+Connection:
+  --endpoint, --ca, --cert and --key, or PERIMETER_ENDPOINT, PERIMETER_CA, PERIMETER_CERT and PERIMETER_KEY, name a
+  decider's mTLS port and the operator's certificate. Without them the local world is used: the first
+  target/world/world.json on the way up from the current directory.";
+
+/// See, block, lift and undo what Perimeter does.
+#[derive(Debug, Parser)]
+#[command(name = "perimeter", version, after_long_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// How to print the answer.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON document, or one per line where the answer is a stream.
+    Json,
+    /// Aligned columns for a person.
+    Table,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Block an address or network until it lapses.
+    #[command(after_long_help = EXIT_CODES)]
+    Block(Block),
+    /// Lift whatever holds for an address or network, and keep automation off it for a while.
+    #[command(after_long_help = EXIT_CODES)]
+    Unblock(Unblock),
+    /// List the claims in force, newest first.
+    #[command(after_long_help = EXIT_CODES)]
+    List(List),
+    /// Say what holds for one address or network, where, and why.
+    #[command(after_long_help = EXIT_CODES)]
+    Get(Get),
+    /// Show what happens, as it happens.
+    #[command(after_long_help = EXIT_CODES)]
+    Watch(Watch),
+    /// Show mode, freeze, enforcement points and what is down.
+    #[command(after_long_help = EXIT_CODES)]
+    Status(Connection),
+    /// Keep automation from adding anything until thawed.
+    #[command(after_long_help = EXIT_CODES)]
+    Freeze(Control),
+    /// Let automation act again.
+    #[command(after_long_help = EXIT_CODES)]
+    Thaw(Control),
+    /// Make what Perimeter needs in Kafka or AWS, and check what is there.
+    #[command(subcommand)]
+    Bootstrap(Bootstrap),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bootstrap {
+    /// Make the topics that are missing, with the epoch, and compare those that exist.
+    #[command(after_long_help = EXIT_CODES)]
+    Kafka(BootstrapKafka),
+    /// Make the IP sets and the web ACL that refuses what is in them.
+    #[command(after_long_help = EXIT_CODES)]
+    Aws(BootstrapAws),
+}
+
+/// Where the decider is, and who asks.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Connection {
+    /// The decider's mTLS port, for example https://decider.internal:9301.
+    #[arg(long, env = "PERIMETER_ENDPOINT")]
+    pub(crate) endpoint: Option<String>,
+    /// PEM file of the authority that signed the decider's certificate.
+    #[arg(long, env = "PERIMETER_CA", value_name = "FILE")]
+    pub(crate) ca: Option<String>,
+    /// PEM file of your certificate.
+    #[arg(long, env = "PERIMETER_CERT", value_name = "FILE")]
+    pub(crate) cert: Option<String>,
+    /// PEM file of your private key.
+    #[arg(long, env = "PERIMETER_KEY", value_name = "FILE")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Block {
+    /// 81.2.69.142, 81.2.69.0/24 or 2a00:1450:0:5::/64; a bare IPv6 address means its /64.
+    pub(crate) observable: String,
+    /// How long: 15m, 1h, 7d.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) duration: Millis,
+    /// Why; your colleagues read it.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// A UUID of yours; the same one again is the same request. Drawn for you when absent.
+    #[arg(long, value_name = "UUID")]
+    pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unblock {
+    /// 81.2.69.142, 81.2.69.0/24 or 2a00:1450:0:5::/64; a bare IPv6 address means its /64.
+    pub(crate) observable: String,
+    /// How long automation is kept off it; 1h unless said otherwise.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) duration: Option<Millis>,
+    /// Why; your colleagues read it.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// A UUID of yours; the same one again is the same request. Drawn for you when absent.
+    #[arg(long, value_name = "UUID")]
+    pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Control {
+    /// Why; your colleagues read it.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// A UUID of yours; the same one again is the same request. Drawn for you when absent.
+    #[arg(long, value_name = "UUID")]
+    pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// At most this many.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) limit: i32,
+    /// Show claims that ended within the last 24 hours as well.
+    #[arg(long)]
+    pub(crate) ended: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// 81.2.69.142, 81.2.69.0/24 or 2a00:1450:0:5::/64; a bare IPv6 address means its /64.
+    pub(crate) observable: String,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Only this address or network; everything when absent.
+    pub(crate) observable: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BootstrapKafka {
+    /// The brokers' addresses, host:port separated by commas; KAFKA_BOOTSTRAP_SERVERS or the local world's when absent.
+    /// Any other KAFKA_X_Y sets librdkafka's property x.y.
+    #[arg(long)]
+    pub(crate) brokers: Option<String>,
+    /// Copies of each partition; 3 when absent, fewer where there are fewer brokers.
+    #[arg(long)]
+    pub(crate) replication: Option<i32>,
+    /// Copies that must have a record before it is acknowledged; 2 when absent, 1 with a single copy.
+    #[arg(long)]
+    pub(crate) min_isr: Option<i32>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The topics were made anew on purpose: fold `decisions` on top of `leases` under a new epoch.
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// The policy file, whose protected networks and limits an adoption obeys; the local world's when absent.
+    #[arg(long, env = "PERIMETER_POLICY", value_name = "FILE")]
+    pub(crate) policy: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BootstrapAws {
+    /// WAFv2 endpoint of an emulator; AWS itself when absent.
+    #[arg(long)]
+    pub(crate) endpoint: Option<String>,
+    /// REGIONAL for load balancers and API gateways, CLOUDFRONT for distributions.
+    #[arg(long, value_enum, ignore_case = true, default_value_t = WafScope::Regional)]
+    pub(crate) scope: WafScope,
+    /// Names of the IP sets: PREFIX-v4 and PREFIX-v6.
+    #[arg(long, default_value = "perimeter-block")]
+    pub(crate) prefix: String,
+    /// Name of the web ACL.
+    #[arg(long, default_value = "perimeter")]
+    pub(crate) web_acl: String,
+    /// AWS region; CLOUDFRONT is always us-east-1.
+    #[arg(long, env = "AWS_REGION")]
+    pub(crate) region: Option<String>,
+    /// Take the client's address from this header, which your proxy before the WAF writes (X-Forwarded-For). Without
+    /// it the peer's address counts.
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) forwarded_ip_header: Option<String>,
+    /// Which address of that header: LAST, the one your proxy appended, or ANY where several proxies of yours append.
+    /// There is no FIRST: the client itself writes that one.
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Position::Last)]
+    pub(crate) forwarded_ip_position: Position,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take over IP sets and a web ACL of these names that somebody else made, and forget which epoch wrote the sets.
+    /// Their addresses stay until an executor writes.
+    #[arg(long)]
+    pub(crate) adopt: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum WafScope {
+    Regional,
+    Cloudfront,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum Position {
+    Last,
+    Any,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_help_names_the_exit_codes() {
+        let mut command = Arguments::command();
+        command.clone().debug_assert();
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("3   refused by a fuse") && help.contains("64  a setting"), "{help}");
+    }
+}

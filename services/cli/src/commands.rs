@@ -1,0 +1,5 @@
+//! The commands that talk to a decider.
+
+pub(crate) mod overrides;
+pub(crate) mod query;
+pub(crate) mod show;

@@ -1,0 +1,78 @@
+//! Block, unblock, freeze, thaw: what an operator changes.
+
+use proto::v1::{BlockRequest, ControlReply, ControlRequest, Decision, UnblockRequest};
+use serde_json::json;
+use tonic::Status;
+
+use super::show;
+use crate::args::{Block, Control, Unblock};
+use crate::connection;
+use crate::failure::{Failure, Outcome};
+use crate::output::Printer;
+
+pub(crate) async fn block(arguments: Block, printer: &Printer) -> Outcome {
+    let mut client = connection::overrides(&arguments.connection).await?;
+    let request = BlockRequest {
+        observable: arguments.observable,
+        duration_ms: arguments.duration,
+        reason: arguments.reason,
+        idempotency_key: key(arguments.idempotency_key),
+    };
+    decided(client.block(request).await.map(|reply| reply.into_inner().decision), printer)
+}
+
+pub(crate) async fn unblock(arguments: Unblock, printer: &Printer) -> Outcome {
+    let mut client = connection::overrides(&arguments.connection).await?;
+    let request = UnblockRequest {
+        observable: arguments.observable,
+        duration_ms: arguments.duration.unwrap_or(0),
+        reason: arguments.reason,
+        idempotency_key: key(arguments.idempotency_key),
+    };
+    decided(client.unblock(request).await.map(|reply| reply.into_inner().decision), printer)
+}
+
+pub(crate) async fn freeze(arguments: Control, printer: &Printer) -> Outcome {
+    let mut client = connection::overrides(&arguments.connection).await?;
+    controlled(client.freeze(control(arguments)).await.map(tonic::Response::into_inner), printer)
+}
+
+pub(crate) async fn thaw(arguments: Control, printer: &Printer) -> Outcome {
+    let mut client = connection::overrides(&arguments.connection).await?;
+    controlled(client.thaw(control(arguments)).await.map(tonic::Response::into_inner), printer)
+}
+
+fn control(arguments: Control) -> ControlRequest {
+    ControlRequest { reason: arguments.reason, idempotency_key: key(arguments.idempotency_key) }
+}
+
+fn key(given: Option<String>) -> String {
+    given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+fn decided(answer: Result<Option<Decision>, Status>, printer: &Printer) -> Outcome {
+    let decision = answer.map_err(|status| Failure::from_status(&status))?;
+    let Some(decision) = decision else {
+        return Err(Failure::Error("the decider answered without a decision".to_owned()));
+    };
+    if printer.json() {
+        return Ok(printer.document(&show::decision(&decision))?);
+    }
+    printer.line(&format!("{} {} until {}", decision.action, decision.observable, show::time(decision.until)))?;
+    printer.line(&format!("  {}", decision.explanation))?;
+    Ok(printer.line(&format!("  decision {}", decision.decision_id))?)
+}
+
+fn controlled(answer: Result<ControlReply, Status>, printer: &Printer) -> Outcome {
+    let reply = answer.map_err(|status| Failure::from_status(&status))?;
+    if printer.json() {
+        let document = json!({ "frozen": reply.frozen, "frozen_since": show::when(reply.frozen_since) });
+        return Ok(printer.document(&document)?);
+    }
+    let line = match (reply.frozen, reply.frozen_since) {
+        (true, 0) => "frozen: automation may add nothing until thawed".to_owned(),
+        (true, since) => format!("frozen since {}: automation may add nothing until thawed", show::time(since)),
+        (false, _) => "thawed: automation may act".to_owned(),
+    };
+    Ok(printer.line(&line)?)
+}

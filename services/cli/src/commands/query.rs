@@ -1,0 +1,187 @@
+//! List, get, watch, status: what an operator asks.
+
+use proto::v1::{ClaimState, GetRequest, Happening, ListRequest, PointState, StatusReply, StatusRequest, WatchRequest};
+use serde_json::json;
+use tonic::Status;
+
+use super::show;
+use crate::args::{Connection, Get, List, Watch};
+use crate::duration;
+use crate::failure::{Failure, Outcome};
+use crate::output::{Cell, Printer, Tone, cell};
+use crate::{connection, failure};
+
+pub(crate) async fn list(arguments: List, printer: &Printer) -> Outcome {
+    let mut client = connection::query(&arguments.connection).await?;
+    let request = ListRequest { limit: arguments.limit, include_ended: arguments.ended };
+    let reply = client.list(request).await.map_err(failed)?.into_inner();
+    if printer.json() {
+        let claims: Vec<_> = reply.claims.iter().map(show::claim).collect();
+        return Ok(printer.document(&json!({ "claims": claims, "total": reply.total }))?);
+    }
+    if reply.claims.is_empty() {
+        return Ok(printer.line("nothing is in force")?);
+    }
+    claims(&reply.claims, printer)?;
+    let shown = i64::try_from(reply.claims.len()).unwrap_or(i64::MAX);
+    if reply.total > shown {
+        printer.line(&format!("{shown} of {} shown; --limit shows more", reply.total))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn get(arguments: Get, printer: &Printer) -> Outcome {
+    let mut client = connection::query(&arguments.connection).await?;
+    let request = GetRequest { observable: arguments.observable };
+    let state = client.get(request).await.map_err(failed)?.into_inner();
+    if printer.json() {
+        return Ok(printer.document(&show::state(&state))?);
+    }
+    printer.row(&[cell(&state.observable), Cell(state.action.clone(), tone_of_action(&state.action))])?;
+    printer.line(&format!("  {}", state.explanation))?;
+    if !state.claims.is_empty() {
+        printer.line("")?;
+        claims(&state.claims, printer)?;
+    }
+    if !state.history.is_empty() {
+        printer.line("")?;
+        let rows: Vec<Vec<Cell>> = state
+            .history
+            .iter()
+            .map(|happening| vec![cell(show::time(happening.at)), cell(&happening.kind), cell(&happening.text)])
+            .collect();
+        printer.table(&["at", "what", ""], &rows)?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn watch(arguments: Watch, printer: &Printer) -> Outcome {
+    let mut client = connection::query(&arguments.connection).await?;
+    let request = WatchRequest { observable: arguments.observable.unwrap_or_default() };
+    let mut happenings = client.watch(request).await.map_err(failed)?.into_inner();
+    loop {
+        let next = tokio::select! {
+            next = happenings.message() => next.map_err(failed)?,
+            interrupted = tokio::signal::ctrl_c() => return interrupted.map_err(failure::Failure::from),
+        };
+        let Some(happening) = next else {
+            return Err(Failure::Error("the decider ended the stream; it is stopping, so watch again".to_owned()));
+        };
+        if printer.json() {
+            printer.json_line(&show::happening(&happening))?;
+        } else {
+            printer.row(&happening_row(&happening))?;
+        }
+    }
+}
+
+pub(crate) async fn status(connection: Connection, printer: &Printer) -> Outcome {
+    let mut client = connection::query(&connection).await?;
+    let status = client.status(StatusRequest {}).await.map_err(failed)?.into_inner();
+    if printer.json() {
+        return Ok(printer.document(&show::status(&status))?);
+    }
+    status_table(&status, printer)
+}
+
+fn status_table(status: &StatusReply, printer: &Printer) -> Outcome {
+    let mode = if status.mode == "enforced" { Tone::Good } else { Tone::Warning };
+    let freeze = match (status.frozen, status.frozen_since) {
+        (false, _) => cell("not frozen"),
+        (true, since) => Cell(format!("frozen since {}", show::time(since)), Tone::Warning),
+    };
+    let rows = [
+        vec![cell("mode"), Cell(status.mode.clone(), mode)],
+        vec![cell("automation"), freeze],
+        vec![cell("in force"), cell(status.claims_in_force.to_string())],
+        vec![cell("view"), cell(format!("{} ms old", status.view_age_ms))],
+    ];
+    printer.table(&["", ""], &rows)?;
+    if !status.points.is_empty() {
+        printer.line("")?;
+        let rows: Vec<Vec<Cell>> = status
+            .points
+            .iter()
+            .map(|point| {
+                let failed = if point.failed > 0 { Tone::Bad } else { Tone::Plain };
+                vec![
+                    cell(&point.point),
+                    cell(point.applied.to_string()),
+                    cell(point.proved.to_string()),
+                    Cell(point.failed.to_string(), failed),
+                    cell(show::time(point.last_at)),
+                ]
+            })
+            .collect();
+        printer.table(&["point", "applied", "proved", "failed", "last word"], &rows)?;
+    }
+    if status.problems.is_empty() {
+        return Ok(());
+    }
+    printer.line("")?;
+    let rows: Vec<Vec<Cell>> = status
+        .problems
+        .iter()
+        .map(|problem| vec![Cell("problem".to_owned(), Tone::Bad), cell(problem)])
+        .collect();
+    Ok(printer.table(&["", ""], &rows)?)
+}
+
+fn claims(claims: &[ClaimState], printer: &Printer) -> Outcome {
+    let now = show::now();
+    let rows: Vec<Vec<Cell>> = claims
+        .iter()
+        .map(|claim| {
+            let standing = if claim.in_force { Tone::Plain } else { Tone::Faint };
+            vec![
+                cell(&claim.observable),
+                Cell(claim.action.clone(), tone_of_action(&claim.action)),
+                cell(&claim.origin),
+                cell(show::time(claim.until)),
+                cell(if claim.until > now { duration::show(claim.until - now) } else { "-".to_owned() }),
+                cell(claim.strikes.to_string()),
+                Cell(if claim.in_force { "in force".to_owned() } else { claim.standing.clone() }, standing),
+                cell(points(&claim.points)),
+            ]
+        })
+        .collect();
+    Ok(printer.table(&["observable", "action", "origin", "until", "left", "strikes", "standing", "where"], &rows)?)
+}
+
+/// `envoy/0 applied, envoy level 3 effective`.
+fn points(points: &[PointState]) -> String {
+    let words = points.iter().map(|point| {
+        let level = if point.level > 0 { format!("level {}", point.level) } else { String::new() };
+        let phase = if point.phase == "lift" && point.status.is_empty() { "lift" } else { "" };
+        let parts = [point.point.as_str(), &point.status, phase, &level, &point.effect];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn happening_row(happening: &Happening) -> Vec<Cell> {
+    let tone = match happening.kind.as_str() {
+        "detection" => Tone::Warning,
+        "decision" | "control" => Tone::Bad,
+        "outcome" => Tone::Good,
+        _ => Tone::Faint,
+    };
+    vec![
+        Cell(show::time_of_day(happening.at), Tone::Faint),
+        Cell(format!("{:<11}", happening.kind), tone),
+        cell(format!("{:<18}", happening.observable)),
+        cell(&happening.text),
+    ]
+}
+
+fn tone_of_action(action: &str) -> Tone {
+    match action {
+        "block" => Tone::Bad,
+        "allow" => Tone::Good,
+        _ => Tone::Plain,
+    }
+}
+
+fn failed(status: Status) -> Failure {
+    Failure::from_status(&status)
+}

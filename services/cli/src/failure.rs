@@ -1,0 +1,61 @@
+//! How a command fails: one sentence, one exit code.
+
+use std::fmt;
+
+/// What a command answers; everything worth showing was printed already.
+pub(crate) type Outcome = Result<(), Failure>;
+
+/// Why a command failed. The exit codes are promised in `--help`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Something did not work: not reachable, refused by somebody else, not found.
+    Error(String),
+    /// A fuse refused the request; asking again changes nothing.
+    Refused(String),
+    /// The command's own settings cannot be used; nothing was connected to.
+    Configuration(String),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Error(_) => 1,
+            Failure::Refused(_) => 3,
+            Failure::Configuration(_) => 64,
+        }
+    }
+
+    /// A gRPC answer: what a fuse refused is told apart from what went wrong.
+    pub(crate) fn from_status(status: &tonic::Status) -> Failure {
+        match status.code() {
+            tonic::Code::FailedPrecondition => Failure::Refused(status.message().to_owned()),
+            tonic::Code::Unavailable => Failure::Error(format!(
+                "could not reach the decider: {}; is it running, and is --endpoint its mTLS port",
+                status.message()
+            )),
+            _ => Failure::Error(status.message().to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Error(sentence) | Failure::Refused(sentence) | Failure::Configuration(sentence) => {
+                f.write_str(sentence)
+            }
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Error(format!("{error:#}"))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Error(format!("could not print: {error}"))
+    }
+}

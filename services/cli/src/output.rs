@@ -1,0 +1,141 @@
+//! Printing: JSON for machines, aligned columns for people, colours only where a terminal shows them.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde_json::Value;
+
+use crate::args::Format;
+
+/// What a cell says about its row; a colour on a terminal, nothing elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Warning,
+    Bad,
+    Faint,
+}
+
+/// One cell of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell(pub(crate) String, pub(crate) Tone);
+
+/// A cell without a tone.
+pub(crate) fn cell(text: impl Into<String>) -> Cell {
+    Cell(text.into(), Tone::Plain)
+}
+
+/// Prints answers in the chosen format.
+pub(crate) struct Printer {
+    format: Format,
+    coloured: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(format: Format) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Printer { format, coloured: wanted && io::stdout().is_terminal() }
+    }
+
+    pub(crate) fn json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints one JSON document, over several lines.
+    pub(crate) fn document(&self, value: &Value) -> io::Result<()> {
+        write(&format!("{value:#}\n"))
+    }
+
+    /// Prints one JSON document on one line.
+    pub(crate) fn json_line(&self, value: &Value) -> io::Result<()> {
+        write(&format!("{value}\n"))
+    }
+
+    pub(crate) fn line(&self, text: &str) -> io::Result<()> {
+        write(&format!("{text}\n"))
+    }
+
+    pub(crate) fn row(&self, cells: &[Cell]) -> io::Result<()> {
+        let widths: Vec<usize> = cells.iter().map(|_| 0).collect();
+        write(&self.aligned(cells, &widths))
+    }
+
+    /// Prints a table; the last column is not padded. Nothing is printed for no rows.
+    pub(crate) fn table(&self, head: &[&str], rows: &[Vec<Cell>]) -> io::Result<()> {
+        let mut widths: Vec<usize> = head.iter().map(|text| text.chars().count()).collect();
+        for row in rows {
+            for (width, Cell(text, _)) in widths.iter_mut().zip(row) {
+                *width = (*width).max(text.chars().count());
+            }
+        }
+        let head: Vec<Cell> = head.iter().map(|text| Cell((*text).to_owned(), Tone::Faint)).collect();
+        let mut out = if head.iter().all(|Cell(text, _)| text.is_empty()) {
+            String::new()
+        } else {
+            self.aligned(&head, &widths)
+        };
+        for row in rows {
+            out.push_str(&self.aligned(row, &widths));
+        }
+        write(&out)
+    }
+
+    fn aligned(&self, cells: &[Cell], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for (index, Cell(text, tone)) in cells.iter().enumerate() {
+            let last = index + 1 == cells.len();
+            line.push_str(&self.toned(text, *tone));
+            if !last {
+                let padding = widths[index].saturating_sub(text.chars().count()) + 2;
+                line.push_str(&" ".repeat(padding));
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        line
+    }
+
+    fn toned(&self, text: &str, tone: Tone) -> String {
+        let colour = match tone {
+            Tone::Good => "32",
+            Tone::Warning => "33",
+            Tone::Bad => "31",
+            Tone::Faint => "2",
+            Tone::Plain => "",
+        };
+        if !self.coloured || colour.is_empty() { safe(text) } else { format!("\x1b[{colour}m{}\x1b[0m", safe(text)) }
+    }
+}
+
+/// Control characters may come from an attacker's request; a terminal must not obey them.
+fn safe(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
+}
+
+/// Writes to standard output. A reader that went away, as `head` does, is no error.
+fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_characters_and_control_characters_are_shown_not_obeyed() {
+        let printer = Printer { format: Format::Table, coloured: false };
+        let line = printer.aligned(&[cell("a\u{1b}[2J"), cell("end")], &[8, 3]);
+        assert_eq!(line, "a\u{FFFD}[2J     end\n");
+    }
+
+    #[test]
+    fn colours_wrap_the_text_and_not_the_padding() {
+        let printer = Printer { format: Format::Table, coloured: true };
+        let line = printer.aligned(&[Cell("ok".into(), Tone::Good), cell("x")], &[4, 1]);
+        assert_eq!(line, "\x1b[32mok\x1b[0m    x\n");
+    }
+}

@@ -1,0 +1,3 @@
+//! Where events come from, one file per kind of sender.
+
+pub mod envoy;

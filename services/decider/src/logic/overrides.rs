@@ -1,0 +1,130 @@
+//! An operator's request, checked and made a decision. Data in, data out.
+
+use schemas::protected::admit;
+use schemas::{Action, Decision, Millis, Mode, Observable, Origin, Reason, Refusal};
+use uuid::Uuid;
+
+use super::Rules;
+use super::words::duration;
+
+/// How long an unblock keeps automation off, unless said otherwise.
+pub const UNBLOCK_MS: Millis = 60 * 60 * 1000;
+/// Longest reason, in bytes.
+pub const REASON_BYTES_MAX: usize = 1024;
+
+/// What an operator asked for, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Block or allow.
+    pub action: Action,
+    pub observable: &'a str,
+    /// 0 is nothing said.
+    pub duration_ms: Millis,
+    pub reason: &'a str,
+    pub idempotency_key: &'a str,
+    /// SPIFFE identity of the operator.
+    pub operator: &'a str,
+}
+
+/// Why a request was not made a decision.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The request cannot be read or lacks something.
+    #[error("{0}")]
+    Invalid(String),
+    /// A fuse refused it; asking again changes nothing.
+    #[error("{0}")]
+    Fuse(String),
+}
+
+/// Makes the decision that `asked` asks for at `now`.
+///
+/// An operator's word is enforced in simulated mode too: the mode is about what automation decides by itself. An
+/// unblock is an allow, so it can be asked for whatever may be blocked.
+pub fn decision(rules: &Rules, asked: &Asked<'_>, now: Millis) -> Result<Decision, Refused> {
+    let decision_id = idempotency_key(asked.idempotency_key)?;
+    let reason = reason(asked.reason)?;
+    let observable: Observable = asked
+        .observable
+        .parse()
+        .map_err(|error: schemas::observable::ParseError| Refused::Invalid(error.to_string()))?;
+    let lasts = lasts(rules, asked)?;
+    let verb = if asked.action == Action::Allow { "allow" } else { "block" };
+    let name = asked.operator.rsplit('/').next().unwrap_or(asked.operator);
+    let explanation = format!("{verb} {observable} for {}: {name} asked for it: {reason}", duration(lasts));
+    let decision = Decision {
+        decision_id,
+        detection_id: None,
+        observable,
+        action: asked.action,
+        until: Some(now.saturating_add(lasts)),
+        origin: Origin::Operator,
+        strikes: 0,
+        reason: Reason::Override,
+        explanation,
+        mode: Mode::Enforced,
+        frozen: false,
+        detected_at: None,
+        decided_by: Some(asked.operator.to_owned()),
+        provenance: None,
+        severity: None,
+        category: None,
+        signature: None,
+    };
+    match admit(&decision, now, &rules.protected, &rules.limits) {
+        Ok(_) => Ok(decision),
+        Err(refusal) => Err(refused(&refusal)),
+    }
+}
+
+/// Whether `known`, found under the same idempotency key, answers this request as well.
+pub fn repeats(known: &Decision, asked: &Asked<'_>) -> bool {
+    let observable = asked.observable.parse::<Observable>().ok();
+    known.origin == Origin::Operator && known.action == asked.action && Some(&known.observable) == observable.as_ref()
+}
+
+/// Reads an idempotency key.
+pub fn idempotency_key(text: &str) -> Result<Uuid, Refused> {
+    match text.trim().parse::<Uuid>() {
+        Ok(key) if !key.is_nil() => Ok(key),
+        _ => Err(Refused::Invalid(format!(
+            "the idempotency key '{text}' is not a UUID; draw one, and send the same one when you ask again"
+        ))),
+    }
+}
+
+/// Checks a reason: required, and of bounded length.
+pub fn reason(text: &str) -> Result<&str, Refused> {
+    match text.trim() {
+        "" => Err(Refused::Invalid("a reason is required; your colleagues read it".to_owned())),
+        long if long.len() > REASON_BYTES_MAX => {
+            Err(Refused::Invalid(format!("the reason has {} bytes, more than the {REASON_BYTES_MAX} kept", long.len())))
+        }
+        reason => Ok(reason),
+    }
+}
+
+fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
+    let longest = rules.limits.operator_max_ms;
+    match (asked.duration_ms, asked.action) {
+        (0, Action::Allow) => Ok(UNBLOCK_MS.min(longest)),
+        (0, _) => Err(Refused::Invalid("a block needs a duration; nothing is blocked for ever".to_owned())),
+        (negative, _) if negative < 0 => {
+            Err(Refused::Invalid(format!("a duration of {negative} ms lies in the past; give one above 0")))
+        }
+        (long, _) if long > longest => Err(Refused::Fuse(format!(
+            "{} is longer than {}, the longest that one operator may ask for; what is to last belongs in your \
+             infrastructure's repository",
+            duration(long),
+            duration(longest)
+        ))),
+        (lasts, _) => Ok(lasts),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Refused {
+    match refusal {
+        Refusal::NoEnd { .. } | Refusal::AlreadyEnded { .. } => Refused::Invalid(refusal.to_string()),
+        _ => Refused::Fuse(refusal.to_string()),
+    }
+}

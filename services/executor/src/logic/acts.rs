@@ -1,0 +1,202 @@
+//! What a point says about each decision: applied, lifted, superseded, failed. Data in, data out.
+//!
+//! A point compares what the leases want with what it holds and tells every change once. After a restart it tells
+//! again what is recent; the ids are functions of decision, point, phase and status, so a repeat is harmless.
+
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+use schemas::{
+    Action, Claim, Enforcement, Generation, Lease, Millis, Observable, Origin, Phase, Protected,
+    Status, View,
+};
+use uuid::Uuid;
+
+/// How long after its end a claim is still spoken of by a point that starts.
+pub const RECENT_MS: Millis = 60_000;
+
+/// One claim, and how it stands among all that is claimed for its network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    pub decision_id: Uuid,
+    pub observable: Observable,
+    pub action: Action,
+    pub until: Millis,
+    pub generation: Generation,
+    pub stands: Stands,
+}
+
+/// How a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// Its network is to be treated as it says.
+    Holds,
+    /// Its `until` passed.
+    Ended,
+    /// A claim of higher rank, or protection, decides otherwise.
+    Overruled,
+    /// Automation was frozen before it was decided.
+    HeldBack,
+    /// A newer decision took its place in the lease.
+    Replaced,
+}
+
+/// What a point holds for the network of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// Exactly what the leases want there.
+    AsWanted,
+    /// Not yet what the leases want there.
+    NotYet,
+    /// It cannot be brought to what the leases want there, and why.
+    Failed(String),
+}
+
+/// Every claim of the view that is in force or ended at most [`RECENT_MS`] ago.
+pub fn wanted(view: &View, protected: &Protected, now: Millis) -> Vec<Wanted> {
+    let recent = |claim: &&Claim| claim.until > now - RECENT_MS;
+    let mut wanted = Vec::new();
+    for lease in view.leases() {
+        for claim in lease.claims.iter().filter(recent) {
+            wanted.push(Wanted {
+                decision_id: claim.decision_id,
+                observable: lease.observable.clone(),
+                action: claim.action,
+                until: claim.until,
+                generation: lease.generation,
+                stands: stands(view, protected, lease, claim, now),
+            });
+        }
+    }
+    wanted
+}
+
+fn stands(view: &View, protected: &Protected, lease: &Lease, claim: &Claim, now: Millis) -> Stands {
+    let network = lease.observable.network();
+    if now >= claim.until {
+        return Stands::Ended;
+    }
+    if !claim.in_force(now, view.frozen_since()) {
+        return Stands::HeldBack;
+    }
+    if claim.action == Action::Block && protected.overlap(network).is_some() {
+        return Stands::Overruled;
+    }
+    match ruling(view, network, now) {
+        Some(action) if action == claim.action => Stands::Holds,
+        _ => Stands::Overruled,
+    }
+}
+
+/// The action that rules the whole of `network`: as `schemas::effective`, over the leases that contain all of it.
+fn ruling(view: &View, network: IpNet, now: Millis) -> Option<Action> {
+    let rank = |claim: &Claim| {
+        (claim.origin == Origin::Operator && claim.action == Action::Allow, claim.origin)
+    };
+    let mut best: Option<&Claim> = None;
+    let around = view.covering(network.network());
+    for lease in around.filter(|lease| lease.observable.network().prefix_len() <= network.prefix_len()) {
+        for claim in lease.claims.iter().filter(|claim| claim.in_force(now, view.frozen_since())) {
+            if best.is_none_or(|held| rank(claim) > rank(held)) {
+                best = Some(claim);
+            }
+        }
+    }
+    best.map(|claim| claim.action)
+}
+
+/// What one point has said so far.
+#[derive(Debug)]
+pub struct Acts {
+    point: String,
+    said: HashMap<Uuid, (Wanted, Status)>,
+}
+
+impl Acts {
+    pub fn new(point: impl Into<String>) -> Self {
+        Acts { point: point.into(), said: HashMap::new() }
+    }
+
+    pub fn point(&self) -> &str {
+        &self.point
+    }
+
+    /// What is to be published now, at most `room` records; what does not fit comes at the next call.
+    pub fn settle(
+        &mut self,
+        wanted: Vec<Wanted>,
+        now: Millis,
+        room: usize,
+        held: impl Fn(&Wanted) -> Held,
+    ) -> Vec<Enforcement> {
+        let mut published = Vec::new();
+        let mut gone = std::mem::take(&mut self.said);
+        for claim in wanted {
+            let said = gone.remove(&claim.decision_id).map(|(_, status)| status);
+            let status = self.tell(&claim, said, now, room, &held, &mut published);
+            if let Some(status) = status {
+                self.said.insert(claim.decision_id, (claim, status));
+            }
+        }
+        // No longer in the view: replaced by a newer decision, or ended while the point could not be reached.
+        for (id, (mut claim, said)) in gone {
+            if matches!(said, Status::Lifted | Status::Superseded) {
+                continue;
+            }
+            claim.stands = if now >= claim.until { Stands::Ended } else { Stands::Replaced };
+            let status = self.tell(&claim, Some(said), now, room, &held, &mut published);
+            if status == Some(said) {
+                self.said.insert(id, (claim, said));
+            }
+        }
+        published
+    }
+
+    /// Publishes what is new about `claim`; answers what was said of it, with that.
+    fn tell(
+        &self,
+        claim: &Wanted,
+        said: Option<Status>,
+        now: Millis,
+        room: usize,
+        held: &impl Fn(&Wanted) -> Held,
+        published: &mut Vec<Enforcement>,
+    ) -> Option<Status> {
+        let (phase, status, reason) = match (claim.stands, held(claim)) {
+            (_, Held::NotYet) => return said,
+            (Stands::Holds, Held::Failed(reason)) => (Phase::Apply, Status::Failed, reason),
+            (_, Held::Failed(_)) => return said,
+            (Stands::Holds, Held::AsWanted) => (Phase::Apply, Status::Applied, String::new()),
+            (Stands::Ended, Held::AsWanted) => (Phase::Lift, Status::Lifted, String::new()),
+            (Stands::HeldBack, Held::AsWanted) => {
+                if said.is_none() {
+                    return None;
+                }
+                (Phase::Lift, Status::Lifted, "automation is frozen".to_owned())
+            }
+            (Stands::Overruled, Held::AsWanted) => {
+                (Phase::Lift, Status::Superseded, "a claim of higher rank rules".to_owned())
+            }
+            (Stands::Replaced, Held::AsWanted) => {
+                (Phase::Lift, Status::Superseded, "a newer decision took its place".to_owned())
+            }
+        };
+        if said == Some(status) || published.len() >= room {
+            return said;
+        }
+        published.push(Enforcement {
+            enforcement_id: Enforcement::id(claim.decision_id, &self.point, phase, status),
+            decision_id: claim.decision_id,
+            observable: claim.observable.clone(),
+            point: self.point.clone(),
+            phase,
+            status,
+            action: claim.action,
+            until: Some(claim.until),
+            generation: claim.generation,
+            enforced_at: now,
+            reason,
+        });
+        Some(status)
+    }
+}

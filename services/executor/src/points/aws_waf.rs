@@ -1,0 +1,148 @@
+//! The point `aws-waf`: one pair of IP sets in AWS WAFv2, and its twin in memory.
+//!
+//! The loop's decisions are in [`crate::logic::waf`]; this file carries them out. The SDK retries nothing: a retry must
+//! be computed anew from the leases and the clock.
+
+mod memory;
+mod service;
+
+pub use memory::MemorySets;
+pub use service::Service;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use pipeline::{Context, Leases};
+use schemas::{Millis, Protected};
+
+use super::{Outbox, missed, pause, reached, show};
+use crate::logic::ip_set::Family;
+use crate::logic::waf::{Read, Sight, Step, WafLoop, Write, WriteFault};
+use crate::ownership::Ownership;
+
+/// Name of the point.
+pub const POINT: &str = "aws-waf";
+/// Changes of the leases that come together are written together.
+const PASS_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The service that holds the sets, or its twin in memory.
+#[derive(Clone)]
+pub enum Provider {
+    Service(Box<Service>),
+    Memory(MemorySets),
+}
+
+impl Provider {
+    /// Reads one set whole. Anything but that set is an error, never an empty set.
+    pub async fn read(&self, family: Family) -> Result<Read, String> {
+        match self {
+            Provider::Service(service) => service.read(family).await,
+            Provider::Memory(sets) => sets.read(family),
+        }
+    }
+
+    /// Replaces one set, if nobody wrote since it was read.
+    pub async fn write(&self, write: &Write) -> Result<(), WriteFault> {
+        match self {
+            Provider::Service(service) => service.write(write).await,
+            Provider::Memory(sets) => sets.write(write),
+        }
+    }
+}
+
+/// Keeps the sets equal to the leases until shutdown.
+pub async fn reconcile(
+    context: &Context,
+    leases: &Leases,
+    ownership: &Ownership,
+    protected: &Protected,
+    provider: &Provider,
+    outbox: &Outbox,
+) -> Result<()> {
+    let mut waf = WafLoop::new(POINT);
+    let mut changes = leases.changes();
+    let mut terms = ownership.changes();
+    loop {
+        let now = context.clock.now();
+        let sight = leases.read(|reader| {
+            Sight::of(reader.view(), reader.complete(), protected, ownership.term(), now)
+        });
+        let step = waf.next(&sight, |mark| leases.may_write(mark), now);
+        let wait = perform(&mut waf, step, provider, context, now).await;
+        let now = context.clock.now();
+        outbox.put(waf.settle(&sight, now, outbox.room()));
+        let figures = waf.figures(&sight);
+        show(POINT, figures.desired, figures.actual, figures.diff);
+        metrics::gauge!("perimeter_waf_left_out").set(figures.left_out as f64);
+        if context.shutdown.is_cancelled() {
+            return Ok(());
+        }
+        let Some(until) = wait else { continue };
+        tokio::select! {
+            () = tokio::time::sleep(pause(now, until, PASS_INTERVAL)) => {}
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                tokio::time::sleep(PASS_INTERVAL).await;
+            }
+            changed = terms.changed() => if changed.is_err() { return Ok(()) },
+            () = context.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Carries out one step; answers until when to wait, if there is nothing more to do at once.
+async fn perform(
+    waf: &mut WafLoop,
+    step: Step,
+    provider: &Provider,
+    context: &Context,
+    now: Millis,
+) -> Option<Millis> {
+    match step {
+        Step::Wait(until) => return Some(until.max(now)),
+        Step::Read(family) => {
+            let answer = provider.read(family).await;
+            count("get", answer.is_ok().then_some("ok").unwrap_or("unavailable"));
+            match &answer {
+                Ok(_) => reached(POINT, context.clock.now()),
+                Err(error) => {
+                    missed(POINT);
+                    tracing::warn!(error, set = family.suffix(), "could not read an IP set; it stays as it is");
+                }
+            }
+            waf.read(family, answer, context.clock.now(), rand::random());
+        }
+        Step::Write(write) => {
+            let drift = waf.drift();
+            if !drift.is_empty() {
+                tracing::warn!(?drift, "entries that nobody we know asked for are taken out of an IP set of ours");
+            }
+            let answer = provider.write(&write).await;
+            count("update", code(&answer));
+            match &answer {
+                Ok(()) => reached(POINT, context.clock.now()),
+                Err(fault) => {
+                    missed(POINT);
+                    tracing::warn!(?fault, set = write.family.suffix(), "could not write an IP set; it stays as it is");
+                }
+            }
+            waf.written(write.family, answer, context.clock.now(), rand::random());
+        }
+    }
+    None
+}
+
+fn code(answer: &Result<(), WriteFault>) -> &'static str {
+    match answer {
+        Ok(()) => "ok",
+        Err(WriteFault::Conflict) => "conflict",
+        Err(WriteFault::Refused(_)) => "refused",
+        Err(WriteFault::Unavailable(_)) => "unavailable",
+    }
+}
+
+fn count(op: &'static str, code: &'static str) {
+    metrics::counter!("perimeter_waf_calls_total", "op" => op, "code" => code).increment(1);
+}

@@ -1,0 +1,297 @@
+//! The points `envoy/N`: Envoy asks this replica about every request (ext_authz), and is answered from memory.
+//!
+//! Before the leases were once read to their end the answer is UNAVAILABLE, so that Envoy asks the other replica;
+//! afterwards every request is answered for ever, and `grpc.health.v1` says whether a fresher replica is to be preferred.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
+use envoy_types::pb::envoy::service::auth::v3::authorization_server::{
+    Authorization, AuthorizationServer,
+};
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::service::auth::v3::{
+    CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse,
+};
+use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
+use envoy_types::pb::google::rpc::Status as RpcStatus;
+use observe::{Trusted, client_address};
+use pipeline::{Clock, Context, Leases};
+use schemas::{Action, Effective, Enforcement, Millis, Protected, Reader, View, effective};
+use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Code, Request, Response, Status};
+use tonic_health::ServingStatus;
+use uuid::Uuid;
+
+use super::{Outbox, pause, reached, show};
+use crate::logic::acts::{Acts, Held, wanted};
+use crate::view::serving;
+
+/// Header of a refused answer.
+pub const DECISION_HEADER: &str = "x-perimeter-decision";
+const FORBIDDEN: i32 = 403;
+const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
+/// Envoy's health check comes every 0.5 s: long enough for it to turn to the other replica before this one is gone.
+const LEAVE_AFTER: Duration = Duration::from_millis(1_000);
+/// Shortest pause between two passes over the leases, so that a storm of them is taken together.
+const PASS_INTERVAL: Duration = Duration::from_millis(20);
+const PASS_WAIT_MAX_MS: Millis = 1_000;
+/// Most certificates of callers that are remembered as accepted.
+const CALLERS_MAX: usize = 16;
+
+/// The point's reconcile loop without its I/O: what Envoy would be answered is what the leases say, so all there is to
+/// do is to tell what came into force and what ended.
+pub struct EnvoyPoint {
+    acts: Acts,
+    protected: Protected,
+}
+
+impl EnvoyPoint {
+    pub fn new(replica: u32, protected: Protected) -> Self {
+        EnvoyPoint { acts: Acts::new(name(replica)), protected }
+    }
+
+    /// What to publish now, at most `room` records.
+    pub fn apply(&mut self, view: &View, now: Millis, room: usize) -> Vec<Enforcement> {
+        let wanted = wanted(view, &self.protected, now);
+        self.acts.settle(wanted, now, room, |_| Held::AsWanted)
+    }
+
+    /// When a claim ends next, if one is in force.
+    pub fn next_end(view: &View, now: Millis) -> Option<Millis> {
+        let claims = view.leases().flat_map(|lease| &lease.claims);
+        claims.map(|claim| claim.until).filter(|until| *until > now).min()
+    }
+}
+
+/// Name of the point that a replica is.
+pub fn name(replica: u32) -> String {
+    format!("envoy/{replica}")
+}
+
+/// What Envoy is answered about one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Let it pass; the decision is that of an operator's allow, if one holds.
+    Pass(Option<Uuid>),
+    Deny(Uuid),
+}
+
+/// What holds for `client` at `now`.
+pub fn answer(view: &View, protected: &Protected, client: IpAddr, now: Millis) -> Answer {
+    match effective(view, protected, client, now) {
+        Effective::Claim { claim, .. } if claim.action == Action::Block => Answer::Deny(claim.decision_id),
+        Effective::Claim { claim, .. } => Answer::Pass(Some(claim.decision_id)),
+        Effective::Protected | Effective::Nothing => Answer::Pass(None),
+    }
+}
+
+/// Tells of this point until shutdown.
+pub async fn reconcile(context: &Context, leases: &Leases, protected: Protected, outbox: &Outbox) -> Result<()> {
+    let mut point = EnvoyPoint::new(context.replica, protected);
+    let mut changes = leases.changes();
+    loop {
+        let now = context.clock.now();
+        let (acts, held, next_end) = leases.read(|reader| {
+            if !reader.complete() {
+                return (Vec::new(), 0, None);
+            }
+            let acts = point.apply(reader.view(), now, outbox.room());
+            (acts, reader.view().len(), EnvoyPoint::next_end(reader.view(), now))
+        });
+        outbox.put(acts);
+        show(point.acts.point(), held, held, 0);
+        reached(point.acts.point(), now);
+        let until = next_end.unwrap_or(Millis::MAX).min(now + PASS_WAIT_MAX_MS);
+        tokio::select! {
+            () = tokio::time::sleep(pause(now, until, PASS_INTERVAL)) => {}
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                tokio::time::sleep(PASS_INTERVAL).await;
+            }
+            () = context.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Answers Envoy until shutdown. Fails at once where the address is taken.
+pub async fn serve(
+    context: &Context,
+    address: SocketAddr,
+    leases: Leases,
+    protected: Protected,
+    trusted: Trusted,
+) -> Result<()> {
+    let tls = context.tls.as_ref().context("the port for Envoy needs EXECUTOR_TLS_CA, _CERT and _KEY")?;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("could not listen on {address} for Envoy; choose a free port with EXECUTOR_AUTHZ_ADDR")
+    })?;
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    let authorization = Authz {
+        point: name(context.replica),
+        leases: leases.clone(),
+        protected,
+        trusted,
+        clock: context.clock.clone(),
+        callers: RwLock::default(),
+    };
+    let server = Server::builder()
+        .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
+        .context("could not use the certificates of EXECUTOR_TLS_CERT and EXECUTOR_TLS_KEY")?
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .add_service(health)
+        .add_service(AuthorizationServer::new(authorization))
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            leave(context, reporter, leases),
+        );
+    server.await.context("could not go on answering Envoy")
+}
+
+/// Reports the replica's health; ends when Envoy had time to turn away from a replica that stops.
+async fn leave(context: &Context, reporter: tonic_health::server::HealthReporter, leases: Leases) {
+    loop {
+        let fresh = serving(leases.read(Reader::complete), leases.age_ms(context.clock.now()));
+        let status = if fresh { ServingStatus::Serving } else { ServingStatus::NotServing };
+        reporter.set_service_status("", status).await;
+        metrics::gauge!("perimeter_serving").set(f64::from(u8::from(fresh)));
+        tokio::select! {
+            () = tokio::time::sleep(HEALTH_INTERVAL) => {}
+            () = context.shutdown.cancelled() => break,
+        }
+    }
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    tokio::time::sleep(LEAVE_AFTER).await;
+}
+
+struct Authz {
+    point: String,
+    leases: Leases,
+    protected: Protected,
+    trusted: Trusted,
+    clock: Clock,
+    /// Certificates of callers that were accepted: reading one takes longer than answering.
+    callers: RwLock<Vec<Vec<u8>>>,
+}
+
+#[tonic::async_trait]
+impl Authorization for Authz {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let begun = std::time::Instant::now();
+        self.admit(&request)?;
+        let client = client_of(request.get_ref(), &self.trusted)?;
+        let now = self.clock.now();
+        let answer = self.leases.read(|reader| {
+            reader.complete().then(|| answer(reader.view(), &self.protected, client, now))
+        });
+        let label = match answer {
+            None => "unavailable",
+            Some(Answer::Pass(_)) => "pass",
+            Some(Answer::Deny(_)) => "deny",
+        };
+        metrics::counter!("perimeter_authz_checks_total", "answer" => label).increment(1);
+        metrics::histogram!("perimeter_authz_seconds").record(begun.elapsed().as_secs_f64());
+        match answer {
+            None => Err(Status::unavailable("the leases are not read to their end yet; ask the other replica")),
+            Some(answer) => Ok(Response::new(response(&self.point, answer))),
+        }
+    }
+}
+
+impl Authz {
+    /// Only services of ours may ask: who is blocked is nobody else's business.
+    fn admit(&self, request: &Request<CheckRequest>) -> Result<(), Status> {
+        let certificates = request.peer_certs();
+        let certificate = certificates.as_ref().and_then(|certificates| certificates.first());
+        if let Some(certificate) = certificate {
+            let callers = self.callers.read().unwrap_or_else(PoisonError::into_inner);
+            if callers.iter().any(|known| known.as_slice() == certificate.as_ref()) {
+                return Ok(());
+            }
+        }
+        let identity = proto::mtls::identity(request)?;
+        if !identity.starts_with(proto::mtls::SERVICE) {
+            return Err(Status::permission_denied(format!("{identity} is no service; only services may ask here")));
+        }
+        if let Some(certificate) = certificate {
+            let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+            if callers.len() >= CALLERS_MAX {
+                callers.clear();
+            }
+            callers.push(certificate.as_ref().to_vec());
+        }
+        Ok(())
+    }
+}
+
+/// The client of the request. What cannot be read is an error, so that Envoy's own failure mode decides, never a denial.
+fn client_of(request: &CheckRequest, trusted: &Trusted) -> Result<IpAddr, Status> {
+    let attributes = request.attributes.as_ref();
+    let source = attributes.and_then(|attributes| attributes.source.as_ref()?.address.as_ref()?.address.as_ref());
+    let Some(AddressKind::SocketAddress(source)) = source else {
+        return Err(Status::new(Code::InvalidArgument, "the request names no source address"));
+    };
+    let peer: IpAddr = source
+        .address
+        .parse()
+        .map_err(|_| Status::new(Code::InvalidArgument, "the source is not an IP address"))?;
+    let http = attributes.and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
+    let forwarded_for = http.and_then(|http| http.headers.get("x-forwarded-for")).map(String::as_str);
+    Ok(client_address(peer, forwarded_for, trusted).address)
+}
+
+fn response(point: &str, answer: Answer) -> CheckResponse {
+    let text = |text: String| Value { kind: Some(Kind::StringValue(text)) };
+    let (code, decision_id) = match answer {
+        Answer::Pass(decision_id) => (Code::Ok, decision_id),
+        Answer::Deny(decision_id) => (Code::PermissionDenied, Some(decision_id)),
+    };
+    let mut fields = std::collections::HashMap::with_capacity(2);
+    fields.insert("point".to_owned(), text(point.to_owned()));
+    if let Some(decision_id) = decision_id {
+        fields.insert("decision_id".to_owned(), text(decision_id.to_string()));
+    }
+    let http_response = match answer {
+        Answer::Pass(_) => HttpResponse::OkResponse(OkHttpResponse::default()),
+        Answer::Deny(decision_id) => HttpResponse::DeniedResponse(DeniedHttpResponse {
+            status: Some(HttpStatus { code: FORBIDDEN }),
+            headers: vec![HeaderValueOption {
+                header: Some(HeaderValue {
+                    key: DECISION_HEADER.to_owned(),
+                    value: decision_id.to_string(),
+                    ..HeaderValue::default()
+                }),
+                ..HeaderValueOption::default()
+            }],
+            body: "refused\n".to_owned(),
+        }),
+    };
+    CheckResponse {
+        status: Some(RpcStatus { code: code as i32, ..RpcStatus::default() }),
+        dynamic_metadata: Some(Struct { fields }),
+        http_response: Some(http_response),
+    }
+}
+
+/// Whose `X-Forwarded-For` is believed: the policy's proxies, and this host's own addresses behind loopback.
+pub fn trusted(policy: &observe::Policy) -> Trusted {
+    let interfaces = match if_addrs::get_if_addrs() {
+        Ok(interfaces) => interfaces.iter().map(if_addrs::Interface::ip).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "could not list the host's addresses; a proxy on loopback may look like a client");
+            Vec::new()
+        }
+    };
+    Trusted::new(policy.trusted(), interfaces)
+}
+

@@ -1,0 +1,188 @@
+//! The view: this replica's copy of all leases and controls, how fresh it is, and what the fold owes to the log.
+//!
+//! The copy is followed by manual assignment and shares no fate with the fold: with Kafka away it answers on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use pipeline::{Context, Follow, Leases, LeasesSink, Publisher, Update};
+use schemas::lease::EPOCH_KEY;
+use schemas::{Epoch, LeaseEntry, Millis, Observable, Reader, Topic};
+use tokio::sync::mpsc;
+
+use crate::ownership::Ownership;
+
+/// From this age on a replica says that a fresher one should be asked, and answers all the same.
+pub const STALE_MS: Millis = 5_000;
+/// How often the epoch record is written again, so that the topic's retention never takes it.
+const EPOCH_INTERVAL_MS: Millis = 60 * 60 * 1_000;
+const EPOCH_CHECK: Duration = Duration::from_secs(60);
+const METRICS_INTERVAL: Duration = Duration::from_secs(1);
+/// Most observables that wait to be published again.
+const REPAIRS_MAX: usize = 65_536;
+
+/// The epoch record as it was last read, with its append time.
+pub type SeenEpoch = Arc<Mutex<Option<(Epoch, Millis)>>>;
+
+/// Feeds the copy, and notes the epoch record as it passes.
+pub struct ViewSink {
+    inner: LeasesSink,
+    epoch: SeenEpoch,
+}
+
+impl ViewSink {
+    pub fn new(inner: LeasesSink, epoch: SeenEpoch) -> Self {
+        ViewSink { inner, epoch }
+    }
+}
+
+impl Follow for ViewSink {
+    fn update(&mut self, update: Update<'_>) {
+        if let Update::Record(raw) = &update
+            && raw.topic == Topic::Leases
+            && raw.key == EPOCH_KEY.as_bytes()
+            && let Ok(LeaseEntry::Epoch(epoch)) = raw.decode::<LeaseEntry>()
+        {
+            *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = Some((epoch, raw.timestamp));
+        }
+        self.inner.update(update);
+    }
+}
+
+/// Whether a fresher replica need not be preferred to this one.
+pub fn serving(complete: bool, age_ms: Option<Millis>) -> bool {
+    complete && age_ms.is_some_and(|age_ms| age_ms <= STALE_MS)
+}
+
+/// The epoch record to publish again, if its hour is over and this reader read it itself and has no reason to hold.
+pub fn epoch_due(seen: Option<&(Epoch, Millis)>, reader: &Reader, now: Millis) -> Option<Epoch> {
+    let (epoch, written_at) = seen?;
+    let due = now - written_at >= EPOCH_INTERVAL_MS;
+    (due && reader.hold().is_none() && reader.epoch() == Some(epoch.epoch)).then(|| epoch.clone())
+}
+
+/// Asks for leases to be published again over which somebody who was behind wrote.
+#[derive(Clone)]
+pub struct Repairs {
+    asked: mpsc::Sender<Observable>,
+}
+
+impl Repairs {
+    pub fn channel() -> (Repairs, mpsc::Receiver<Observable>) {
+        let (asked, asking) = mpsc::channel(REPAIRS_MAX);
+        (Repairs { asked }, asking)
+    }
+
+    /// Asks without waiting. What does not fit is found again when the partition is opened the next time.
+    pub fn ask(&self, observable: Observable) {
+        if self.asked.try_send(observable).is_err() {
+            tracing::warn!("too many late writes at once; one waits for the next restart");
+        }
+    }
+}
+
+/// Publishes again what this replica folds and somebody wrote over.
+pub async fn repair(
+    context: &Context,
+    leases: &Leases,
+    ownership: &Ownership,
+    publisher: &Publisher,
+    mut asking: mpsc::Receiver<Observable>,
+) -> Result<()> {
+    loop {
+        let observable = tokio::select! {
+            asked = asking.recv() => match asked {
+                Some(observable) => observable,
+                None => return Ok(()),
+            },
+            () = context.shutdown.cancelled() => return Ok(()),
+        };
+        // Others may have folded on since it was asked for: the lease is looked up now, not then.
+        let lease = leases.read(|reader| match reader.hold() {
+            Some(_) => None,
+            None => reader.view().lease(&observable).cloned(),
+        });
+        let Some(lease) = lease.filter(|_| ownership.owns(&observable)) else { continue };
+        metrics::counter!("perimeter_leases_repaired_total").increment(1);
+        tracing::warn!(%observable, generation = %lease.generation, "a late write of a lower generation; publishing again");
+        tokio::select! {
+            sent = publisher.publish(&LeaseEntry::Lease(lease)) => {
+                if let Err(error) = sent {
+                    tracing::warn!(%error, "could not publish a lease again");
+                }
+            }
+            () = context.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Publishes the epoch record again every hour, where this replica owns partition 0.
+pub async fn repeat_epoch(
+    context: &Context,
+    leases: &Leases,
+    ownership: &Ownership,
+    publisher: &Publisher,
+    seen: &SeenEpoch,
+) -> Result<()> {
+    loop {
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let due = leases.read(|reader| epoch_due(seen.as_ref(), reader, context.clock.now()));
+        if let Some(epoch) = due.filter(|_| ownership.term().is_some()) {
+            tokio::select! {
+                sent = publisher.publish(&LeaseEntry::Epoch(epoch)) => {
+                    if let Err(error) = sent {
+                        tracing::warn!(%error, "could not publish the epoch record again");
+                    }
+                }
+                () = context.shutdown.cancelled() => return Ok(()),
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EPOCH_CHECK) => {}
+            () = context.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Waits until both topics were once read to their ends. Answers false when the process must stop first.
+pub async fn complete(context: &Context, leases: &Leases) -> bool {
+    let mut changes = leases.changes();
+    while !leases.read(Reader::complete) {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return false },
+            () = context.shutdown.cancelled() => return false,
+        }
+    }
+    true
+}
+
+/// Says on the admin port and in metrics how the copy is.
+pub async fn watch(context: &Context, leases: &Leases, ownership: &Ownership) -> Result<()> {
+    const PART: &str = "view of the leases";
+    context.health.expect(PART);
+    let mut held = None;
+    loop {
+        let (complete, hold, count) =
+            leases.read(|reader| (reader.complete(), reader.hold(), reader.view().len()));
+        context.health.set(PART, complete);
+        if hold != held {
+            match &hold {
+                Some(hold) if complete => tracing::error!(%hold, "holding: nothing is added, only what is due is removed"),
+                Some(hold) => tracing::info!(%hold, "reading"),
+                None => tracing::info!(leases = count, "the copy of the leases is whole"),
+            }
+            held = hold;
+        }
+        metrics::gauge!("perimeter_mode", "mode" => "hold").set(f64::from(u8::from(held.is_some())));
+        metrics::gauge!("perimeter_leases").set(count as f64);
+        metrics::gauge!("perimeter_owner").set(f64::from(u8::from(ownership.term().is_some())));
+        if let Some(age_ms) = leases.age_ms(context.clock.now()) {
+            metrics::gauge!("perimeter_view_age_seconds").set(age_ms as f64 / 1_000.0);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(METRICS_INTERVAL) => {}
+            () = context.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}

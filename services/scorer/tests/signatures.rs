@@ -1,0 +1,165 @@
+//! What the signatures catch, and what they must leave alone.
+
+use observe::Policy;
+use proptest::prelude::*;
+use schemas::{Event, EventView, Provenance, Record};
+use scorer::logic::rules::{PROBABILITY_MIN, Rule};
+use scorer::logic::text::Texts;
+use uuid::Uuid;
+
+fn with_event<T>(uri: &str, look: impl FnOnce(&EventView<'_>) -> T) -> T {
+    let event = Event {
+        event_id: Uuid::from_u128(1),
+        source: "test".to_owned(),
+        position: None,
+        observed_at: 0,
+        received_at: None,
+        client: "81.2.69.142".parse().unwrap(),
+        provenance: Provenance::SocketPeer,
+        method: "GET".to_owned(),
+        host: None,
+        uri: uri.to_owned(),
+        status: Some(200),
+        agent: None,
+        referer: Some("../".to_owned()),
+        refused_by_us: false,
+        probe: false,
+    };
+    let mut bytes = Vec::new();
+    event.encode(&mut bytes).unwrap();
+    look(&Event::decode(&bytes).unwrap())
+}
+
+fn hits(uri: &str) -> Vec<(&'static str, scorer::logic::Hit)> {
+    with_event(uri, |event| {
+        let mut texts = Texts::default();
+        texts.read(event.uri);
+        let rules = Rule::all(&Policy::default());
+        rules.iter().filter_map(|rule| Some((rule.name(), rule.score(event, &texts)?))).collect()
+    })
+}
+
+#[track_caller]
+fn check(expected: &[&str], uris: &[&str]) {
+    for uri in uris {
+        let found = hits(uri);
+        let names: Vec<_> = found.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, expected, "{uri}: {found:?}");
+    }
+}
+
+/// A value as a browser's form would send it.
+fn form(value: &str) -> String {
+    let mut uri = "/search?q=".to_owned();
+    for byte in value.bytes() {
+        match byte {
+            b' ' => uri.push('+'),
+            byte if byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte) => uri.push(char::from(byte)),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
+
+const INJECTIONS: &[&str] = &[
+    "1' OR '1'='1", "1' or 1=1 -- ", "' or ''='", "admin'--", "admin' #", "admin'/*", "\" or \"a\"=\"a",
+    "1 OR 1=1", "1) or (1=1", "1') or ('1'='1", "1' || '1'='1", "1' && 1=1#", "-1 or 2>1", "1' or true-- -",
+    "1 UNION SELECT username, password FROM users", "1 UNION SELECT NULL,NULL--", "-1' UNION ALL SELECT 1,2,@@version-- ",
+    "1 UNION SELECT 1", "1/**/UNION/**/SELECT/**/1,2", "1 /*!50000UNION*/ /*!50000SELECT*/ 1,2", "1)union(select(1),2)",
+    "union select password from users", "'; DROP TABLE users; --", "1; DROP TABLE users", "1; delete from users",
+    "1'; exec xp_cmdshell('dir')", "1'; WAITFOR DELAY '0:0:5'--", "1 AND SLEEP(5)", "1' AND SLEEP(5) AND '1'='1",
+    "1;select pg_sleep(5)", "1 and benchmark(5000000,md5(1))", "if(now()=sysdate(),sleep(15),0)",
+    "1 and (select count(*) from users) > 0", "1 and ascii(substr((select password from users limit 1),1,1))>64",
+    "1 and extractvalue(1,concat(0x7e,version()))", "x' and 1=(select count(*) from tabname)--",
+    "1 union select table_name from information_schema.tables", "1' order by 3--", "1' having 1=1--",
+    "1' and '1'='2", "1\tor\t1=1", "1\nunion\nselect\n1",
+];
+
+const PROSE: &[&str] = &[
+    "O'Brien", "select a size", "union jack", "drop by", "1-2", "a..b", "rock 'n' roll", "it's 5' or 6' tall",
+    "Tom and Jerry", "black and white", "to be or not to be", "union select committee", "credit union selection",
+    "insert coin; delete later", "where is my order", "order by phone", "sleep (8 hours)", "how to sleep", "time.sleep(5)",
+    "x = 1 or so", "dogs; cats", "C++ || Java", "R&D", "5 > 3", "what's \"new\"", "the boys' -- and girls' -- club",
+    "SELECT your seat from the plan", "having fun 2=2", "100% cotton -- blue", "l'été et l'hiver", "d'Artagnan and sons",
+    "update your profile", "exec team", "cast iron", "benchmark (2024)", "1 and 2", "2 or 3 rooms", "a=b&c=d", "...",
+    "wait for it...", "cats.. dogs", "50%", "version 1..2", "case when needed then call, else wait",
+];
+
+#[test]
+fn ordinary_injections_are_caught_however_they_are_encoded() {
+    for payload in INJECTIONS {
+        let uri = form(payload);
+        check(&["sql_injection"], &[&uri]);
+        check(&["sql_injection"], &[&uri.replace('+', "%20")]);
+        check(&["sql_injection"], &[&uri.replace('+', "%20").replace('%', "%25")]);
+        check(&["sql_injection"], &[&uri.replacen("/search?q=", "/search?a=1&b=2&id=", 1)]);
+    }
+    check(&["sql_injection"], &["/item/1'%20or%20'1'='1", "/item?1'+or+'1'='1", "/x?id=1'OR'1'='1"]);
+}
+
+#[test]
+fn prose_and_names_are_left_alone() {
+    for text in PROSE {
+        check(&[], &[&form(text), &form(text).replace('+', "%20"), &form(text).replacen("/search?q=", "/", 1)]);
+    }
+}
+
+#[test]
+fn climbing_paths_are_caught_however_they_are_encoded() {
+    check(
+        &["path_traversal"],
+        &[
+            "/../../etc/passwd", "/static/../../etc/passwd", "/static/../../", "/..%2f..%2fetc%2fpasswd",
+            "/a/b/c/..%2f..%2fx", "/%2e%2e/", "/a/b/%2e%2e/c", "/%2e%2e%2fetc", "/%252e%252e%252fetc%252fpasswd",
+            "/....//....//etc/passwd", "/..;/..;/manager", "/..%5c..%5cwindows%5cwin.ini", "/%c0%ae%c0%ae/etc",
+            "/get?file=../../etc/passwd", "/get?file=..%2f..%2fetc%2fpasswd", "/get?file=..%2F..%2F", "/get?f=....//....//x",
+            "/get?file=..%252f..%252fetc", "/get?file=%2e%2e/secret", "/get?file=../etc/passwd", "/get?f=..\\..\\boot.ini",
+            "/get?file=/var/www/../../etc/passwd", "/get?file=../../../../etc/passwd%00.png", "/get?x=1&file=../.env",
+        ],
+    );
+}
+
+#[test]
+fn paths_that_stay_are_left_alone() {
+    check(
+        &[],
+        &[
+            "/", "/a..b", "/a/../b", "/a/./b", "/v1..2/x", "/file...txt", "/x?next=../home", "/x?ref=../", "/x?r=1..5",
+            "/x?next=..%2Fhome", "/docs/a%2Fb", "/x?range=a...b", "/x?q=..", "/x?q=what....", "/x?q=etc/passwd", "/...",
+            "/x?q=....", "/.well-known/perimeter-probe", "/x?q=and../or..",
+        ],
+    );
+}
+
+#[test]
+fn a_credential_is_never_quoted() {
+    for uri in ["/login?password=hunter2'+or+'1'='1", "/x?q=1'+or+'1'='1'+%26password%3Dhunter2"] {
+        let found = hits(uri);
+        assert!(!found.is_empty(), "{uri}");
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_request_breaks_a_signature_or_its_limits(uri in "(/|\\?|&|=|%|'|\"|\\.\\.|2e|union select|or 1=1|;|\\PC){0,60}") {
+        for (_, hit) in hits(&uri) {
+            prop_assert!(hit.probability >= PROBABILITY_MIN && hit.probability <= 1.0);
+            prop_assert!(hit.evidence.len() <= schemas::detection::EVIDENCE_COUNT_MAX);
+            for piece in &hit.evidence {
+                prop_assert!(piece.value.len() <= schemas::detection::EVIDENCE_VALUE_BYTES_MAX);
+            }
+        }
+    }
+
+    #[test]
+    fn words_alone_are_never_an_attack(words in proptest::collection::vec("[a-z]{1,9}|select|union|or|and|drop|table|from|where|like", 1..8)) {
+        prop_assert!(hits(&form(&words.join(" "))).is_empty(), "{}", words.join(" "));
+    }
+
+    #[test]
+    fn a_payload_is_found_wherever_it_stands(index in 0..INJECTIONS.len(), before in "[a-z]{1,8}=[a-z0-9]{0,8}") {
+        let uri = form(INJECTIONS[index]).replacen("?", &format!("?{before}&"), 1);
+        prop_assert!(!hits(&uri).is_empty(), "{uri}");
+    }
+}

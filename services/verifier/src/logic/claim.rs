@@ -1,0 +1,216 @@
+//! One block under watch: what is expected of it now, and every effect that was published about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use schemas::observable::representative;
+use schemas::{
+    Action, Claim, Decision, Effect, Millis, Observable, Origin, Outcome, Phase, Verdict,
+};
+use uuid::Uuid;
+
+use super::{AWS_WAF, ENVOY};
+
+/// What is expected of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing: frozen, outranked, or somebody else's block now.
+    Dormant,
+    /// It must hold.
+    Holding,
+    /// It must be gone.
+    Lifting,
+}
+
+/// One effect as it was last published.
+#[derive(Debug, Clone, Copy)]
+struct Published {
+    effect: Effect,
+    change: i32,
+}
+
+/// One effect to be noted.
+pub(super) struct Record<'a> {
+    pub(super) point: &'a str,
+    pub(super) level: i32,
+    pub(super) phase: Phase,
+    pub(super) effect: Effect,
+    pub(super) reason: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Tracked {
+    pub(super) decision_id: Uuid,
+    pub(super) observable: Observable,
+    pub(super) network: IpNet,
+    pub(super) until: Millis,
+    origin: Origin,
+    detected_at: Option<Millis>,
+    pub(super) trace: Option<String>,
+    pub(super) state: State,
+    /// When this state began.
+    pub(super) since: Millis,
+    pub(super) due: Option<Millis>,
+    /// Addresses that may stand for the network in a probe.
+    pub(super) candidates: Vec<IpAddr>,
+    /// Those of them for which this state is expected now.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Probes sent before this prove nothing.
+    pub(super) proof_since: Millis,
+    pub(super) tries: u32,
+    pub(super) next_probe_at: Millis,
+    /// Which replica gave the awaited answer for which address.
+    pub(super) proofs: BTreeSet<(IpAddr, String)>,
+    /// Whether a probe got the other answer since `proof_since`.
+    pub(super) contrary: bool,
+    /// When level 3 was proved in this state.
+    pub(super) proved_at: Option<Millis>,
+    /// When the WAF's read-back proved this state.
+    pub(super) read_back_at: Option<Millis>,
+    /// Since when the WAF's read-back lacks what it had.
+    pub(super) missing_since: Option<Millis>,
+    published: BTreeMap<(Phase, i32, String), Published>,
+}
+
+impl Tracked {
+    pub(super) fn new(
+        decision: &Decision,
+        claim: &Claim,
+        trace: Option<String>,
+        now: Millis,
+    ) -> Self {
+        let network = decision.observable.network();
+        let candidates = candidates(network);
+        Tracked {
+            decision_id: decision.decision_id,
+            observable: decision.observable.clone(),
+            network,
+            until: claim.until,
+            origin: decision.origin,
+            detected_at: decision.detected_at,
+            trace,
+            state: State::Dormant,
+            since: now,
+            due: None,
+            addresses: candidates.clone(),
+            candidates,
+            proof_since: now,
+            tries: 0,
+            next_probe_at: now,
+            proofs: BTreeSet::new(),
+            contrary: false,
+            proved_at: None,
+            read_back_at: None,
+            missing_since: None,
+            published: BTreeMap::new(),
+        }
+    }
+
+    /// Takes an outcome of an earlier run in: the change with the highest number stands.
+    pub(super) fn recall(&mut self, outcome: &Outcome) {
+        let key = (outcome.phase, outcome.level, outcome.point.clone());
+        let published = Published { effect: outcome.effect, change: outcome.change };
+        if self.published.get(&key).is_none_or(|held| held.change < published.change) {
+            self.published.insert(key, published);
+        }
+    }
+
+    /// Goes on where an earlier run stopped: what it proved need not be proved in a hurry again.
+    pub(super) fn restore_proofs(&mut self, now: Millis) {
+        if self.state == State::Dormant && !self.published.is_empty() {
+            self.enter(State::Holding, now);
+        }
+        let phase = super::phase(self.state);
+        let effective = |point: &str, level| self.effect(phase, level, point);
+        let (probed, read) = (effective(ENVOY, 3), effective(AWS_WAF, 2));
+        self.proved_at = (probed == Some(Effect::Effective)).then_some(now);
+        self.read_back_at = (read == Some(Effect::Effective)).then_some(now);
+    }
+
+    /// Begins another state; every proof is wanted anew.
+    pub(super) fn enter(&mut self, state: State, since: Millis) {
+        self.state = state;
+        self.since = since;
+        self.read_back_at = None;
+        self.missing_since = None;
+        self.prove_again(since);
+    }
+
+    /// Wants level 3 proved anew by probes sent from `since` on.
+    pub(super) fn prove_again(&mut self, since: Millis) {
+        self.proof_since = since;
+        self.tries = 0;
+        self.next_probe_at = since + super::envoy::first_probe_after_ms(self.state);
+        self.proofs.clear();
+        self.contrary = false;
+        self.proved_at = None;
+    }
+
+    pub(super) fn effect(&self, phase: Phase, level: i32, point: &str) -> Option<Effect> {
+        self.published.get(&(phase, level, point.to_owned())).map(|published| published.effect)
+    }
+
+    /// Points at which level 1 said that the block is applied.
+    pub(super) fn applied_points(&self) -> Vec<String> {
+        let applied = self.published.iter().filter(|((phase, level, _), published)| {
+            *phase == Phase::Apply && *level == 1 && published.effect == Effect::Effective
+        });
+        applied.map(|((_, _, point), _)| point.clone()).collect()
+    }
+
+    /// Whether every point that applied the block says that it lifted it.
+    pub(super) fn enforcements_lifted(&self) -> bool {
+        let lifted = |point: &String| self.effect(Phase::Lift, 1, point) == Some(Effect::Effective);
+        self.applied_points().iter().all(lifted)
+    }
+
+    /// The outcome to publish, if the effect is another than the last one.
+    pub(super) fn record(&mut self, record: Record<'_>, now: Millis) -> Option<Outcome> {
+        let key = (record.phase, record.level, record.point.to_owned());
+        let last = self.published.get(&key).copied();
+        if last.is_some_and(|last| last.effect == record.effect) {
+            return None;
+        }
+        let change = last.map_or(0, |last| last.change + 1);
+        self.published.insert(key, Published { effect: record.effect, change });
+        Some(Outcome {
+            outcome_id: Outcome::id(
+                self.decision_id,
+                record.point,
+                record.level,
+                record.phase,
+                record.effect,
+                change,
+            ),
+            decision_id: self.decision_id,
+            observable: self.observable.clone(),
+            point: record.point.to_owned(),
+            level: record.level,
+            phase: record.phase,
+            effect: record.effect,
+            change,
+            action: Action::Block,
+            origin: self.origin,
+            until: Some(self.until),
+            detected_at: self.detected_at,
+            verified_at: now,
+            // Whether the detection was right is not this version's to say.
+            verdict: Verdict::InsufficientData,
+            reason: record.reason,
+        })
+    }
+}
+
+/// The addresses to probe for a network: one for a client, and one more for a wider network.
+fn candidates(network: IpNet) -> Vec<IpAddr> {
+    let first = representative(network);
+    let second = match network {
+        IpNet::V4(v4) if v4.prefix_len() < 32 => {
+            Some(IpAddr::V4(Ipv4Addr::from(u32::from(v4.broadcast()) - 1)))
+        }
+        IpNet::V6(v6) if v6.prefix_len() < 64 => Some(IpAddr::V6(v6.broadcast())),
+        IpNet::V4(_) | IpNet::V6(_) => None,
+    };
+    std::iter::once(first).chain(second.filter(|second| *second != first)).collect()
+}

@@ -1,0 +1,118 @@
+//! Level 1: what the executors say they did, and what they failed to say in time.
+
+use std::collections::VecDeque;
+
+use schemas::{Effect, Enforcement, Millis, Phase, Status};
+use uuid::Uuid;
+
+use super::claim::{Record, State, Tracked};
+use super::{AWS_WAF, Core, EARLY_MAX, ENVOY};
+
+impl Core {
+    pub(super) fn enforcement(&mut self, enforcement: Enforcement, now: Millis) {
+        if self.claims.contains_key(&enforcement.decision_id) {
+            self.with(enforcement.decision_id, now, |core, tracked| {
+                core.enforced(tracked, &enforcement, now);
+            });
+            return;
+        }
+        if self.early.len() == EARLY_MAX {
+            self.early.pop_front();
+        }
+        self.early.push_back(enforcement);
+    }
+
+    /// What was said about a decision before we had read it ourselves.
+    pub(super) fn early_enforcements(&mut self, decision_id: Uuid, now: Millis) {
+        let early = std::mem::take(&mut self.early);
+        let (own, other): (VecDeque<_>, VecDeque<_>) =
+            early.into_iter().partition(|early| early.decision_id == decision_id);
+        self.early = other;
+        for enforcement in own {
+            self.enforcement(enforcement, now);
+        }
+    }
+
+    fn enforced(&mut self, tracked: &mut Tracked, enforcement: &Enforcement, now: Millis) {
+        let (phase, effect) = match (enforcement.phase, enforcement.status) {
+            (_, Status::Lifted | Status::Superseded) => (Phase::Lift, Effect::Effective),
+            (phase, Status::Applied) => (phase, Effect::Effective),
+            (phase, Status::Failed | Status::Refused) => (phase, Effect::Ineffective),
+            (_, Status::Other) => return,
+        };
+        let point = enforcement.point.as_str();
+        if effect == Effect::Effective {
+            self.points.insert(point.to_owned());
+        }
+        let said = match enforcement.status {
+            Status::Applied => "the point says it holds it",
+            Status::Lifted => "the point says it no longer holds it",
+            Status::Superseded => "another decision took its place",
+            _ => "the point could not",
+        };
+        let reason = if enforcement.reason.is_empty() {
+            said.to_owned()
+        } else {
+            format!("{said}: {}", enforcement.reason)
+        };
+        self.record(tracked, Record { point, level: 1, phase, effect, reason }, now);
+        // A replica that just took the block in will refuse the next probe: no need to wait for the schedule.
+        let waiting = tracked.proved_at.is_none() && tracked.state == State::Holding;
+        if waiting && phase == Phase::Apply && point.starts_with("envoy/") {
+            tracked.next_probe_at = tracked.next_probe_at.min(now);
+        }
+    }
+
+    /// The points of `family` that should have said "applied" by now.
+    pub(super) fn absent_enforcements(&mut self, tracked: &mut Tracked, family: &str, now: Millis) {
+        let reason = "the executor has not said that the point holds it";
+        for point in self.expected_points(family) {
+            if tracked.effect(Phase::Apply, 1, &point).is_none() {
+                let record = Record {
+                    point: &point,
+                    level: 1,
+                    phase: Phase::Apply,
+                    effect: Effect::Absent,
+                    reason: reason.to_owned(),
+                };
+                self.record(tracked, record, now);
+            }
+        }
+    }
+
+    /// The points of `family` that said "applied" and should have said "lifted" by now.
+    pub(super) fn late_enforcements(&mut self, tracked: &mut Tracked, family: &str, now: Millis) {
+        for point in tracked.applied_points() {
+            if of_family(&point, family) && tracked.effect(Phase::Lift, 1, &point).is_none() {
+                let record = Record {
+                    point: &point,
+                    level: 1,
+                    phase: Phase::Lift,
+                    effect: Effect::Absent,
+                    reason: "the executor has not said that the point lifted it".to_owned(),
+                };
+                self.record(tracked, record, now);
+            }
+        }
+    }
+
+    fn expected_points(&self, family: &str) -> Vec<String> {
+        let learnt = self.points.iter().cloned();
+        let configured = match family {
+            AWS_WAF if self.reach.waf => vec![AWS_WAF.to_owned()],
+            AWS_WAF => Vec::new(),
+            _ => self.prober.replicas().map_or_else(Vec::new, |replicas| replicas.all.clone()),
+        };
+        let mut points: Vec<String> =
+            learnt.chain(configured).filter(|point| of_family(point, family)).collect();
+        points.sort();
+        points.dedup();
+        points
+    }
+}
+
+/// The WAF has its own, longer deadlines; all other points share Envoy's.
+fn of_family(point: &str, family: &str) -> bool {
+    debug_assert!(family == AWS_WAF || family == ENVOY);
+    (point == AWS_WAF) == (family == AWS_WAF)
+}

@@ -1,0 +1,431 @@
+//! Levels 2 and 3 at Envoy: denials in its own log, and probes that every replica it would ask has answered.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+
+use observe::probe::Nonce;
+use schemas::{Action, Effect, Millis, effective};
+use uuid::Uuid;
+
+use super::claim::{Record, State, Tracked};
+use super::{ABSENT_MS, Core, ENVOY, LATE_MS, phase};
+
+/// Public addresses that attack nobody (root name servers): one of them stands for a clean client.
+const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(193, 0, 14, 129), Ipv4Addr::new(198, 41, 0, 4), Ipv4Addr::new(199, 7, 83, 42)];
+/// A clean address must have passed no longer ago than this, else refusals prove nothing about an address.
+const CONTROL_FRESH_MS: Millis = 3_000;
+const CONTROL_INTERVAL_MS: Millis = 1_000;
+/// What Envoy said about its replicas counts for so long.
+const REPLICAS_FRESH_MS: Millis = 5_000;
+/// How often a block that is proved is probed again; stretched so that all of them together stay bounded.
+const RECHECK_MS: Millis = 5_000;
+const RECHECK_PER_CLAIM_MS: Millis = 5;
+/// Around the end no probe can be held against anybody: clocks differ.
+pub(super) const SKEW_MS: Millis = 1_000;
+const LIFT_FIRST_MS: Millis = 200;
+const LIFT_INTERVAL_MS: Millis = 100;
+/// A lift that is late is probed less often.
+const LATE_INTERVAL_MS: Millis = 1_000;
+const PROBE_INTERVAL_MS_MAX: Millis = 500;
+/// Most probes without an answer at one time; whoever comes after waits a little.
+pub const IN_FLIGHT_MAX: usize = 256;
+const CROWDED_MS: Millis = 10;
+const PROBES_PER_ADDRESS_MAX: usize = 4;
+/// A probe's log entry that comes later than this is not waited for.
+const LOG_WAIT_MS: Millis = 10_000;
+
+/// One request to send through Envoy as if it came from `address`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendProbe {
+    pub nonce: Nonce,
+    pub address: IpAddr,
+}
+
+/// What the HTTP client got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Refused,
+    Passed,
+    /// No answer, or one that is neither.
+    Failed,
+}
+
+/// One entry of Envoy's log: a denial, a probe, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// The client as Envoy saw it.
+    pub address: Option<IpAddr>,
+    /// Whether ext_authz refused it.
+    pub denied: bool,
+    /// Which replica answered Envoy; absent when Envoy got no answer and let it pass.
+    pub point: Option<String>,
+    pub decision_id: Option<Uuid>,
+    /// Of a probe whose signature is ours, for the very address Envoy saw.
+    pub nonce: Option<Nonce>,
+}
+
+/// The replicas of the authorization service, as Envoy's admin shows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replicas {
+    /// Those Envoy would ask now.
+    pub asked: Vec<String>,
+    pub all: Vec<String>,
+}
+
+struct Sent {
+    /// `None` for a control probe.
+    decision_id: Option<Uuid>,
+    address: IpAddr,
+    at: Millis,
+    answered: bool,
+}
+
+pub(super) struct Prober {
+    seed: u64,
+    count: u64,
+    sent: HashMap<Nonce, Sent>,
+    in_order: VecDeque<(Millis, Nonce)>,
+    in_flight: usize,
+    replicas: Option<(Millis, Replicas)>,
+    control_at: Millis,
+    clean_passed_at: Option<Millis>,
+}
+
+/// How long after a state begins its first probe goes out.
+pub(super) fn first_probe_after_ms(state: State) -> Millis {
+    if state == State::Lifting { LIFT_FIRST_MS } else { offset_ms(0) }
+}
+
+/// When the probes of a block not yet proved go out: 10, 20, 40 … 320 ms, then every 500 ms.
+fn offset_ms(tries: u32) -> Millis {
+    match tries {
+        0..6 => 10 << tries,
+        _ => PROBE_INTERVAL_MS_MAX * Millis::from(tries - 5),
+    }
+}
+
+impl Prober {
+    pub(super) fn new(seed: u64) -> Self {
+        Prober {
+            seed,
+            count: 0,
+            sent: HashMap::new(),
+            in_order: VecDeque::new(),
+            in_flight: 0,
+            replicas: None,
+            control_at: Millis::MIN,
+            clean_passed_at: None,
+        }
+    }
+
+    pub(super) fn replicas(&self) -> Option<&Replicas> {
+        self.replicas.as_ref().map(|(_, replicas)| replicas)
+    }
+
+    pub(super) fn control_due(&self) -> Millis {
+        self.control_at
+    }
+
+    /// The replicas Envoy would ask, if that was said lately.
+    fn asked(&self, now: Millis) -> &[String] {
+        match &self.replicas {
+            Some((at, replicas)) if now - at <= REPLICAS_FRESH_MS => &replicas.asked,
+            _ => &[],
+        }
+    }
+
+    fn clean_passes(&self, now: Millis) -> bool {
+        self.clean_passed_at.is_some_and(|at| now - at <= CONTROL_FRESH_MS)
+    }
+
+    fn send(&mut self, decision_id: Option<Uuid>, address: IpAddr, now: Millis) -> SendProbe {
+        self.count += 1;
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&self.seed.to_be_bytes());
+        nonce[8..].copy_from_slice(&self.count.to_be_bytes());
+        let nonce = Nonce(nonce);
+        self.sent.insert(nonce, Sent { decision_id, address, at: now, answered: false });
+        self.in_order.push_back((now, nonce));
+        self.in_flight += 1;
+        SendProbe { nonce, address }
+    }
+
+    fn forget_old(&mut self, now: Millis) {
+        while let Some((at, nonce)) = self.in_order.front().copied()
+            && at + LOG_WAIT_MS < now
+        {
+            self.in_order.pop_front();
+            if self.sent.remove(&nonce).is_some_and(|sent| !sent.answered) {
+                self.in_flight -= 1;
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Keeps a control probe for a clean address going while anything is watched.
+    pub(super) fn control_probe(&mut self, now: Millis) {
+        self.prober.forget_old(now);
+        if !self.reach.envoy || self.claims.is_empty() || now < self.prober.control_at {
+            return;
+        }
+        let open = |address: &Ipv4Addr| {
+            let answer = effective(&self.view, &self.protected, IpAddr::V4(*address), now);
+            answer.action() != Action::Block
+        };
+        let clean = CLEAN_ADDRESSES.into_iter().find(open).unwrap_or(CLEAN_ADDRESSES[0]);
+        self.prober.control_at = now + CONTROL_INTERVAL_MS;
+        let probe = self.prober.send(None, IpAddr::V4(clean), now);
+        self.effects.probes.push(probe);
+    }
+
+    /// Probes a block that must hold, when due; answers when the next probe is due.
+    pub(super) fn probe_held(&mut self, tracked: &mut Tracked, now: Millis) -> Millis {
+        let last = tracked.until - SKEW_MS;
+        if now >= last {
+            return tracked.until;
+        }
+        if tracked.next_probe_at <= now {
+            if !self.send_probes(tracked, now) {
+                return now + CROWDED_MS;
+            }
+            if tracked.proved_at.is_some() {
+                let count = Millis::try_from(self.claims.len()).unwrap_or(Millis::MAX);
+                let interval = RECHECK_MS.max(count.saturating_mul(RECHECK_PER_CLAIM_MS));
+                tracked.next_probe_at = now + interval;
+            } else {
+                tracked.tries += 1;
+                tracked.next_probe_at =
+                    (tracked.proof_since + offset_ms(tracked.tries)).max(now + offset_ms(0));
+            }
+        }
+        tracked.next_probe_at.min(last.max(now + 1))
+    }
+
+    /// Probes a block that must be gone, when due; answers when the next probe is due.
+    pub(super) fn probe_lifted(&mut self, tracked: &mut Tracked, now: Millis) -> Millis {
+        if tracked.proved_at.is_some() {
+            return tracked.since + LATE_MS;
+        }
+        if tracked.next_probe_at <= now {
+            if !self.send_probes(tracked, now) {
+                return now + CROWDED_MS;
+            }
+            let late = now >= tracked.since + 2 * ABSENT_MS;
+            tracked.next_probe_at = now + if late { LATE_INTERVAL_MS } else { LIFT_INTERVAL_MS };
+        }
+        tracked.next_probe_at
+    }
+
+    /// One probe for each replica that has not answered as awaited, and one more, because Envoy chooses whom it asks.
+    fn send_probes(&mut self, tracked: &Tracked, now: Millis) -> bool {
+        if self.prober.in_flight >= IN_FLIGHT_MAX {
+            return false;
+        }
+        let asked = self.prober.asked(now);
+        let mut counts = Vec::with_capacity(tracked.addresses.len());
+        for address in &tracked.addresses {
+            let missing = asked
+                .iter()
+                .filter(|replica| !tracked.proofs.contains(&(*address, (*replica).clone())));
+            let count = if tracked.proved_at.is_some() { asked.len() } else { missing.count() + 1 };
+            counts.push((*address, count.clamp(1, PROBES_PER_ADDRESS_MAX)));
+        }
+        for (address, count) in counts {
+            for _ in 0..count {
+                let probe = self.prober.send(Some(tracked.decision_id), address, now);
+                self.effects.probes.push(probe);
+            }
+        }
+        true
+    }
+
+    pub(super) fn replicas(&mut self, replicas: Replicas, now: Millis) {
+        let changed = self.prober.asked(now) != replicas.asked;
+        self.prober.replicas = Some((now, replicas));
+        if changed {
+            self.prove_all(now);
+        }
+    }
+
+    /// Looks whether claims are proved by what changed for all of them: the replicas, or a clean address passing.
+    fn prove_all(&mut self, now: Millis) {
+        let unproved: Vec<Uuid> = self
+            .claims
+            .values()
+            .filter(|tracked| tracked.proved_at.is_none() && !tracked.proofs.is_empty())
+            .map(|tracked| tracked.decision_id)
+            .collect();
+        for id in unproved {
+            self.with(id, now, |core, tracked| core.prove(tracked, now));
+        }
+    }
+
+    pub(super) fn answered(&mut self, nonce: Nonce, answer: Answer, now: Millis) {
+        let Some(sent) = self.prober.sent.get_mut(&nonce) else { return };
+        if !std::mem::replace(&mut sent.answered, true) {
+            self.prober.in_flight -= 1;
+        }
+        let (id, at) = (sent.decision_id, sent.at);
+        let Some(id) = id else {
+            if answer == Answer::Passed {
+                let was_fresh = self.prober.clean_passes(now);
+                self.prober.clean_passed_at = Some(now);
+                if !was_fresh {
+                    self.prove_all(now);
+                }
+            }
+            return;
+        };
+        match answer {
+            Answer::Passed => self.with(id, now, |core, tracked| core.passed(tracked, at, now)),
+            Answer::Refused => self.with(id, now, |_, tracked| {
+                tracked.contrary |= tracked.state == State::Lifting && at >= tracked.proof_since;
+            }),
+            Answer::Failed => {}
+        }
+    }
+
+    pub(super) fn logged(&mut self, logged: &Logged, now: Millis) {
+        if let (true, Some(id), Some(address)) = (logged.denied, logged.decision_id, logged.address)
+        {
+            self.denied(id, address, logged.point.as_deref(), now);
+        }
+        let Some(sent) = logged.nonce.and_then(|nonce| self.prober.sent.get(&nonce)) else {
+            return;
+        };
+        let (at, address) = (sent.at, sent.address);
+        let (Some(id), Some(point)) = (sent.decision_id, logged.point.clone()) else { return };
+        self.with(id, now, |core, tracked| {
+            if at < tracked.proof_since {
+                return;
+            }
+            let own = logged.denied && logged.decision_id == Some(id);
+            match (tracked.state, logged.denied) {
+                (State::Holding, true) if own => {
+                    tracked.proofs.insert((address, point));
+                }
+                (State::Lifting, false) => {
+                    tracked.proofs.insert((address, point));
+                }
+                (State::Lifting, true) => tracked.contrary = true,
+                _ => return,
+            }
+            core.prove(tracked, now);
+        });
+    }
+
+    /// Level 2: Envoy itself wrote down that it refused the address because of this decision.
+    fn denied(&mut self, id: Uuid, address: IpAddr, point: Option<&str>, now: Millis) {
+        let covered = |tracked: &Tracked| {
+            tracked.state == State::Holding && tracked.network.contains(&address)
+        };
+        if !self.claims.get(&id).is_some_and(covered) {
+            return;
+        }
+        let reason = match point {
+            Some(point) => format!("Envoy logged that {address} was refused by {point}"),
+            None => format!("Envoy logged that {address} was refused"),
+        };
+        self.with(id, now, |core, tracked| {
+            core.record_at_envoy(tracked, 2, Effect::Effective, reason, now);
+        });
+    }
+
+    /// A probe passed: expected before the proof, a failure after it, the proof itself once lifted.
+    fn passed(&mut self, tracked: &mut Tracked, sent_at: Millis, now: Millis) {
+        if tracked.state != State::Holding || sent_at < tracked.proof_since {
+            return;
+        }
+        tracked.contrary = true;
+        let proved_before = tracked.proved_at.is_some_and(|proved_at| sent_at > proved_at);
+        if proved_before && now < tracked.until - SKEW_MS {
+            let reason = "a probe for the address passed after it had been refused everywhere";
+            self.record_at_envoy(tracked, 3, Effect::Ineffective, reason.to_owned(), now);
+            tracked.prove_again(now);
+        }
+    }
+
+    /// Level 3: every replica Envoy would ask has given the awaited answer for every address.
+    fn prove(&mut self, tracked: &mut Tracked, now: Millis) {
+        let asked = self.prober.asked(now);
+        let all = tracked.addresses.iter().all(|address| {
+            asked.iter().all(|replica| tracked.proofs.contains(&(*address, replica.clone())))
+        });
+        if tracked.proved_at.is_some() || asked.is_empty() || !all {
+            return;
+        }
+        let names = asked.join(", ");
+        let reason = match tracked.state {
+            State::Dormant => return,
+            State::Lifting => format!("{names} let a probe pass"),
+            State::Holding if !self.prober.clean_passes(now) => return,
+            State::Holding => format!("{names} refused a probe; a clean address passed"),
+        };
+        tracked.proved_at = Some(now);
+        tracked.next_probe_at = now + RECHECK_MS;
+        self.record_at_envoy(tracked, 3, Effect::Effective, reason, now);
+    }
+
+    pub(super) fn absent_at_envoy(&mut self, tracked: &mut Tracked, now: Millis) {
+        if !self.reach.envoy || now >= tracked.until - SKEW_MS {
+            return;
+        }
+        if tracked.effect(phase(tracked.state), 2, ENVOY).is_none() {
+            let reason = "Envoy logged no denial of the address".to_owned();
+            self.record_at_envoy(tracked, 2, Effect::Absent, reason, now);
+        }
+        // After a probe that passed, the effect stays what it is until every replica refuses again.
+        let said = tracked.effect(phase(tracked.state), 3, ENVOY);
+        if tracked.proved_at.is_none() && said != Some(Effect::Ineffective) {
+            let (effect, reason) = self.shortfall(tracked, Effect::Absent, now);
+            self.record_at_envoy(tracked, 3, effect, reason, now);
+        }
+    }
+
+    pub(super) fn late_at_envoy(&mut self, tracked: &mut Tracked, now: Millis) {
+        if !self.reach.envoy || tracked.proved_at.is_some() {
+            return;
+        }
+        let none = if tracked.contrary { Effect::Ineffective } else { Effect::Absent };
+        let (effect, reason) = self.shortfall(tracked, none, now);
+        self.record_at_envoy(tracked, 3, effect, reason, now);
+    }
+
+    /// What is missing for level 3, in words.
+    fn shortfall(&self, tracked: &Tracked, none: Effect, now: Millis) -> (Effect, String) {
+        let asked = self.prober.asked(now);
+        let answered: BTreeSet<&String> = tracked.proofs.iter().map(|(_, point)| point).collect();
+        let missing: Vec<&str> = asked
+            .iter()
+            .filter(|replica| !answered.contains(replica))
+            .map(String::as_str)
+            .collect();
+        let effect = if answered.is_empty() { none } else { Effect::Partial };
+        let lifting = tracked.state == State::Lifting;
+        let awaited = if lifting { "let a probe pass" } else { "refused a probe" };
+        let reason = if asked.is_empty() {
+            "Envoy did not say whom it would ask; is its admin port reachable?".to_owned()
+        } else if !missing.is_empty() {
+            format!("{} has not {awaited}", missing.join(", "))
+        } else if !lifting && !self.prober.clean_passes(now) {
+            "no probe for a clean address passed: everything may be refused".to_owned()
+        } else {
+            format!("not every replica has {awaited} for every address of {}", tracked.observable)
+        };
+        (effect, reason)
+    }
+
+    fn record_at_envoy(
+        &mut self,
+        tracked: &mut Tracked,
+        level: i32,
+        effect: Effect,
+        reason: String,
+        now: Millis,
+    ) {
+        let phase = phase(tracked.state);
+        self.record(tracked, Record { point: ENVOY, level, phase, effect, reason }, now);
+    }
+}

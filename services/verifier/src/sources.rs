@@ -1,0 +1,3 @@
+//! Where the verifier's own observations come from.
+
+pub mod envoy;
