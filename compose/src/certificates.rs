@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
@@ -16,6 +17,7 @@ use rcgen::{
 
 /// Who gets a certificate, and the identity it carries.
 const SERVICES: [&str; 6] = ["collector", "scorer", "decider", "executor", "verifier", "envoy"];
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// The operator of the local world.
 pub const OPERATOR: &str = "operator-local";
 
@@ -41,6 +43,7 @@ fn authority() -> Result<(Issuer<'static, KeyPair>, String)> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(DnType::CommonName, "perimeter local authority");
+    valid(&mut params);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let pem = params.self_signed(&key)?.pem();
@@ -73,17 +76,27 @@ fn signed(
         SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     ];
     params.use_authority_key_identifier_extension = true;
+    valid(&mut params);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     Ok((params.signed_by(&key, authority)?.pem(), key.serialize_pem()))
 }
 
+/// From an hour ago, for machines whose clock was just set back, until long after this world is gone.
+fn valid(params: &mut CertificateParams) {
+    let now = SystemTime::now();
+    params.not_before = (now - Duration::from_secs(3_600)).into();
+    params.not_after = (now + LIFETIME).into();
+}
+
 fn probe_keys(folder: &Path) -> Result<()> {
     let (private, public) = probe_key_paths(folder);
     let key = SigningKey::from_bytes(&rand::random());
+    // Without the public half: OpenSSL 3.0 cannot read the form that has both.
+    let pair = KeypairBytes { secret_key: key.to_bytes(), public_key: None };
     let pem =
-        key.to_pkcs8_pem(LineEnding::LF).context("could not write the probes' private key")?;
+        pair.to_pkcs8_pem(LineEnding::LF).context("could not write the probes' private key")?;
     write(&private, &pem)?;
     let pem = key
         .verifying_key()

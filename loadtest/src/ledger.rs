@@ -23,6 +23,8 @@ use crate::watch::{Seeable, Seen};
 
 /// Event times come from Envoy's clock cut to milliseconds, so an incident's first event may seem a little older.
 const CLOCK_SLACK_MS: Millis = 50;
+/// So many refusals of good visitors are told; the report counts them all.
+const REFUSALS_TOLD_MAX: u64 = 20;
 
 /// Something worth a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +118,11 @@ impl Ledger {
         self.good.refused += 1;
         let (target, detail) = (target.to_owned(), answer.detail.clone());
         self.good.first_refusal.get_or_insert_with(|| format!("{target} from {address}: {detail}"));
-        Some(News::Refused { address, target, detail })
+        (self.good.refused <= REFUSALS_TOLD_MAX).then_some(News::Refused {
+            address,
+            target,
+            detail,
+        })
     }
 
     /// An attacker got an answer, or none.
@@ -153,7 +159,7 @@ impl Ledger {
                     self.of_decision(decision_id, &enforcement.observable, Some(enforced_at))?;
                 incident.enforcement(&enforcement).then(|| News::Troubled(Box::new(enforcement)))
             }
-            Seeable::Outcome(outcome) => self.outcome(outcome),
+            Seeable::Outcome(outcome) => self.outcome(outcome, seen.published_at),
             Seeable::Unreadable { topic, error } => {
                 self.unreadable.push(format!("{topic}: {error}"));
                 Some(News::Unreadable { topic, error })
@@ -207,7 +213,7 @@ impl Ledger {
         news.then(|| News::Decided(Box::new(decision)))
     }
 
-    fn outcome(&mut self, outcome: Outcome) -> Option<News> {
+    fn outcome(&mut self, outcome: Outcome, published_at: Millis) -> Option<News> {
         let incident =
             self.of_decision(outcome.decision_id, &outcome.observable, outcome.detected_at);
         let Some(incident) = incident else {
@@ -215,7 +221,7 @@ impl Ledger {
             let after_ms = after_ms(&outcome, outcome.until);
             return news.then(|| News::Verified { outcome: Box::new(outcome), after_ms });
         };
-        let news = incident.outcome(&outcome);
+        let news = incident.outcome(&outcome, published_at);
         let until = incident.proof.map(|proof| proof.until).or(outcome.until);
         if news {
             let after_ms = after_ms(&outcome, until);

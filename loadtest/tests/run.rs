@@ -63,15 +63,12 @@ impl SmallWorld {
             "win.ini",
         ];
         if asked.target == "/login" && !accepted(&asked.form) {
-            *self.failed_logins.lock().unwrap().entry(asked.client).or_default() += 1;
+            let mut failed_logins = self.failed_logins.lock().unwrap();
+            let failed = failed_logins.entry(asked.client).or_default();
+            *failed += 1;
+            return *failed >= 3;
         }
         signs.iter().any(|sign| asked.target.contains(sign))
-            || self
-                .failed_logins
-                .lock()
-                .unwrap()
-                .get(&asked.client)
-                .is_some_and(|failed| *failed >= 3)
     }
 
     async fn block(self, client: IpAddr) {

@@ -3,7 +3,7 @@
 //! Unknown is not empty. A reader that holds keeps every claim it has until that claim's `until`, adds nothing and
 //! removes only what is due. This file decides that from what was read; it reads nothing itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use crate::effective::Applied;
@@ -54,6 +54,8 @@ pub struct Reader {
     /// What was read when an end lay below it.
     rewound: Option<(Position, Position)>,
     complete: bool,
+    /// Epochs that were adopted into the one held: what they wrote, here or at a provider, is ours.
+    replaced: BTreeSet<Millis>,
     /// Leases of epochs that no epoch record has adopted yet.
     aside: HashMap<Observable, Lease>,
 }
@@ -77,14 +79,11 @@ impl Reader {
     }
 
     /// Takes in the record of `leases` at `offset`. `Lower` means: a late write of somebody who was behind; whoever
-    /// folds that observable publishes what [`Reader::view`] holds again.
+    /// folds that observable publishes what [`Reader::view`] holds again, and likewise the epoch record.
     pub fn lease(&mut self, offset: i64, entry: LeaseEntry) -> Applied {
         self.position.leases = offset + 1;
         match entry {
-            LeaseEntry::Epoch(epoch) => {
-                self.take_epoch(&epoch);
-                Applied::Same
-            }
+            LeaseEntry::Epoch(epoch) => self.take_epoch(&epoch),
             LeaseEntry::Lease(lease) => self.take_lease(lease),
         }
     }
@@ -142,6 +141,7 @@ impl Reader {
     pub fn may_write(&mut self, mark: Option<Mark>) -> MayWrite {
         if let (Some(mark), Some(held)) = (mark, self.epoch)
             && mark.epoch != held
+            && !self.replaced.contains(&mark.epoch)
             && self.hold().is_none()
         {
             self.foreign = Some(mark.epoch);
@@ -157,16 +157,21 @@ impl Reader {
         }
     }
 
-    fn take_epoch(&mut self, record: &Epoch) {
+    fn take_epoch(&mut self, record: &Epoch) -> Applied {
+        if self.replaced.contains(&record.epoch) {
+            return Applied::Lower;
+        }
         let follows = match self.epoch {
             None => true,
             Some(held) => held == record.epoch || record.replaces.contains(&held),
         };
         if !follows {
             self.foreign = Some(record.epoch);
-            return;
+            return Applied::Same;
         }
         let adopted = self.epoch.is_some_and(|held| held != record.epoch);
+        self.replaced
+            .extend(record.replaces.iter().copied().filter(|epoch| *epoch != record.epoch));
         self.epoch = Some(record.epoch);
         let foreign_settled = self
             .foreign
@@ -180,6 +185,7 @@ impl Reader {
         for (_, lease) in std::mem::take(&mut self.aside) {
             self.take_lease(lease);
         }
+        if adopted { Applied::Newer } else { Applied::Same }
     }
 
     fn take_lease(&mut self, lease: Lease) -> Applied {

@@ -283,4 +283,8 @@ fn after_adoption_what_the_replaced_epochs_wrote_is_ours() {
     let seen_first =
         [E(SECOND, &[]), Reached(1, 0), M(FIRST, 0, 0), E(THIRD, &[FIRST, SECOND]), Reached(9, 4)];
     check_mark(&seen_first, (FIRST, 1, 1), all, None);
+    // A late epoch record of a replaced epoch is one more late write, and no reason to hold.
+    let late = [&adopted[..], &[E(FIRST, &[])]].concat();
+    check(&late, &[], None, "all at 10/4");
+    check(&[&late[..], &[L(1, FIRST, 9)]].concat(), &[], None, "all at 11/4");
 }

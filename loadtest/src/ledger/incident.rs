@@ -35,12 +35,14 @@ pub struct Proof {
     /// Event time of the request that completed the detection.
     pub detected_at: Millis,
     pub verified_at: Millis,
+    pub published_at: Millis,
     pub until: Millis,
 }
 
 impl Proof {
+    /// From the request that completed the detection until anybody could read that the block is proved.
     pub fn time_ms(&self) -> Millis {
-        self.verified_at - self.detected_at
+        self.verified_at.max(self.published_at) - self.detected_at
     }
 }
 
@@ -158,7 +160,7 @@ impl Incident {
     }
 
     /// Takes an outcome in; true when it is the first effective one of its level, point and phase.
-    pub fn outcome(&mut self, outcome: &Outcome) -> bool {
+    pub fn outcome(&mut self, outcome: &Outcome, published_at: Millis) -> bool {
         if outcome.effect != Effect::Effective {
             return false;
         }
@@ -178,6 +180,7 @@ impl Incident {
                 decision_id: outcome.decision_id,
                 detected_at,
                 verified_at: outcome.verified_at,
+                published_at,
                 until,
             });
         }
@@ -238,7 +241,8 @@ impl Incident {
         let Some(proof) = self.proof else { return 0 };
         let leaked = |sample: &&Sample| {
             sample.by_application
-                && sample.sent_at >= proof.verified_at
+                // Within one millisecond nobody can say which was first.
+                && sample.sent_at > proof.verified_at
                 && sample.answered_at <= proof.until - LEAK_SLACK_MS
         };
         self.samples.iter().filter(leaked).count()

@@ -20,7 +20,7 @@ pub struct Config {
 impl pipeline::Config for Config {
     fn from_env(env: &mut Env) -> Result<Self, ConfigError> {
         // The port is never served without TLS, so a missing certificate is a mistake to be told before anything starts.
-        let _: PathBuf = env.required("TLS_CA", "the PEM file of the authority that signs our certificates")?;
+        env.required::<PathBuf>("TLS_CA", "the PEM file of the authority that signs our certificates")?;
         let envoy_als =
             env.required("ENVOY_ALS_ADDR", "an address for Envoy's access log, for example 127.0.0.1:9201")?;
         let text = env.file("POLICY_FILE", "the policy file, for example policy.toml")?;

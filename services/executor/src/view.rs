@@ -106,8 +106,9 @@ pub async fn repair(
         let Some(lease) = lease.filter(|_| ownership.owns(&observable)) else { continue };
         metrics::counter!("perimeter_leases_repaired_total").increment(1);
         tracing::warn!(%observable, generation = %lease.generation, "a late write of a lower generation; publishing again");
+        let entry = LeaseEntry::Lease(lease);
         tokio::select! {
-            sent = publisher.publish(&LeaseEntry::Lease(lease)) => {
+            sent = publisher.publish(&entry) => {
                 if let Err(error) = sent {
                     tracing::warn!(%error, "could not publish a lease again");
                 }
@@ -129,8 +130,9 @@ pub async fn repeat_epoch(
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let due = leases.read(|reader| epoch_due(seen.as_ref(), reader, context.clock.now()));
         if let Some(epoch) = due.filter(|_| ownership.term().is_some()) {
+            let entry = LeaseEntry::Epoch(epoch);
             tokio::select! {
-                sent = publisher.publish(&LeaseEntry::Epoch(epoch)) => {
+                sent = publisher.publish(&entry) => {
                     if let Err(error) = sent {
                         tracing::warn!(%error, "could not publish the epoch record again");
                     }

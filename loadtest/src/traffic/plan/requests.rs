@@ -20,10 +20,13 @@ const AGENTS: [&str; 4] = [
 const PLAIN_SEARCHES: [&str; 6] =
     ["lamp", "oak table", "mug", "garden chair", "crème brûlée", "25 cm shelf"];
 /// Good searches that share letters with an attack: quotes, SQL words, dots and signs.
-const SUSPICIOUS_SEARCHES: [&str; 8] = [
+const SUSPICIOUS_SEARCHES: [&str; 11] = [
     "O'Brien",
+    "O'Brien or O'Neill",
     "select a size",
+    "select a size from the chart",
     "union jack",
+    "drop table lamp",
     "five o'clock tea",
     "order by phone",
     "50% off -- today",

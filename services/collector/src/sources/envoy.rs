@@ -22,6 +22,7 @@ use schemas::{Event, Millis, Topic};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tonic::{Request, Response, Status, Streaming};
@@ -52,7 +53,9 @@ struct Inner {
     shutdown: CancellationToken,
     nonces: Mutex<SeenNonces>,
     next_stream: AtomicU64,
-    open_streams: AtomicUsize,
+    open_streams: Arc<AtomicUsize>,
+    /// A stream's task outlives its connection: it still waits for Kafka.
+    tasks: TaskTracker,
     /// Plaintext on a test's own listener has no certificate to ask for.
     identities: bool,
 }
@@ -89,7 +92,8 @@ impl Envoy {
             shutdown,
             nonces: Mutex::default(),
             next_stream: AtomicU64::new(0),
-            open_streams: AtomicUsize::new(0),
+            open_streams: Arc::default(),
+            tasks: TaskTracker::new(),
             identities,
         }))
     }
@@ -119,7 +123,10 @@ impl Envoy {
         router
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.cancelled_owned())
             .await
-            .context("could not go on serving Envoy's access log")
+            .context("could not go on serving Envoy's access log")?;
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        Ok(())
     }
 }
 
@@ -136,19 +143,21 @@ impl AccessLogService for Envoy {
                 return Err(Status::permission_denied(refusal));
             }
         }
-        let _open = Open::enter(&self.0)?;
+        let open = Open::enter(&self.0.open_streams)?;
         let number = self.0.next_stream.fetch_add(1, Ordering::Relaxed);
-        Sender::new(&self.0, number).run(request.into_inner()).await;
+        let sender = Sender::new(self.0.clone(), number, open);
+        let task = self.0.tasks.spawn(sender.run(request.into_inner()));
+        task.await.map_err(|error| Status::internal(format!("the stream's task ended early: {error}")))?;
         Ok(Response::new(StreamAccessLogsResponse {}))
     }
 }
 
 /// Counts a stream while it is open.
-struct Open<'a>(&'a AtomicUsize);
+struct Open(Arc<AtomicUsize>);
 
-impl<'a> Open<'a> {
-    fn enter(inner: &'a Inner) -> Result<Self, Status> {
-        let open = Open(&inner.open_streams);
+impl Open {
+    fn enter(count: &Arc<AtomicUsize>) -> Result<Self, Status> {
+        let open = Open(count.clone());
         if open.0.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
             return Err(Status::resource_exhausted(format!("{STREAMS_MAX} streams are open already")));
         }
@@ -156,30 +165,35 @@ impl<'a> Open<'a> {
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
+/// A record on its way: its size, and what the broker said.
+type Sending = BoxFuture<'static, (usize, Result<(), PublishError>)>;
+
 /// Publishes the entries of one stream.
-struct Sender<'a> {
-    inner: &'a Inner,
+struct Sender {
+    inner: Arc<Inner>,
     source: String,
     position: i64,
-    /// Sent and not acknowledged, with the size of each.
-    outstanding: FuturesUnordered<BoxFuture<'static, (usize, Result<(), PublishError>)>>,
+    /// Sent and not acknowledged.
+    outstanding: FuturesUnordered<Sending>,
     outstanding_bytes: usize,
+    _open: Open,
 }
 
-impl<'a> Sender<'a> {
-    fn new(inner: &'a Inner, number: u64) -> Self {
+impl Sender {
+    fn new(inner: Arc<Inner>, number: u64, open: Open) -> Self {
         Sender {
-            inner,
             source: format!("envoy/{}/{number}", inner.run),
+            inner,
             position: 0,
             outstanding: FuturesUnordered::new(),
             outstanding_bytes: 0,
+            _open: open,
         }
     }
 
@@ -218,12 +232,12 @@ impl<'a> Sender<'a> {
             }
             None => return true,
         };
-        for entry in &entries {
+        for (taken, entry) in entries.iter().enumerate() {
             while self.full() {
                 tokio::select! {
                     biased;
                     () = self.inner.shutdown.cancelled() => {
-                        lost("shutdown", entries.len() - self.taken_of(&entries, entry));
+                        lost("shutdown", entries.len() - taken);
                         return false;
                     }
                     Some(settled) = self.outstanding.next() => self.settle(settled),
@@ -232,10 +246,6 @@ impl<'a> Sender<'a> {
             self.send(entry, now).await;
         }
         true
-    }
-
-    fn taken_of(&self, entries: &[HttpAccessLogEntry], entry: &HttpAccessLogEntry) -> usize {
-        entries.iter().position(|candidate| std::ptr::eq(candidate, entry)).unwrap_or(0)
     }
 
     fn full(&self) -> bool {
@@ -258,7 +268,7 @@ impl<'a> Sender<'a> {
         };
         let bytes = message.payload.len();
         let publisher = self.inner.publisher.clone();
-        let mut sending: BoxFuture<'static, _> =
+        let mut sending: Sending =
             Box::pin(async move { (bytes, publisher.send(message).await) });
         // The first poll hands the record to the client: in the order of the stream, whatever is acknowledged first.
         match futures::poll!(&mut sending) {
@@ -302,23 +312,26 @@ impl<'a> Sender<'a> {
         }
     }
 
+    /// Waits for Kafka: as long as it takes, or, once the process must end, a little.
     async fn drain(mut self) {
-        let all = async {
-            while let Some(settled) = self.outstanding.next().await {
-                self.settle(settled);
-            }
+        let inner = self.inner.clone();
+        let deadline = async {
+            inner.shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN_MAX).await;
         };
-        let in_time = tokio::time::timeout(DRAIN_MAX, all).await.is_ok();
-        if !in_time && !self.inner.shutdown.is_cancelled() {
-            // The stream is gone, but the process is not: Kafka will come back.
-            while let Some(settled) = self.outstanding.next().await {
-                self.settle(settled);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                biased;
+                settled = self.outstanding.next() => match settled {
+                    Some(settled) => self.settle(settled),
+                    None => return,
+                },
+                () = &mut deadline => break,
             }
         }
-        if !self.outstanding.is_empty() {
-            tracing::warn!(source = self.source, events = self.outstanding.len(), "not acknowledged before the end");
-            lost("shutdown", self.outstanding.len());
-        }
+        tracing::warn!(source = self.source, events = self.outstanding.len(), "not acknowledged before the end");
+        lost("shutdown", self.outstanding.len());
     }
 }
 

@@ -64,6 +64,8 @@ pub(super) struct Tracked {
     pub(super) proofs: BTreeSet<(IpAddr, String)>,
     /// Whether a probe got the other answer since `proof_since`.
     pub(super) contrary: bool,
+    /// When it is told next what is missing at level 3, if anything is.
+    pub(super) shortfall_at: Millis,
     /// When level 3 was proved in this state.
     pub(super) proved_at: Option<Millis>,
     /// When the WAF's read-back proved this state.
@@ -100,6 +102,7 @@ impl Tracked {
             next_probe_at: now,
             proofs: BTreeSet::new(),
             contrary: false,
+            shortfall_at: now,
             proved_at: None,
             read_back_at: None,
             missing_since: None,
@@ -134,6 +137,7 @@ impl Tracked {
         self.since = since;
         self.read_back_at = None;
         self.missing_since = None;
+        self.shortfall_at = since;
         self.prove_again(since);
     }
 

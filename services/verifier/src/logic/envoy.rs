@@ -378,16 +378,22 @@ impl Core {
         }
         // After a probe that passed, the effect stays what it is until every replica refuses again.
         let said = tracked.effect(phase(tracked.state), 3, ENVOY);
-        if tracked.proved_at.is_none() && said != Some(Effect::Ineffective) {
+        if tracked.proved_at.is_none()
+            && said != Some(Effect::Ineffective)
+            && now >= tracked.shortfall_at
+        {
+            // One replica's answer comes a moment before the other's: that moment is not worth a record.
+            tracked.shortfall_at = now + ABSENT_MS;
             let (effect, reason) = self.shortfall(tracked, Effect::Absent, now);
             self.record_at_envoy(tracked, 3, effect, reason, now);
         }
     }
 
     pub(super) fn late_at_envoy(&mut self, tracked: &mut Tracked, now: Millis) {
-        if !self.reach.envoy || tracked.proved_at.is_some() {
+        if !self.reach.envoy || tracked.proved_at.is_some() || now < tracked.shortfall_at {
             return;
         }
+        tracked.shortfall_at = now + ABSENT_MS;
         let none = if tracked.contrary { Effect::Ineffective } else { Effect::Absent };
         let (effect, reason) = self.shortfall(tracked, none, now);
         self.record_at_envoy(tracked, 3, effect, reason, now);

@@ -1,0 +1,121 @@
+//! The gRPC ports: Override and Query over mutual TLS, Query in plaintext on loopback.
+//!
+//! Whoever holds a certificate of our authority may ask; only an operator's may change what holds.
+
+mod answers;
+pub mod overrides;
+pub mod query;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use pipeline::{Clock, Context, Leases, Publisher, Tls};
+use proto::v1::override_server::OverrideServer;
+use proto::v1::query_server::QueryServer;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::{Router, TcpIncoming};
+
+use crate::index;
+use crate::logic::Rules;
+use overrides::Overrides;
+use query::Queries;
+
+/// Longest request that is read.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+const STREAMS_MAX: u32 = 128;
+/// The part of the decider that is ready once the copy of the leases is complete.
+const PART: &str = "leases";
+
+/// What the calls work on.
+#[derive(Clone)]
+pub struct Shared {
+    pub rules: Arc<Rules>,
+    pub leases: Leases,
+    pub index: index::Shared,
+    pub publisher: Publisher,
+    pub clock: Clock,
+}
+
+/// Serves both ports until shutdown.
+pub async fn serve(
+    context: &Context,
+    shared: Shared,
+    api: SocketAddr,
+    plaintext: Option<SocketAddr>,
+) -> Result<()> {
+    let tls = context.tls.clone().context("the mTLS port needs DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY")?;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_not_serving::<QueryServer<Queries>>().await;
+    health.set_serving::<OverrideServer<Overrides>>().await;
+    let listener = bind(api, "DECIDER_API_ADDR").await?;
+    let overriding = OverrideServer::new(Overrides::new(shared.clone())).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .context("could not build the reflection service")
+    };
+    let secured = server(Some(&tls))?
+        .add_service(health_service.clone())
+        .add_service(reflection()?)
+        .add_service(querying(&shared, &context.shutdown))
+        .add_service(overriding);
+    let secured = run(secured, listener, &context.shutdown);
+    let open = async {
+        let Some(address) = plaintext else { return Ok(()) };
+        let listener = bind(address, "DECIDER_PLAINTEXT_ADDR").await?;
+        let router = server(None)?
+            .add_service(health_service)
+            .add_service(reflection()?)
+            .add_service(querying(&shared, &context.shutdown));
+        run(router, listener, &context.shutdown).await
+    };
+    let readiness = async {
+        context.health.expect(PART);
+        let mut changes = shared.leases.changes();
+        while !shared.leases.read(|reader| reader.complete()) {
+            tokio::select! {
+                changed = changes.changed() => changed?,
+                () = context.shutdown.cancelled() => return Ok(()),
+            }
+        }
+        context.health.set(PART, true);
+        health.set_serving::<QueryServer<Queries>>().await;
+        Ok(())
+    };
+    tokio::try_join!(secured, open, readiness).map(|_| ())
+}
+
+/// Serves Query without TLS, for tests in one process.
+pub async fn serve_query(shared: Shared, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    let router = server(None)?.add_service(querying(&shared, &shutdown));
+    run(router, listener, &shutdown).await
+}
+
+fn querying(shared: &Shared, shutdown: &CancellationToken) -> QueryServer<Queries> {
+    QueryServer::new(Queries::new(shared.clone(), shutdown.clone())).max_decoding_message_size(REQUEST_BYTES_MAX)
+}
+
+fn server(tls: Option<&Tls>) -> Result<Server> {
+    let server = Server::builder().max_concurrent_streams(STREAMS_MAX);
+    let Some(tls) = tls else { return Ok(server) };
+    server
+        .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
+        .context("could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY")
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("could not listen on {address}; choose a free port with {setting}"))
+}
+
+async fn run(router: Router, listener: TcpListener, shutdown: &CancellationToken) -> Result<()> {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let served = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+    served.await.context("the gRPC port stopped")
+}

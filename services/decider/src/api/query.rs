@@ -1,0 +1,251 @@
+//! Query: what holds, where, and why. Answered from memory; changes nothing.
+
+use std::cmp::Reverse;
+use std::pin::Pin;
+
+use proto::v1::query_server::Query;
+use proto::v1::{
+    ClaimState, GetRequest, Happening, ListReply, ListRequest, ObservableState, PointSummary, StatusReply,
+    StatusRequest, WatchRequest,
+};
+use schemas::observable::representative;
+use schemas::{Action, Millis, Observable, View};
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::{Shared, answers};
+use crate::index::Index;
+use crate::names;
+
+const LIST_DEFAULT: usize = 1_000;
+const LIST_MAX: usize = 10_000;
+/// Ended claims are listed this long.
+const ENDED_MS: Millis = crate::RETAINED_MS;
+/// Most happenings in one answer: the newest.
+const HISTORY_MAX: usize = 200;
+/// A copy of the leases older than this is a problem worth telling.
+const STALE_MS: Millis = 5_000;
+/// A claim may take this long to be put in force before its point counts as behind.
+const SETTLE_MS: Millis = 5_000;
+const WATCH_BUFFER: usize = 256;
+
+/// The Query service.
+pub struct Queries {
+    shared: Shared,
+    shutdown: CancellationToken,
+}
+
+impl Queries {
+    pub fn new(shared: Shared, shutdown: CancellationToken) -> Self {
+        Queries { shared, shutdown }
+    }
+
+    /// Everything known about one observable.
+    pub fn state(&self, observable: &Observable) -> ObservableState {
+        let (shared, now) = (&self.shared, self.shared.clock.now());
+        let network = observable.network();
+        let covers = |other: ipnet::IpNet| other.contains(&network) || network.contains(&other);
+        let protected = &shared.rules.protected;
+        let (claims, (action, covered, mut explanation)) = shared.leases.read(|reader| {
+            let view = reader.view();
+            let mut leases: Vec<_> = view.leases().filter(|lease| covers(lease.observable.network())).collect();
+            leases.sort_by_key(|lease| (Reverse(lease.observable.network().prefix_len()), lease.observable.clone()));
+            let claims: Vec<ClaimState> = shared.index.read(|index| {
+                let claims = leases.iter().flat_map(|lease| lease.claims.iter().map(move |claim| (*lease, claim)));
+                claims.map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now)).collect()
+            });
+            (claims, answers::holds(representative(network), view, protected, now))
+        });
+        let overlap = protected.overlap(network);
+        if let (false, Some((own, name))) = (covered, overlap) {
+            explanation.push_str(&format!("; it overlaps {own} ({name}), which is protected"));
+        }
+        let concerns = |text: &str| text.parse::<Observable>().is_ok_and(|other| covers(other.network()));
+        let mut history = shared.index.read(|index| index.history(concerns));
+        history.drain(..history.len().saturating_sub(HISTORY_MAX));
+        ObservableState {
+            observable: observable.to_string(),
+            action: names::action(action).to_owned(),
+            explanation,
+            claims,
+            history,
+            protected: overlap.is_some(),
+        }
+    }
+
+    /// The claims, newest first, and how many there are.
+    pub fn claims(&self, limit: usize, include_ended: bool) -> ListReply {
+        let now = self.shared.clock.now();
+        let protected = &self.shared.rules.protected;
+        self.shared.leases.read(|reader| {
+            let view = reader.view();
+            let listed = |until: Millis| until > now || (include_ended && until > now - ENDED_MS);
+            let mut claims: Vec<_> = view
+                .leases()
+                .flat_map(|lease| lease.claims.iter().map(move |claim| (lease, claim)))
+                .filter(|(_, claim)| listed(claim.until))
+                .collect();
+            claims.sort_by_key(|(lease, claim)| (Reverse(claim.decided_at), lease.observable.clone()));
+            let total = i64::try_from(claims.len()).unwrap_or(i64::MAX);
+            claims.truncate(limit);
+            let claims = self.shared.index.read(|index| {
+                let shown = claims.iter();
+                shown.map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now)).collect()
+            });
+            ListReply { claims, total }
+        })
+    }
+
+    /// Mode, freeze, points, and what is down.
+    pub fn summary(&self) -> StatusReply {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let age_ms = shared.leases.age_ms(now);
+        let (frozen_since, held, mut reply) = shared.leases.read(|reader| {
+            let view = reader.view();
+            let reply = shared.index.read(|index| points(view, index, &shared.rules.protected, now));
+            (view.frozen_since(), reader.hold(), reply)
+        });
+        reply.mode = names::mode(shared.rules.policy.mode).to_owned();
+        reply.frozen = frozen_since.is_some();
+        reply.frozen_since = frozen_since.unwrap_or(0);
+        reply.view_age_ms = age_ms.unwrap_or(0);
+        let mut problems: Vec<String> = held.iter().map(ToString::to_string).collect();
+        if let Some(age_ms) = age_ms.filter(|age_ms| *age_ms > STALE_MS) {
+            problems.push(format!(
+                "the end of the log was last confirmed {} s ago; is Kafka reachable",
+                age_ms / 1_000
+            ));
+        }
+        problems.append(&mut reply.problems);
+        reply.problems = problems;
+        reply
+    }
+
+    fn ready(&self) -> Result<(), Status> {
+        if self.shared.leases.read(|reader| reader.complete()) {
+            return Ok(());
+        }
+        Err(Status::unavailable("this decider has not read the leases yet; ask again in a moment"))
+    }
+}
+
+/// What each point holds of the claims in force.
+fn points(view: &View, index: &Index, protected: &schemas::Protected, now: Millis) -> StatusReply {
+    let in_force: Vec<_> = view
+        .leases()
+        .flat_map(|lease| lease.claims.iter().map(move |claim| (lease.observable.network(), claim)))
+        .filter(|(network, claim)| answers::standing(*network, claim, view, protected, now).is_none())
+        .collect();
+    let mut reply = StatusReply {
+        claims_in_force: i64::try_from(in_force.len()).unwrap_or(i64::MAX),
+        ..StatusReply::default()
+    };
+    for (point, highest) in index.points() {
+        let last_at = index.last_word_of(&point);
+        let mut summary = PointSummary { point: point.clone(), last_at, ..PointSummary::default() };
+        let mut spoke = false;
+        let mut behind = 0;
+        for (_, claim) in in_force.iter().filter(|(_, claim)| claim.action == Action::Block) {
+            let state = index.standing_at(claim.decision_id, &point).unwrap_or_default();
+            spoke |= !state.status.is_empty();
+            let applied = state.status == "applied" && state.phase == "apply";
+            summary.applied += i64::from(applied);
+            summary.failed += i64::from(state.status == "failed");
+            summary.proved += i64::from(highest > 0 && state.phase == "apply" && state.level >= highest);
+            behind += i64::from(!applied && claim.decided_at < now - SETTLE_MS);
+        }
+        if spoke && behind > 0 {
+            let holds = summary.applied;
+            reply.problems.push(format!("{point} holds {holds} claims in force and lacks {behind} that it should hold"));
+        }
+        reply.points.push(summary);
+    }
+    reply
+}
+
+#[tonic::async_trait]
+impl Query for Queries {
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<ObservableState>, Status> {
+        let observable = observable(&request.get_ref().observable)?;
+        self.ready()?;
+        Ok(Response::new(self.state(&observable)))
+    }
+
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
+        let asked = request.into_inner();
+        let limit = match usize::try_from(asked.limit) {
+            Ok(0) => LIST_DEFAULT,
+            Ok(limit) => limit.min(LIST_MAX),
+            Err(_) => return Err(Status::invalid_argument("a limit below 0 lists nothing; leave it out for 1000")),
+        };
+        self.ready()?;
+        Ok(Response::new(self.claims(limit, asked.include_ended)))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<Happening, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let text = request.into_inner().observable;
+        let only = if text.is_empty() { None } else { Some(observable(&text)?) };
+        let (sender, receiver) = mpsc::channel(WATCH_BUFFER);
+        let (news, shutdown) = (self.shared.index.watch(), self.shutdown.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = forward(news, only, sender) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+        Ok(Response::new(self.summary()))
+    }
+}
+
+/// Hands news on until the watcher goes away. One that cannot follow is told so, and ends.
+async fn forward(
+    mut news: broadcast::Receiver<Happening>,
+    only: Option<Observable>,
+    sender: mpsc::Sender<Result<Happening, Status>>,
+) {
+    loop {
+        let next = tokio::select! {
+            next = news.recv() => next,
+            () = sender.closed() => return,
+        };
+        let item = match next {
+            Ok(happening) if concerns(&happening, only.as_ref()) => Ok(happening),
+            Ok(_) => continue,
+            Err(broadcast::error::RecvError::Closed) => return,
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                Err(Status::data_loss(format!("{missed} happenings came faster than they were read; watch again")))
+            }
+        };
+        let ended = item.is_err();
+        if sender.send(item).await.is_err() || ended {
+            return;
+        }
+    }
+}
+
+/// What is about everything concerns everybody.
+fn concerns(happening: &Happening, only: Option<&Observable>) -> bool {
+    let Some(only) = only else { return true };
+    if happening.observable.is_empty() {
+        return true;
+    }
+    let network = only.network();
+    happening.observable.parse::<Observable>().is_ok_and(|other| {
+        let other = other.network();
+        other.contains(&network) || network.contains(&other)
+    })
+}
+
+fn observable(text: &str) -> Result<Observable, Status> {
+    text.parse().map_err(|error: schemas::observable::ParseError| Status::invalid_argument(error.to_string()))
+}

@@ -1,0 +1,164 @@
+//! The scorer on a log in memory: what it says, what it skips, and that no crash changes either.
+
+mod world;
+
+use schemas::{Detection, Provenance};
+use world::{MINUTE, SECOND, START, World, event};
+
+#[track_caller]
+fn check(events: &[schemas::Event], expected: &[&str]) {
+    let mut world = World::new();
+    world.append_all(events);
+    world.run();
+    let found: Vec<String> = world.detections().iter().map(text).collect();
+    assert_eq!(found, expected);
+}
+
+fn text(detection: &Detection) -> String {
+    let seconds = (detection.detected_at - START) as f64 / 1_000.0;
+    format!("{seconds} {} {:?}", detection.observable, detection.category)
+}
+
+const ATTACK: &str = "/search?q=1'+or+'1'='1";
+
+#[test]
+fn an_attack_is_detected_at_once_and_then_every_two_seconds() {
+    let at = |at| event(at).uri(ATTACK).build();
+    check(
+        &[at(0), at(100), at(1_999), at(2_000), at(3_000), at(20_000)],
+        &["0 81.2.69.142 SqlInjection", "2 81.2.69.142 SqlInjection", "20 81.2.69.142 SqlInjection"],
+    );
+}
+
+#[test]
+fn the_fifth_failed_login_within_the_window_is_a_detection() {
+    let failed = |at| event(at).uri("/login").status(401).build();
+    check(&[0, 1, 2, 3].map(|n| failed(n * SECOND)), &[]);
+    check(&[0, 1, 2, 3, 4].map(|n| failed(n * SECOND)), &["4 81.2.69.142 BruteForce"]);
+    check(&[0, 20, 40, 60, 80, 100].map(|n| failed(n * SECOND)), &[]);
+    let elsewhere = |n| event(n * SECOND).uri("/other").status(401).build();
+    check(&[0, 1, 2, 3, 4].map(elsewhere), &[]);
+    let spread = |n: i64| event(n * SECOND).uri("/login").status(401).client(&format!("81.2.69.{n}")).build();
+    check(&[1, 2, 3, 4, 5].map(spread), &[]);
+    let neighbours =
+        |n: i64| event(n * SECOND).uri("//login/").status(401).client(&format!("2a00:1450:0:5::{n}")).build();
+    check(&[1, 2, 3, 4, 5].map(neighbours), &["5 2a00:1450:0:5::/64 BruteForce"]);
+}
+
+#[test]
+fn what_we_refused_keeps_its_payload_and_loses_its_status() {
+    let refused = |at| event(at).uri("/login").status(401).refused().build();
+    check(&[0, 1, 2, 3, 4].map(|n| refused(n * SECOND)), &[]);
+    check(&[event(0).uri(ATTACK).status(403).refused().build()], &["0 81.2.69.142 SqlInjection"]);
+}
+
+#[test]
+fn a_probe_is_never_scored() {
+    check(&[event(0).uri(ATTACK).probe().build()], &[]);
+}
+
+#[test]
+fn a_late_event_is_evidence_and_completes_nothing() {
+    let late = |at: i64| event(at).uri("/login").status(401).received(START + at + 6 * MINUTE).build();
+    let timely = |at: i64| event(at).uri("/login").status(401).received(START + at + SECOND).build();
+    check(&[0, 1, 2, 3, 4].map(|n| late(n * SECOND)), &[]);
+    check(&[late(0), late(1), late(2), late(3), timely(4)], &["0.004 81.2.69.142 BruteForce"]);
+    // Published directly, the append time stands for the receipt.
+    check(&[event(-6 * MINUTE).uri(ATTACK).direct().build()], &[]);
+    check(&[event(-4 * MINUTE).uri(ATTACK).direct().build()], &["-240 81.2.69.142 SqlInjection"]);
+}
+
+#[test]
+fn the_future_is_a_dead_letter() {
+    let mut world = World::new();
+    world.append_all(&[
+        event(31 * SECOND).uri(ATTACK).direct().build(),
+        event(60 * MINUTE).uri(ATTACK).received(START + 60 * MINUTE).build(),
+        event(29 * SECOND).uri(ATTACK).direct().build(),
+    ]);
+    world.run();
+    assert_eq!(world.log.messages("events.dlq").len(), 2);
+    assert_eq!(world.detections().len(), 1);
+}
+
+#[test]
+fn a_repeat_counts_once_with_or_without_positions() {
+    let failed = |n: i64| event(n).uri("/login").status(401).id(n);
+    let twice = |build: &dyn Fn(i64) -> schemas::Event| [build(1), build(2), build(1), build(2), build(3), build(4)];
+    check(&twice(&|n| failed(n).build()), &[]);
+    check(&twice(&|n| failed(n).position("a", n).build()), &[]);
+    check(&[1, 2, 3, 4, 5].map(|n| failed(n).position("a", n).build()), &["0.005 81.2.69.142 BruteForce"]);
+    let sources = [1, 2, 3, 4, 5].map(|n| failed(n).position(&format!("s{n}"), 7).build());
+    check(&sources, &["0.005 81.2.69.142 BruteForce"]);
+}
+
+#[test]
+fn forged_lines_never_fill_a_proved_window() {
+    let forged = |n| event(n).uri("/login").status(401).provenance(Provenance::LogText).build();
+    let proved = event(5).uri("/login").status(401).build();
+    check(&[forged(1), forged(2), forged(3), forged(4), proved], &[]);
+    let mut world = World::new();
+    world.append_all(&[1, 2, 3, 4, 5].map(forged));
+    world.run();
+    assert_eq!(world.detections()[0].provenance, Provenance::LogText);
+}
+
+#[test]
+fn a_crash_after_any_step_changes_no_window_and_no_id() {
+    let events = world::traffic(400);
+    let mut calm = World::new();
+    calm.append_all(&events);
+    calm.run();
+    let ids = calm.detection_ids();
+    assert!(ids.len() > 20, "the traffic must be worth the proof: {}", ids.len());
+    let (steps, memory) = (calm.steps, calm.memory());
+    for at in 1..=steps {
+        let mut world = World::new();
+        world.append_all(&events);
+        world.run_crashing(&mut |step| step == at);
+        assert_eq!(world.detection_ids(), ids, "crash after step {at} of {steps}");
+        assert_eq!(world.memory(), memory, "crash after step {at} of {steps}");
+    }
+    for every in 2..40 {
+        let mut world = World::new();
+        world.append_all(&events);
+        world.run_crashing(&mut |step| step % every == 0 && step / every < 60);
+        assert_eq!(world.detection_ids(), ids, "crash after every {every} steps");
+        assert_eq!(world.memory(), memory, "crash after every {every} steps");
+    }
+}
+
+#[test]
+fn every_event_appended_twice_gives_the_same_detections() {
+    let events = world::traffic(200);
+    let mut once = World::new();
+    once.append_all(&events);
+    once.run();
+    let mut twice = World::new();
+    for event in &events {
+        twice.append_all(&[event.clone(), event.clone()]);
+    }
+    twice.run();
+    assert_eq!(twice.detection_ids(), once.detection_ids());
+}
+
+#[test]
+fn a_log_made_anew_is_read_from_its_beginning() {
+    for stopped in [true, false] {
+        let mut world = World::new();
+        world.append_all(&world::traffic(100));
+        world.run();
+        world.log.recreate(schemas::Topic::Events);
+        world.clock.advance(10 * SECOND);
+        if stopped {
+            world.restart();
+        }
+        let before = world.detections().len();
+        world.append_all(&[event(10 * SECOND).uri(ATTACK).client("81.2.69.7").build()]);
+        world.rewind();
+        world.run();
+        assert_eq!(world.detections().len(), before + 1, "stopped: {stopped}");
+        world.restart();
+        assert!(world.memory().iter().map(|bucket| bucket.windows.len()).sum::<usize>() <= 1);
+    }
+}

@@ -1,0 +1,143 @@
+//! The stages on a partition without a broker, and what a restart reads back from the log.
+
+mod common;
+
+use common::{ATTACKER, EPOCH, T0, block};
+use pipeline::memory::Log;
+use pipeline::{Bus, Clock, Follow as _, Leases, Message, Raw, Update, Worker};
+use schemas::{
+    Decision, Effect, Enforcement, Epoch, Generation, LeaseEntry, Limits, Outcome, Phase,
+    Protected, Record, Status, Topic,
+};
+use verifier::logic::{Core, Input, Publish, Reach};
+use verifier::stage::{Decisions, Enforcements};
+use verifier::{Verification, restore};
+
+/// A verifier without Envoy and WAF: only level 1 is to be had.
+fn verification() -> Verification {
+    Verification::new(Core::new(Reach::default(), Protected::special(), Limits::default(), 1))
+}
+
+fn leases(log: &Log) -> Leases {
+    let leases = Leases::default();
+    let mut sink = leases.sink();
+    log.append(Message::of(&LeaseEntry::Epoch(Epoch { epoch: EPOCH, replaces: vec![] })).unwrap());
+    log.poll(Topic::Leases, 0, 0, 10, &mut |raw| sink.update(Update::Record(raw)));
+    for (topic, end) in [(Topic::Leases, 1), (Topic::Controls, 0)] {
+        sink.update(Update::Reached { topic, partition: 0, end, now: T0 });
+    }
+    leases
+}
+
+fn applied(decision: &Decision) -> Enforcement {
+    let id = decision.decision_id;
+    Enforcement {
+        enforcement_id: Enforcement::id(id, "envoy/0", Phase::Apply, Status::Applied),
+        decision_id: id,
+        observable: decision.observable.clone(),
+        point: "envoy/0".to_owned(),
+        phase: Phase::Apply,
+        status: Status::Applied,
+        action: decision.action,
+        until: decision.until,
+        generation: Generation { epoch: EPOCH, offset: 0 },
+        enforced_at: T0,
+        reason: String::new(),
+    }
+}
+
+/// Hands everything in a partition to a stage; answers whether it held.
+async fn feed<S: pipeline::Stage>(log: &Log, stage: S, partition: i32) -> bool {
+    let mut worker = Worker::new(stage, partition);
+    let topic = <S::Input as Record>::TOPIC;
+    let mut messages = Vec::new();
+    for (found, offset, message) in log.messages(topic.name()) {
+        if found == partition {
+            messages.push((offset, message));
+        }
+    }
+    let batch: Vec<Raw<'_>> = messages
+        .iter()
+        .map(|(offset, message)| Raw {
+            topic,
+            partition,
+            offset: *offset,
+            timestamp: T0,
+            key: &message.key,
+            payload: &message.payload,
+            trace: Some("00-trace"),
+        })
+        .collect();
+    let produced = worker.work(&batch).await;
+    assert!(produced.messages.is_empty(), "outcomes leave by the loop, not by the stage");
+    produced.held.is_some()
+}
+
+fn told(verification: &Verification) -> Vec<(String, Effect)> {
+    let (effects, _) = verification.take();
+    let told = |publish: &Publish| (publish.outcome.point.clone(), publish.outcome.effect);
+    effects.publish.iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn decisions_and_enforcements_meet_in_one_core_in_either_order() {
+    let clock = Clock::manual(T0);
+    let log = Log::new(clock.clone());
+    let decision = block(ATTACKER, 1, 60_000);
+    let (partition, _) = log.append(Message::of(&decision).unwrap());
+    log.append(Message::of(&applied(&decision)).unwrap());
+    for decision_first in [true, false] {
+        let verification = verification();
+        let leases = leases(&Log::new(clock.clone()));
+        let decisions = Decisions::new(verification.clone(), leases, clock.clone());
+        let enforcements = Enforcements::new(verification.clone(), clock.clone());
+        if decision_first {
+            assert!(!feed(&log, decisions, partition).await);
+            assert!(!feed(&log, enforcements, partition).await);
+        } else {
+            assert!(!feed(&log, enforcements, partition).await);
+            assert!(!feed(&log, decisions, partition).await);
+        }
+        assert_eq!(told(&verification), [("envoy/0".to_owned(), Effect::Effective)]);
+    }
+}
+
+#[tokio::test]
+async fn without_an_epoch_a_decision_is_held_and_not_passed_over() {
+    let clock = Clock::manual(T0);
+    let log = Log::new(clock.clone());
+    let (partition, _) = log.append(Message::of(&block(ATTACKER, 1, 60_000)).unwrap());
+    let verification = verification();
+    let stage = Decisions::new(verification.clone(), Leases::default(), clock);
+    assert!(feed(&log, stage, partition).await);
+    assert_eq!(verification.active_claims(), 0);
+}
+
+#[tokio::test]
+async fn a_restart_reads_its_own_outcomes_back_and_tells_only_what_is_new() {
+    let clock = Clock::manual(T0);
+    let log = Log::new(clock.clone());
+    let decision = block(ATTACKER, 1, 60_000);
+    let (partition, _) = log.append(Message::of(&decision).unwrap());
+    log.append(Message::of(&applied(&decision)).unwrap());
+    let read_back = Bus::in_memory(log.clone()).read_back();
+    let open = || {
+        let verification = verification();
+        let limits = Limits::default();
+        restore::restore(&verification, &read_back, partition, EPOCH, &limits, clock.now())
+            .unwrap();
+        verification
+    };
+    // Killed after the enforcement's offset was committed and before the outcome was out: it is told now.
+    let (effects, _) = open().take();
+    assert_eq!(effects.publish.len(), 1);
+    let outcome: &Outcome = &effects.publish[0].outcome;
+    log.append(Message::of(outcome).unwrap());
+    // And never again.
+    let second = open();
+    assert_eq!(told(&second), []);
+    assert_eq!(second.active_claims(), 1);
+    clock.advance(100_000);
+    second.apply(Input::Tick, clock.now());
+    assert_eq!(told(&second), [("envoy/0".to_owned(), Effect::Absent)], "nobody said 'lifted'");
+}
