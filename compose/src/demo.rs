@@ -75,6 +75,7 @@ pub async fn run(
     say(
         "Perimeter: the whole loop on this machine: Kafka, Redis, a WAF emulator, Envoy before a small shop, our services.",
     );
+    options.world.reachable().await?;
     let parts = Parts {
         kafka: options.world.brokers.is_none(),
         redis: options.world.redis.is_none(),

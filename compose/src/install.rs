@@ -230,7 +230,9 @@ async fn fetch(paths: &Paths, log: &str, program: &str, arguments: &[&str]) -> R
         folder: paths.root.clone(),
         log: paths.world.join(format!("install-{log}.log")),
     };
-    program.finish(FETCH_DEADLINE).await
+    // What a registry's client says of a dead network is a page long; the sentence around this says what to do.
+    let told = program.log.display().to_string();
+    program.finish(FETCH_DEADLINE).await.map_err(|_| anyhow::anyhow!("what it said is in {told}"))
 }
 
 /// Removes a file or folder that may not be there.

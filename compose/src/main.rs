@@ -139,6 +139,7 @@ async fn up(
     options: world::Options,
     interrupted: &CancellationToken,
 ) -> Result<bool> {
+    options.reachable().await?;
     let parts = install::Parts {
         kafka: options.brokers.is_none(),
         redis: options.redis.is_none(),

@@ -65,6 +65,22 @@ impl Options {
     }
 }
 
+impl Options {
+    /// Looks whether the user's own components are there, before minutes are spent on building.
+    pub async fn reachable(&self) -> Result<()> {
+        if let Some(brokers) = &self.brokers {
+            kafka::reachable(brokers).await?;
+        }
+        if let Some(url) = &self.redis {
+            redis::reachable(url).await?;
+        }
+        if let Some(endpoint) = &self.waf_endpoint {
+            waf::reachable(endpoint).await?;
+        }
+        Ok(())
+    }
+}
+
 /// A running world. End it with [`World::stop`]; if this process dies instead, the kernel ends it.
 pub struct World {
     pub description: Arc<Mutex<Description>>,
@@ -182,9 +198,7 @@ impl World {
 
     async fn kafka(&self) -> Result<()> {
         let ports = &self.places.ports;
-        if self.options.brokers.is_some() {
-            kafka::reachable(&self.places.brokers).await?;
-        } else {
+        if self.options.brokers.is_none() {
             let program = kafka::prepare(&self.paths, ports.kafka, ports.kafka_controller).await?;
             // Its logs are thrown away at the next start, so nothing is gained by an orderly end.
             let member = self.component(program, Duration::ZERO);
@@ -196,8 +210,8 @@ impl World {
     }
 
     async fn redis(&self) -> Result<()> {
-        if let Some(url) = &self.options.redis {
-            return redis::reachable(url).await;
+        if self.options.redis.is_some() {
+            return Ok(());
         }
         let program = redis::prepare(&self.paths, self.places.ports.redis)?;
         let member = self.component(program, COMPONENT_GRACE);
@@ -205,9 +219,7 @@ impl World {
     }
 
     async fn waf(&self) -> Result<()> {
-        if let Some(endpoint) = &self.options.waf_endpoint {
-            waf::reachable(endpoint).await?;
-        } else {
+        if self.options.waf_endpoint.is_none() {
             let member =
                 self.component(waf::prepare(&self.paths, self.places.ports.waf), COMPONENT_GRACE);
             alive(&member, waf::ready(&self.address(self.places.ports.waf))).await?;

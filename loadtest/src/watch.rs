@@ -174,7 +174,8 @@ fn end_of(
     for _ in 0..attempts {
         match consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT) {
             Ok((_, high)) => return Ok(high),
-            Err(error) => last = error.into(),
+            // As text: its own causes repeat what it says.
+            Err(error) => last = anyhow!("{error}"),
         }
     }
     Err(last.context(format!("could not read the end of {topic}/{partition}")))

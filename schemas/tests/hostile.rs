@@ -17,8 +17,9 @@ use common::{AnyRecord, any_record, cases};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use schemas::event::{TEXT_BYTES_MAX, URI_BYTES_MAX};
 use schemas::record::{RECORD_BYTES_MAX, limit_decoding};
-use schemas::{DecodeError, Observable, Snapshot, Window};
+use schemas::{DecodeError, Event, Observable, Snapshot, Window};
 
 const HEADER_BYTES: usize = 10;
 /// No single message may take longer, on a slow machine with both cores busy.
@@ -139,6 +140,30 @@ fn a_header_that_is_not_ours_is_refused() {
             let same_topic = std::mem::discriminant(&record) == std::mem::discriminant(&other);
             assert_eq!(alike.is_ok(), same_topic, "{record:?} against {other:?}");
         }
+    }
+}
+
+#[test]
+fn an_event_over_its_limits_is_invalid() {
+    let like = samples(1).into_iter().find(|record| matches!(record, AnyRecord::Event(_))).unwrap();
+    let AnyRecord::Event(event) = &like else { unreachable!() };
+    let with = |change: fn(&mut Event, usize), bytes: usize| {
+        let mut changed = event.clone();
+        change(&mut changed, bytes);
+        attack(&like, &AnyRecord::Event(changed).encoded())
+            .map(|_| ())
+            .map_err(|error| error.class())
+    };
+    let limits: [(fn(&mut Event, usize), usize); 6] = [
+        (|event, bytes| event.uri = "u".repeat(bytes), URI_BYTES_MAX),
+        (|event, bytes| event.source = "s".repeat(bytes), TEXT_BYTES_MAX),
+        (|event, bytes| event.method = "m".repeat(bytes), TEXT_BYTES_MAX),
+        (|event, bytes| event.host = Some("h".repeat(bytes)), TEXT_BYTES_MAX),
+        (|event, bytes| event.agent = Some("a".repeat(bytes)), TEXT_BYTES_MAX),
+        (|event, bytes| event.referer = Some("r".repeat(bytes)), TEXT_BYTES_MAX),
+    ];
+    for (change, most) in limits {
+        assert_eq!((with(change, most), with(change, most + 1)), (Ok(()), Err("invalid")));
     }
 }
 

@@ -18,7 +18,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    pub(crate) fn new(verb: &'static str, what: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        verb: &'static str,
+        what: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
         Step { verb, what: what.into(), detail: detail.into() }
     }
 
@@ -44,7 +48,9 @@ fn print(steps: &[Step], extra: Value, printer: &Printer) -> Outcome {
     }
     let rows: Vec<Vec<Cell>> = steps
         .iter()
-        .map(|step| vec![Cell(step.verb.to_owned(), step.tone()), cell(&step.what), cell(&step.detail)])
+        .map(|step| {
+            vec![Cell(step.verb.to_owned(), step.tone()), cell(&step.what), cell(&step.detail)]
+        })
         .collect();
     Ok(printer.table(&["", "", ""], &rows)?)
 }

@@ -31,12 +31,18 @@ pub(crate) async fn query(connection: &Connection) -> Result<QueryClient<Channel
 async fn channel(connection: &Connection) -> Result<Channel, Failure> {
     let way = way(connection)?;
     let (endpoint, domain) = address(&way.endpoint)?;
-    let (ca, cert, key) = (read(&way.ca, "--ca")?, read(&way.cert, "--cert")?, read(&way.key, "--key")?);
+    let (ca, cert, key) =
+        (read(&way.ca, "--ca")?, read(&way.cert, "--cert")?, read(&way.key, "--key")?);
     let unusable = |error: tonic::transport::Error| {
-        Failure::Configuration(format!("could not use the certificates for {endpoint}: {}", innermost(&error)))
+        Failure::Configuration(format!(
+            "could not use the certificates for {endpoint}: {}",
+            innermost(&error)
+        ))
     };
     let channel = Endpoint::from_shared(endpoint.clone())
-        .map_err(|error| Failure::Configuration(format!("--endpoint {endpoint} cannot be used: {error}")))?
+        .map_err(|error| {
+            Failure::Configuration(format!("--endpoint {endpoint} cannot be used: {error}"))
+        })?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(Duration::from_secs(10))
         .tls_config(proto::mtls::client(&ca, &cert, &key, &domain))
@@ -51,7 +57,9 @@ async fn channel(connection: &Connection) -> Result<Channel, Failure> {
 
 fn way(connection: &Connection) -> Result<Way, Failure> {
     let given = connection.clone();
-    if let (Some(endpoint), Some(ca), Some(cert), Some(key)) = (given.endpoint, given.ca, given.cert, given.key) {
+    if let (Some(endpoint), Some(ca), Some(cert), Some(key)) =
+        (given.endpoint, given.ca, given.cert, given.key)
+    {
         return Ok(Way { endpoint, ca, cert, key });
     }
     let found = world::find()?;
@@ -66,7 +74,11 @@ fn way(connection: &Connection) -> Result<Way, Failure> {
         })
     };
     Ok(Way {
-        endpoint: choose(&connection.endpoint, world.map(|world| &world.services.decider.api), "--endpoint")?,
+        endpoint: choose(
+            &connection.endpoint,
+            world.map(|world| &world.services.decider.api),
+            "--endpoint",
+        )?,
         ca: choose(&connection.ca, certificates.map(|files| &files.ca), "--ca")?,
         cert: choose(&connection.cert, certificates.map(|files| &files.operator_cert), "--cert")?,
         key: choose(&connection.key, certificates.map(|files| &files.operator_key), "--key")?,
@@ -77,17 +89,23 @@ fn way(connection: &Connection) -> Result<Way, Failure> {
 fn address(endpoint: &str) -> Result<(String, String), Failure> {
     let rest = match endpoint.split_once("://") {
         Some(("http", _)) => {
-            return Err(Failure::Configuration(format!("--endpoint {endpoint} is plaintext; the mTLS port is https")));
+            return Err(Failure::Configuration(format!(
+                "--endpoint {endpoint} is plaintext; the mTLS port is https"
+            )));
         }
         Some((_, rest)) => rest,
         None => endpoint,
     };
     let authority = rest.split('/').next().unwrap_or_default();
     let Some((host, port)) = authority.rsplit_once(':') else {
-        return Err(Failure::Configuration(format!("--endpoint {endpoint} names no port; write host:port")));
+        return Err(Failure::Configuration(format!(
+            "--endpoint {endpoint} names no port; write host:port"
+        )));
     };
     if host.is_empty() || port.parse::<u16>().is_err() {
-        return Err(Failure::Configuration(format!("--endpoint {endpoint} cannot be read; write host:port")));
+        return Err(Failure::Configuration(format!(
+            "--endpoint {endpoint} cannot be read; write host:port"
+        )));
     }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let domain = if bare.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { bare };
@@ -125,7 +143,10 @@ mod tests {
     fn a_bare_address_is_checked_as_localhost_and_a_name_as_itself() {
         check("127.0.0.1:9301", Some(("https://127.0.0.1:9301", "localhost")));
         check("https://[::1]:9301/", Some(("https://[::1]:9301", "localhost")));
-        check("https://decider.internal:9301", Some(("https://decider.internal:9301", "decider.internal")));
+        check(
+            "https://decider.internal:9301",
+            Some(("https://decider.internal:9301", "decider.internal")),
+        );
         check("http://decider.internal:9301", None);
         check("decider.internal", None);
         check("decider.internal:port", None);

@@ -24,15 +24,20 @@ pub(crate) fn parse(text: &str) -> Result<Millis, String> {
             "d" => 86_400_000,
             _ => return Err(wrong()),
         };
-        total = number.checked_mul(unit_ms).and_then(|ms| total.checked_add(ms)).ok_or_else(wrong)?;
+        total =
+            number.checked_mul(unit_ms).and_then(|ms| total.checked_add(ms)).ok_or_else(wrong)?;
         rest = tail;
     }
-    if total == 0 { Err(format!("'{text}' is no time at all; every override needs an end")) } else { Ok(total) }
+    if total == 0 {
+        Err(format!("'{text}' is no time at all; every override needs an end"))
+    } else {
+        Ok(total)
+    }
 }
 
 /// Writes a duration in its two largest units: `1h 5m`.
 pub(crate) fn show(ms: Millis) -> String {
-    let seconds = (ms.max(0) + 999) / 1_000;
+    let seconds = ms.max(0).saturating_add(999) / 1_000;
     let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let mut parts = Vec::new();
     let mut left = seconds;
@@ -53,23 +58,40 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_they_are_said() {
-        for (text, ms) in
-            [("90s", 90_000), ("15m", 900_000), ("1h30m", 5_400_000), ("7d", 604_800_000), ("250ms", 250)]
-        {
+        for (text, ms) in [
+            ("90s", 90_000),
+            ("15m", 900_000),
+            ("1h30m", 5_400_000),
+            ("7d", 604_800_000),
+            ("250ms", 250),
+        ] {
             assert_eq!(parse(text), Ok(ms), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_duration_is_refused_with_an_example() {
-        for text in ["", "0s", "15", "m", "-5m", "5 min", "1y", "99999999999999999999d", "9223372036854775807d", "é"] {
+        for text in [
+            "",
+            "0s",
+            "15",
+            "m",
+            "-5m",
+            "5 min",
+            "1y",
+            "99999999999999999999d",
+            "9223372036854775807d",
+            "é",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn durations_are_shown_in_two_units() {
-        for (ms, text) in [(0, "0s"), (1, "1s"), (90_000, "1m 30s"), (3_600_000, "1h"), (90_061_000, "1d 1h")] {
+        for (ms, text) in
+            [(0, "0s"), (1, "1s"), (90_000, "1m 30s"), (3_600_000, "1h"), (90_061_000, "1d 1h")]
+        {
             assert_eq!(show(ms), text);
         }
     }

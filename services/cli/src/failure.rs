@@ -41,9 +41,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Error(sentence) | Failure::Refused(sentence) | Failure::Configuration(sentence) => {
-                f.write_str(sentence)
-            }
+            Failure::Error(sentence)
+            | Failure::Refused(sentence)
+            | Failure::Configuration(sentence) => f.write_str(sentence),
         }
     }
 }

@@ -28,7 +28,8 @@ pub fn main() -> ExitCode {
     schemas::record::limit_decoding();
     // Two TLS libraries' defaults in one process panic at first use; an earlier one of the same kind is as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(arguments)),
         Err(error) => Err(Failure::Error(format!("could not start a runtime: {error}"))),
@@ -45,8 +46,12 @@ pub fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Outcome {
     let printer = Printer::new(arguments.output);
     match arguments.command {
-        Command::Bootstrap(Bootstrap::Kafka(arguments)) => bootstrap::kafka::run(&arguments, &printer).await,
-        Command::Bootstrap(Bootstrap::Aws(arguments)) => bootstrap::aws::run(&arguments, &printer).await,
+        Command::Bootstrap(Bootstrap::Kafka(arguments)) => {
+            bootstrap::kafka::run(&arguments, &printer).await
+        }
+        Command::Bootstrap(Bootstrap::Aws(arguments)) => {
+            bootstrap::aws::run(&arguments, &printer).await
+        }
         Command::Block(arguments) => commands::overrides::block(arguments, &printer).await,
         Command::Unblock(arguments) => commands::overrides::unblock(arguments, &printer).await,
         Command::Freeze(arguments) => commands::overrides::freeze(arguments, &printer).await,

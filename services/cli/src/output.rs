@@ -68,7 +68,8 @@ impl Printer {
                 *width = (*width).max(text.chars().count());
             }
         }
-        let head: Vec<Cell> = head.iter().map(|text| Cell((*text).to_owned(), Tone::Faint)).collect();
+        let head: Vec<Cell> =
+            head.iter().map(|text| Cell((*text).to_owned(), Tone::Faint)).collect();
         let mut out = if head.iter().all(|Cell(text, _)| text.is_empty()) {
             String::new()
         } else {
@@ -103,13 +104,19 @@ impl Printer {
             Tone::Faint => "2",
             Tone::Plain => "",
         };
-        if !self.coloured || colour.is_empty() { safe(text) } else { format!("\x1b[{colour}m{}\x1b[0m", safe(text)) }
+        if !self.coloured || colour.is_empty() {
+            safe(text)
+        } else {
+            format!("\x1b[{colour}m{}\x1b[0m", safe(text))
+        }
     }
 }
 
 /// Control characters may come from an attacker's request; a terminal must not obey them.
 fn safe(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
+    text.chars()
+        .map(|character| if character.is_control() { '\u{FFFD}' } else { character })
+        .collect()
 }
 
 /// Writes to standard output. A reader that went away, as `head` does, is no error.

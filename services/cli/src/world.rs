@@ -46,11 +46,15 @@ pub(crate) struct Certificates {
 
 /// The local world, if there is one above the current directory.
 pub(crate) fn find() -> Result<Option<World>, Failure> {
-    let here = std::env::current_dir()
-        .map_err(|error| Failure::Configuration(format!("could not tell the current directory: {error}")))?;
+    let here = std::env::current_dir().map_err(|error| {
+        Failure::Configuration(format!("could not tell the current directory: {error}"))
+    })?;
     let Some(file) = file_above(&here) else { return Ok(None) };
     let unusable = |cause: String| {
-        Failure::Configuration(format!("could not read {}: {cause}; start the world anew with `cargo demo`", file.display()))
+        Failure::Configuration(format!(
+            "could not read {}: {cause}; start the world anew with `cargo demo`",
+            file.display()
+        ))
     };
     let text = std::fs::read_to_string(&file).map_err(|error| unusable(error.to_string()))?;
     serde_json::from_str(&text).map(Some).map_err(|error| unusable(error.to_string()))

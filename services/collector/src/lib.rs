@@ -29,8 +29,10 @@ const PART: &str = "envoy access log";
 /// Collects until shutdown.
 pub async fn start(config: Config, context: Context) -> Result<()> {
     context.health.expect(PART);
-    let interfaces = if_addrs::get_if_addrs().context("could not list this host's own addresses")?;
-    let trusted = Trusted::new(config.policy.trusted(), interfaces.iter().map(if_addrs::Interface::ip));
+    let interfaces =
+        if_addrs::get_if_addrs().context("could not list this host's own addresses")?;
+    let trusted =
+        Trusted::new(config.policy.trusted(), interfaces.iter().map(if_addrs::Interface::ip));
     let mapping = Mapping { trusted, probe_key: config.probe_key };
     // A new name at every start: positions begin again at 0, and the scorer must not take them for repeats.
     let run = Uuid::new_v4();
@@ -39,7 +41,10 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("could not listen on {address} for Envoy's access log; choose a free port with COLLECTOR_ENVOY_ALS_ADDR")
     })?;
-    let tls = context.tls.clone().context("COLLECTOR_TLS_CA, _CERT and _KEY are needed to serve Envoy")?;
+    let tls = context
+        .tls
+        .clone()
+        .context("COLLECTOR_TLS_CA, _CERT and _KEY are needed to serve Envoy")?;
     context.health.set(PART, true);
     tracing::info!(%address, %run, "listening for Envoy's access log");
     envoy.serve(listener, &tls).await

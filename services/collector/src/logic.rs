@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;
 use envoy_types::pb::envoy::config::core::v3::{Address, RequestMethod};
 use envoy_types::pb::envoy::data::accesslog::v3::{
-    AccessLogCommon, AccessLogType, HttpAccessLogEntry, HttpRequestProperties, HttpResponseProperties,
+    AccessLogCommon, AccessLogType, HttpAccessLogEntry, HttpRequestProperties,
+    HttpResponseProperties,
 };
 use envoy_types::pb::google::protobuf::Timestamp;
 use observe::probe::{Forged, Nonce, PROBE_HEADER, PublicKey, verify};
@@ -81,17 +82,26 @@ impl Unusable {
 }
 
 /// The event that `entry`, received at `now`, speaks of.
-pub fn event(mapping: &Mapping, entry: &HttpAccessLogEntry, place: Place<'_>, now: Millis) -> Result<Mapped, Unusable> {
+pub fn event(
+    mapping: &Mapping,
+    entry: &HttpAccessLogEntry,
+    place: Place<'_>,
+    now: Millis,
+) -> Result<Mapped, Unusable> {
     let common = entry.common_properties.as_ref().ok_or(Unusable::NoPeer)?;
     if !final_entry(common) {
         return Err(Unusable::Intermediate);
     }
     let request = entry.request.as_ref().ok_or(Unusable::NoRequest)?;
-    let peer = common.downstream_direct_remote_address.as_ref().and_then(ip).ok_or(Unusable::NoPeer)?;
+    let peer =
+        common.downstream_direct_remote_address.as_ref().and_then(ip).ok_or(Unusable::NoPeer)?;
     let client = client_address(peer, forwarded_for(request), &mapping.trusted);
     let observed_at = common.start_time.as_ref().map_or(now, millis);
     let event = Event {
-        event_id: Uuid::new_v5(&place.run, format!("{}/{}", place.source, place.position).as_bytes()),
+        event_id: Uuid::new_v5(
+            &place.run,
+            format!("{}/{}", place.source, place.position).as_bytes(),
+        ),
         source: place.source.to_owned(),
         position: Some(place.position),
         observed_at,
@@ -111,16 +121,22 @@ pub fn event(mapping: &Mapping, entry: &HttpAccessLogEntry, place: Place<'_>, no
     };
     let probe = match request.request_headers.get(PROBE_HEADER) {
         None => Probe::None,
-        Some(header) => match verify(header, event.client, route::path(&event.uri), now, &mapping.probe_key) {
-            Ok(nonce) => Probe::Signed(nonce),
-            Err(forged) => Probe::Forged(forged),
-        },
+        Some(header) => {
+            match verify(header, event.client, route::path(&event.uri), now, &mapping.probe_key) {
+                Ok(nonce) => Probe::Signed(nonce),
+                Err(forged) => Probe::Forged(forged),
+            }
+        }
     };
     let ahead_ms = observed_at.saturating_sub(now);
     Ok(Mapped {
         event,
         probe,
-        trace: request.request_headers.get("traceparent").filter(|trace| is_traceparent(trace)).cloned(),
+        trace: request
+            .request_headers
+            .get("traceparent")
+            .filter(|trace| is_traceparent(trace))
+            .cloned(),
         future_ms: (ahead_ms > FUTURE_MS).then_some(ahead_ms),
     })
 }
@@ -135,7 +151,9 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
 }
 
 fn final_entry(common: &AccessLogCommon) -> bool {
-    [AccessLogType::NotSet, AccessLogType::DownstreamEnd].map(i32::from).contains(&common.access_log_type)
+    [AccessLogType::NotSet, AccessLogType::DownstreamEnd]
+        .map(i32::from)
+        .contains(&common.access_log_type)
 }
 
 fn forwarded_for(request: &HttpRequestProperties) -> Option<&str> {
@@ -168,7 +186,8 @@ fn status(response: &HttpResponseProperties) -> Option<i32> {
 }
 
 fn refused_by_us(common: &AccessLogCommon, response: Option<&HttpResponseProperties>) -> bool {
-    let flagged = common.response_flags.as_ref().is_some_and(|flags| flags.unauthorized_details.is_some());
+    let flagged =
+        common.response_flags.as_ref().is_some_and(|flags| flags.unauthorized_details.is_some());
     flagged || response.is_some_and(|response| response.response_code_details.starts_with(DENIED))
 }
 
@@ -177,5 +196,6 @@ fn text(value: &str) -> Option<String> {
 }
 
 fn is_traceparent(text: &str) -> bool {
-    text.len() <= TRACEPARENT_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    text.len() <= TRACEPARENT_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }

@@ -46,12 +46,16 @@ pub async fn serve(
     api: SocketAddr,
     plaintext: Option<SocketAddr>,
 ) -> Result<()> {
-    let tls = context.tls.clone().context("the mTLS port needs DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY")?;
+    let tls = context
+        .tls
+        .clone()
+        .context("the mTLS port needs DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY")?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_not_serving::<QueryServer<Queries>>().await;
     health.set_serving::<OverrideServer<Overrides>>().await;
     let listener = bind(api, "DECIDER_API_ADDR").await?;
-    let overriding = OverrideServer::new(Overrides::new(shared.clone())).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let overriding = OverrideServer::new(Overrides::new(shared.clone()))
+        .max_decoding_message_size(REQUEST_BYTES_MAX);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -91,27 +95,32 @@ pub async fn serve(
 }
 
 /// Serves Query without TLS, for tests in one process.
-pub async fn serve_query(shared: Shared, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+pub async fn serve_query(
+    shared: Shared,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<()> {
     let router = server(None)?.add_service(querying(&shared, &shutdown));
     run(router, listener, &shutdown).await
 }
 
 fn querying(shared: &Shared, shutdown: &CancellationToken) -> QueryServer<Queries> {
-    QueryServer::new(Queries::new(shared.clone(), shutdown.clone())).max_decoding_message_size(REQUEST_BYTES_MAX)
+    QueryServer::new(Queries::new(shared.clone(), shutdown.clone()))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
 }
 
 fn server(tls: Option<&Tls>) -> Result<Server> {
     let server = Server::builder().max_concurrent_streams(STREAMS_MAX);
     let Some(tls) = tls else { return Ok(server) };
-    server
-        .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
-        .context("could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY")
+    server.tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key)).context(
+        "could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY",
+    )
 }
 
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("could not listen on {address}; choose a free port with {setting}"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("could not listen on {address}; choose a free port with {setting}")
+    })
 }
 
 async fn run(router: Router, listener: TcpListener, shutdown: &CancellationToken) -> Result<()> {

@@ -8,7 +8,7 @@ mod shared;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use proto::v1::{Happening, PointState};
-use schemas::{Action, Control, Decision, Detection, Effect, Enforcement, Millis, Outcome, Phase};
+use schemas::{Control, Decision, Detection, Effect, Enforcement, Millis, Outcome, Phase};
 use uuid::Uuid;
 
 use crate::names;
@@ -45,8 +45,13 @@ pub struct Index {
 }
 
 impl Index {
-    pub fn detection(&mut self, at: Millis, detection: &Detection) -> Happening {
-        let rules: Vec<&str> = detection.evidence.iter().map(|evidence| evidence.rule.as_str()).collect();
+    /// Takes in a detection; nothing for one that is known already.
+    pub fn detection(&mut self, at: Millis, detection: &Detection) -> Option<Happening> {
+        if !self.tell(detection.detection_id) {
+            return None;
+        }
+        let rules: Vec<&str> =
+            detection.evidence.iter().map(|evidence| evidence.rule.as_str()).collect();
         let text = format!(
             "{} ({} severity, {:.0} %) by {}",
             names::category(detection.category),
@@ -55,7 +60,13 @@ impl Index {
             rules.join(", ")
         );
         let decision_id = crate::logic::decision_id(detection.detection_id);
-        self.keep(happening(at, "detection", detection.observable.to_string(), decision_id, text))
+        Some(self.keep(happening(
+            at,
+            "detection",
+            detection.observable.to_string(),
+            decision_id,
+            text,
+        )))
     }
 
     /// Takes in a decision; nothing for one that is known already.
@@ -65,7 +76,13 @@ impl Index {
             return None;
         }
         let observable = decision.observable.to_string();
-        let told = happening(at, "decision", observable, decision.decision_id, decision.explanation.clone());
+        let told = happening(
+            at,
+            "decision",
+            observable,
+            decision.decision_id,
+            decision.explanation.clone(),
+        );
         entry.at = at;
         entry.decision = Some(decision);
         Some(self.keep(told))
@@ -84,7 +101,13 @@ impl Index {
             text.push_str(&format!(": {}", act.reason));
         }
         let observable = act.observable.to_string();
-        Some(self.keep(happening(act.enforced_at, "enforcement", observable, act.decision_id, text)))
+        Some(self.keep(happening(
+            act.enforced_at,
+            "enforcement",
+            observable,
+            act.decision_id,
+            text,
+        )))
     }
 
     /// Takes in a proof or its failure; nothing for one that is known already.
@@ -107,13 +130,22 @@ impl Index {
             names::effect(outcome.effect)
         );
         if let (Some(detected_at), Phase::Apply) = (outcome.detected_at, outcome.phase) {
-            text.push_str(&format!(" after {} ms", outcome.verified_at - detected_at));
+            text.push_str(&format!(
+                " after {} ms",
+                outcome.verified_at.saturating_sub(detected_at)
+            ));
         }
         if !outcome.reason.is_empty() {
             text.push_str(&format!(": {}", outcome.reason));
         }
         let observable = outcome.observable.to_string();
-        Some(self.keep(happening(outcome.verified_at, "outcome", observable, outcome.decision_id, text)))
+        Some(self.keep(happening(
+            outcome.verified_at,
+            "outcome",
+            observable,
+            outcome.decision_id,
+            text,
+        )))
     }
 
     /// Takes in a freeze or thaw; nothing for one that is known already.
@@ -148,7 +180,11 @@ impl Index {
 
     /// What happened to the observables that `concerns` says, oldest first.
     pub fn history(&self, concerns: impl Fn(&str) -> bool) -> Vec<Happening> {
-        self.happenings.iter().filter(|happening| concerns(&happening.observable)).cloned().collect()
+        self.happenings
+            .iter()
+            .filter(|happening| concerns(&happening.observable))
+            .cloned()
+            .collect()
     }
 
     /// The points that spoke within the last 24 hours, with the highest level each reached.
@@ -168,7 +204,12 @@ impl Index {
 
     /// When `point` last said anything.
     pub fn last_word_of(&self, point: &str) -> Millis {
-        self.entries.values().filter_map(|entry| entry.points.get(point)).map(Point::at).max().unwrap_or(0)
+        self.entries
+            .values()
+            .filter_map(|entry| entry.points.get(point))
+            .map(Point::at)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Drops what happened before `before` and is not about a claim that may still be in force.
@@ -179,7 +220,8 @@ impl Index {
         let entries = &mut self.entries;
         self.order.retain(|id| {
             let Some(entry) = entries.get(id) else { return false };
-            let until = entry.decision.as_ref().and_then(|decision| decision.until).unwrap_or(entry.at);
+            let until =
+                entry.decision.as_ref().and_then(|decision| decision.until).unwrap_or(entry.at);
             let kept = entry.at.max(until) >= before;
             if !kept {
                 entries.remove(id);
@@ -187,7 +229,9 @@ impl Index {
             kept
         });
         self.told.clear();
-        self.told.extend(self.entries.values().flat_map(|entry| entry.points.values()).flat_map(Point::ids));
+        self.told.extend(
+            self.entries.values().flat_map(|entry| entry.points.values()).flat_map(Point::ids),
+        );
     }
 
     fn entry(&mut self, decision_id: Uuid, at: Millis) -> &mut Entry {
@@ -199,7 +243,11 @@ impl Index {
             }
             self.order.push_back(decision_id);
         }
-        self.entries.entry(decision_id).or_insert_with(|| Entry { decision: None, at, points: BTreeMap::new() })
+        self.entries.entry(decision_id).or_insert_with(|| Entry {
+            decision: None,
+            at,
+            points: BTreeMap::new(),
+        })
     }
 
     fn point(&mut self, decision_id: Uuid, point: &str, at: Millis) -> Option<&mut Point> {
@@ -227,11 +275,12 @@ impl Index {
     }
 }
 
-/// Whether a decision does anything: the rest is only recorded.
-pub fn acts(decision: &Decision) -> bool {
-    decision.action != Action::Observe
-}
-
-fn happening(at: Millis, kind: &str, observable: String, decision_id: Uuid, text: String) -> Happening {
+fn happening(
+    at: Millis,
+    kind: &str,
+    observable: String,
+    decision_id: Uuid,
+    text: String,
+) -> Happening {
     Happening { at, kind: kind.to_owned(), observable, decision_id: decision_id.to_string(), text }
 }

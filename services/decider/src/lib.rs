@@ -10,7 +10,7 @@ mod config;
 pub mod index;
 pub mod logic;
 mod names;
-mod restore;
+pub mod restore;
 pub mod stage;
 pub mod tail;
 
@@ -40,9 +40,19 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     };
     let served = api::serve(&context, shared.clone(), config.api, config.plaintext);
     let since = From::Since(context.clock.now() - RETAINED_MS);
-    let topics =
-        [Topic::Detections, Topic::Decisions, Topic::Enforcements, Topic::Outcomes, Topic::Controls].map(|t| (t, since));
-    let followed = pipeline::follow(&context, &topics, tail::Tail::new(rules.clone(), pasts.clone(), shared.index.clone()));
+    let topics = [
+        Topic::Detections,
+        Topic::Decisions,
+        Topic::Enforcements,
+        Topic::Outcomes,
+        Topic::Controls,
+    ]
+    .map(|t| (t, since));
+    let followed = pipeline::follow(
+        &context,
+        &topics,
+        tail::Tail::new(rules.clone(), pasts.clone(), shared.index.clone()),
+    );
     let copied = pipeline::follow(&context, &LEASE_TOPICS, leases.sink());
     let clock = context.clock.clone();
     let stages = pipeline::run(&context, Group("decider"), move |assigned| {

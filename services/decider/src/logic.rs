@@ -68,7 +68,7 @@ pub fn decide(rules: &Rules, detection: &Detection, known: &Known, frozen: bool)
     let asked = Decision { action, strikes, until: Some(until), ..observe(Reason::Policy) };
     match admit(&asked, at, &rules.protected, &rules.limits) {
         Ok(until) => {
-            let explanation = words::acted(detection, &asked, until - at, frozen);
+            let explanation = words::acted(detection, &asked, until.saturating_sub(at), frozen);
             explained(Decision { until: Some(until), ..asked }, explanation)
         }
         Err(refusal) => {

@@ -21,7 +21,12 @@ const SKEW_MS: Millis = 60_000;
 const ANSWERED_MS: Millis = 10 * 60_000;
 
 /// Restores the past of the assigned partition. From the first moment on it also gets what is appended meanwhile.
-pub(crate) fn restore(assigned: &Assigned, rules: &Rules, pasts: &Pasts, now: Millis) -> Result<SharedPast> {
+pub fn restore(
+    assigned: &Assigned,
+    rules: &Rules,
+    pasts: &Pasts,
+    now: Millis,
+) -> Result<SharedPast> {
     let past: SharedPast = Arc::new(Mutex::new(Past::restoring()));
     pasts.register(assigned.partition, past.clone());
     let unanswered_since = first_unanswered(assigned)?.map_or(now, |since| since.min(now));
@@ -31,7 +36,12 @@ pub(crate) fn restore(assigned: &Assigned, rules: &Rules, pasts: &Pasts, now: Mi
     let end = read_decisions(assigned, rules, &past, since, unfolded_from)?;
     let mut held = lock(&past);
     held.restored(rules, end);
-    tracing::info!(partition = assigned.partition, leases = held.len(), end, "the past is restored");
+    tracing::info!(
+        partition = assigned.partition,
+        leases = held.len(),
+        end,
+        "the past is restored"
+    );
     drop(held);
     Ok(past)
 }
@@ -54,7 +64,9 @@ fn read_leases(assigned: &Assigned, past: &SharedPast) -> Result<()> {
             Ok(LeaseEntry::Epoch(epoch)) => lock(past).take_epoch(epoch.epoch),
             Ok(LeaseEntry::Lease(lease)) => {
                 let key = lease.observable.to_string();
-                if schemas::topic::partition_of_key(key.as_bytes(), partitions) == assigned.partition {
+                if schemas::topic::partition_of_key(key.as_bytes(), partitions)
+                    == assigned.partition
+                {
                     lock(past).take_lease(lease);
                 }
             }
@@ -86,7 +98,11 @@ fn read_decisions(
     Ok(end)
 }
 
-fn read_from(assigned: &Assigned, from: From, read: &mut Vec<(i64, Millis, Decision)>) -> Result<i64> {
+fn read_from(
+    assigned: &Assigned,
+    from: From,
+    read: &mut Vec<(i64, Millis, Decision)>,
+) -> Result<i64> {
     assigned.read_back.read(Topic::Decisions, assigned.partition, from, &mut |raw: Raw<'_>| {
         match raw.decode::<Decision>() {
             Ok(decision) => read.push((raw.offset, raw.timestamp, decision)),

@@ -47,7 +47,9 @@ impl Tail {
         let news = self.live.contains(&(raw.topic, raw.partition));
         let at = raw.timestamp;
         let taken = match raw.topic {
-            Topic::Detections => raw.decode::<Detection>().map(|detection| self.index.detection(at, &detection, news)),
+            Topic::Detections => raw
+                .decode::<Detection>()
+                .map(|detection| self.index.detection(at, &detection, news)),
             Topic::Decisions => raw.decode::<Decision>().map(|decision| {
                 if let Some(past) = self.pasts.get(raw.partition) {
                     let mut past = past.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,9 +57,15 @@ impl Tail {
                 }
                 self.index.decision(at, decision, news);
             }),
-            Topic::Enforcements => raw.decode::<Enforcement>().map(|act| self.index.enforcement(&act, news)),
-            Topic::Outcomes => raw.decode::<Outcome>().map(|outcome| self.index.outcome(&outcome, news)),
-            Topic::Controls => raw.decode::<Control>().map(|control| self.index.control(at, &control, news)),
+            Topic::Enforcements => {
+                raw.decode::<Enforcement>().map(|act| self.index.enforcement(&act, news))
+            }
+            Topic::Outcomes => {
+                raw.decode::<Outcome>().map(|outcome| self.index.outcome(&outcome, news))
+            }
+            Topic::Controls => {
+                raw.decode::<Control>().map(|control| self.index.control(at, &control, news))
+            }
             Topic::Events | Topic::ScorerState | Topic::Leases => Ok(()),
         };
         if let Err(error) = taken {

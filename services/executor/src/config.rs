@@ -49,13 +49,17 @@ impl pipeline::Config for Config {
         let policy = env.file("POLICY_FILE", "the path of the policy file")?;
         let policy = Policy::parse(&policy)
             .map_err(|error| ConfigError::Other(format!("EXECUTOR_POLICY_FILE: {error}")))?;
-        let authz = env.required("AUTHZ_ADDR", "the address on which Envoy asks, for example 127.0.0.1:9201")?;
+        let authz = env.required(
+            "AUTHZ_ADDR",
+            "the address on which Envoy asks, for example 127.0.0.1:9201",
+        )?;
         if env.optional::<String>("TLS_CA", "a PEM file")?.is_none() {
             let needed = "EXECUTOR_TLS_CA, EXECUTOR_TLS_CERT and EXECUTOR_TLS_KEY are not set; \
                           Envoy asks over mutual TLS, so set them to PEM files";
             return Err(ConfigError::Other(needed.to_owned()));
         }
-        let redis: Option<String> = env.optional("REDIS_URL", "a URL such as redis://127.0.0.1:6379")?;
+        let redis: Option<String> =
+            env.optional("REDIS_URL", "a URL such as redis://127.0.0.1:6379")?;
         if let Some(url) = &redis {
             // The URL may hold a password: the sentence names the setting and not its value.
             blocklist::Blocklist::check_url(url).map_err(|_| {
@@ -109,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_password_is_shown_nowhere() {
-        let config = read(&[("EXECUTOR_REDIS_URL", "rediss://perimeter:secret@redis:6380")]).unwrap();
+        let config =
+            read(&[("EXECUTOR_REDIS_URL", "rediss://perimeter:secret@redis:6380")]).unwrap();
         assert!(!format!("{config:?}").contains("secret"));
         let error = read(&[("EXECUTOR_REDIS_URL", "http://perimeter:secret@redis")]).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");

@@ -18,8 +18,8 @@ pub use config::Config;
 pub use ownership::Ownership;
 pub use stage::{FoldStage, Fuses, Restored};
 
-use anyhow::{Context as _, Result};
 use ::blocklist::Blocklist;
+use anyhow::{Context as _, Result};
 use pipeline::{Assigned, Context, Group, LEASE_TOPICS, Leases};
 
 use points::{Outbox, aws_waf, blocklist, envoy};
@@ -84,7 +84,8 @@ async fn fold(
         let restored = Restored::read(&assigned).context("could not restore the leases")?;
         let overwritten = restored.overwritten.clone();
         let owned = ownership.take(assigned.partition);
-        let stage = FoldStage::new(assigned.partition, restored, fuses.clone(), leases.clone(), owned);
+        let stage =
+            FoldStage::new(assigned.partition, restored, fuses.clone(), leases.clone(), owned);
         overwritten.into_iter().for_each(|observable| repairs.ask(observable));
         Ok(stage)
     })
@@ -92,7 +93,10 @@ async fn fold(
 }
 
 /// What to do about a late write that the view meets: ask for a repair where this replica folds the observable.
-fn late_writes(repairs: &Repairs, ownership: &Ownership) -> impl FnMut(schemas::Lease) + Send + 'static {
+fn late_writes(
+    repairs: &Repairs,
+    ownership: &Ownership,
+) -> impl FnMut(schemas::Lease) + Send + 'static {
     let (repairs, ownership) = (repairs.clone(), ownership.clone());
     move |held| {
         if ownership.owns(&held.observable) {

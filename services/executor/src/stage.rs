@@ -90,7 +90,8 @@ impl Restoring {
         self.reader.reached(self.reader.position());
         let own = |observable: &Observable| partition_of(observable) == self.partition;
         let held = self.reader.view().leases().filter(|lease| own(&lease.observable));
-        let lower = self.overwritten.iter().filter(|(observable, lower)| **lower && own(observable));
+        let lower =
+            self.overwritten.iter().filter(|(observable, lower)| **lower && own(observable));
         Restored {
             epoch: if self.reader.hold().is_none() { self.reader.epoch() } else { None },
             leases: held.map(|lease| (lease.observable.clone(), lease.clone())).collect(),
@@ -101,7 +102,13 @@ impl Restoring {
 
 impl FoldStage {
     /// `leases` is this process's copy: while it holds, so does the fold.
-    pub fn new(partition: i32, restored: Restored, fuses: Fuses, leases: Leases, owned: Owned) -> Self {
+    pub fn new(
+        partition: i32,
+        restored: Restored,
+        fuses: Fuses,
+        leases: Leases,
+        owned: Owned,
+    ) -> Self {
         FoldStage {
             epoch: restored.epoch,
             folded: restored.leases,
@@ -156,7 +163,8 @@ impl FoldStage {
         match fold(held, decision, appended, &self.fuses.protected, &self.fuses.limits) {
             Folded::Known | Folded::Nothing => {}
             Folded::Refused(refusal) => {
-                metrics::counter!("perimeter_fuse_trips_total", "fuse" => fuse(&refusal)).increment(1);
+                metrics::counter!("perimeter_fuse_trips_total", "fuse" => fuse(&refusal))
+                    .increment(1);
                 out.continue_trace(received.trace);
                 out.push(&refused(decision, appended, &refusal));
             }

@@ -44,7 +44,8 @@ impl Follow for ViewSink {
             && raw.key == EPOCH_KEY.as_bytes()
             && let Ok(LeaseEntry::Epoch(epoch)) = raw.decode::<LeaseEntry>()
         {
-            *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = Some((epoch, raw.timestamp));
+            *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((epoch, raw.timestamp));
         }
         self.inner.update(update);
     }
@@ -170,13 +171,16 @@ pub async fn watch(context: &Context, leases: &Leases, ownership: &Ownership) ->
         context.health.set(PART, complete);
         if hold != held {
             match &hold {
-                Some(hold) if complete => tracing::error!(%hold, "holding: nothing is added, only what is due is removed"),
+                Some(hold) if complete => {
+                    tracing::error!(%hold, "holding: nothing is added, only what is due is removed")
+                }
                 Some(hold) => tracing::info!(%hold, "reading"),
                 None => tracing::info!(leases = count, "the copy of the leases is whole"),
             }
             held = hold;
         }
-        metrics::gauge!("perimeter_mode", "mode" => "hold").set(f64::from(u8::from(held.is_some())));
+        metrics::gauge!("perimeter_mode", "mode" => "hold")
+            .set(f64::from(u8::from(held.is_some())));
         metrics::gauge!("perimeter_leases").set(count as f64);
         metrics::gauge!("perimeter_owner").set(f64::from(u8::from(ownership.term().is_some())));
         if let Some(age_ms) = leases.age_ms(context.clock.now()) {

@@ -14,7 +14,8 @@ const MINUTE: i64 = 60_000;
 
 fn leases(world: &World) -> Vec<Lease> {
     let messages = world.log.messages(Topic::Leases.name());
-    let entries = messages.iter().map(|(_, _, message)| LeaseEntry::decode(&message.payload).unwrap());
+    let entries =
+        messages.iter().map(|(_, _, message)| LeaseEntry::decode(&message.payload).unwrap());
     entries
         .filter_map(|entry| match entry {
             LeaseEntry::Lease(lease) => Some(lease),
@@ -119,7 +120,12 @@ async fn what_may_never_be_blocked_is_refused_with_the_reason() {
 #[tokio::test]
 async fn a_simulated_decision_changes_no_lease() {
     let mut world = World::new();
-    world.decide(&schemas::Decision { mode: Mode::Simulated, ..block("81.2.69.142", START + MINUTE) }).await;
+    world
+        .decide(&schemas::Decision {
+            mode: Mode::Simulated,
+            ..block("81.2.69.142", START + MINUTE)
+        })
+        .await;
     assert_eq!((leases(&world).len(), world.enforcements().len()), (0, 0));
 }
 

@@ -12,8 +12,9 @@ pub struct Config {
 impl pipeline::Config for Config {
     fn from_env(env: &mut Env) -> Result<Self, ConfigError> {
         let text = env.file("POLICY_FILE", "the policy file, for example policy.toml")?;
-        let policy = Policy::parse(&text)
-            .map_err(|error| ConfigError::Other(format!("SCORER_POLICY_FILE cannot be used: {error}")))?;
+        let policy = Policy::parse(&text).map_err(|error| {
+            ConfigError::Other(format!("SCORER_POLICY_FILE cannot be used: {error}"))
+        })?;
         Ok(Config { policy })
     }
 }

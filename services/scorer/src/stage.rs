@@ -31,10 +31,16 @@ impl Stage for Scorer {
 
     async fn handle(&mut self, batch: &[Received<'_, Event>], out: &mut Outputs) {
         for received in batch {
-            let applied =
-                self.memory.apply(&received.record, received.offset, received.timestamp, &mut self.detections);
+            let applied = self.memory.apply(
+                &received.record,
+                received.offset,
+                received.timestamp,
+                &mut self.detections,
+            );
             match applied {
-                Ok(Applied::Repeated) => metrics::counter!("perimeter_scorer_repeats_total").increment(1),
+                Ok(Applied::Repeated) => {
+                    metrics::counter!("perimeter_scorer_repeats_total").increment(1)
+                }
                 Ok(Applied::Scored | Applied::Skipped | Applied::Probe) => {}
                 Err(rejected) => out.fault(received.offset, Fault::Reject(rejected.into())),
             }
@@ -54,7 +60,8 @@ impl Stage for Scorer {
     /// Publishes what was taken at or below the committed offset: an earlier publication would make a takeover skip
     /// records whose detections nobody has seen.
     fn committed(&mut self, next_offset: i64, out: &mut Outputs) {
-        if let Some((_, snapshots)) = self.pending.take_if(|(taken_at, _)| *taken_at <= next_offset) {
+        if let Some((_, snapshots)) = self.pending.take_if(|(taken_at, _)| *taken_at <= next_offset)
+        {
             for snapshot in &snapshots {
                 out.push(snapshot);
             }

@@ -1,5 +1,7 @@
 //! The scorer on a log in memory: what it says, what it skips, and that no crash changes either.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
+
 mod world;
 
 use schemas::{Detection, Provenance};
@@ -26,7 +28,11 @@ fn an_attack_is_detected_at_once_and_then_every_two_seconds() {
     let at = |at| event(at).uri(ATTACK).build();
     check(
         &[at(0), at(100), at(1_999), at(2_000), at(3_000), at(20_000)],
-        &["0 81.2.69.142 SqlInjection", "2 81.2.69.142 SqlInjection", "20 81.2.69.142 SqlInjection"],
+        &[
+            "0 81.2.69.142 SqlInjection",
+            "2 81.2.69.142 SqlInjection",
+            "20 81.2.69.142 SqlInjection",
+        ],
     );
 }
 
@@ -38,10 +44,13 @@ fn the_fifth_failed_login_within_the_window_is_a_detection() {
     check(&[0, 20, 40, 60, 80, 100].map(|n| failed(n * SECOND)), &[]);
     let elsewhere = |n| event(n * SECOND).uri("/other").status(401).build();
     check(&[0, 1, 2, 3, 4].map(elsewhere), &[]);
-    let spread = |n: i64| event(n * SECOND).uri("/login").status(401).client(&format!("81.2.69.{n}")).build();
+    let spread = |n: i64| {
+        event(n * SECOND).uri("/login").status(401).client(&format!("81.2.69.{n}")).build()
+    };
     check(&[1, 2, 3, 4, 5].map(spread), &[]);
-    let neighbours =
-        |n: i64| event(n * SECOND).uri("//login/").status(401).client(&format!("2a00:1450:0:5::{n}")).build();
+    let neighbours = |n: i64| {
+        event(n * SECOND).uri("//login/").status(401).client(&format!("2a00:1450:0:5::{n}")).build()
+    };
     check(&[1, 2, 3, 4, 5].map(neighbours), &["5 2a00:1450:0:5::/64 BruteForce"]);
 }
 
@@ -59,8 +68,10 @@ fn a_probe_is_never_scored() {
 
 #[test]
 fn a_late_event_is_evidence_and_completes_nothing() {
-    let late = |at: i64| event(at).uri("/login").status(401).received(START + at + 6 * MINUTE).build();
-    let timely = |at: i64| event(at).uri("/login").status(401).received(START + at + SECOND).build();
+    let late =
+        |at: i64| event(at).uri("/login").status(401).received(START + at + 6 * MINUTE).build();
+    let timely =
+        |at: i64| event(at).uri("/login").status(401).received(START + at + SECOND).build();
     check(&[0, 1, 2, 3, 4].map(|n| late(n * SECOND)), &[]);
     check(&[late(0), late(1), late(2), late(3), timely(4)], &["0.004 81.2.69.142 BruteForce"]);
     // Published directly, the append time stands for the receipt.
@@ -84,10 +95,15 @@ fn the_future_is_a_dead_letter() {
 #[test]
 fn a_repeat_counts_once_with_or_without_positions() {
     let failed = |n: i64| event(n).uri("/login").status(401).id(n);
-    let twice = |build: &dyn Fn(i64) -> schemas::Event| [build(1), build(2), build(1), build(2), build(3), build(4)];
+    let twice = |build: &dyn Fn(i64) -> schemas::Event| {
+        [build(1), build(2), build(1), build(2), build(3), build(4)]
+    };
     check(&twice(&|n| failed(n).build()), &[]);
     check(&twice(&|n| failed(n).position("a", n).build()), &[]);
-    check(&[1, 2, 3, 4, 5].map(|n| failed(n).position("a", n).build()), &["0.005 81.2.69.142 BruteForce"]);
+    check(
+        &[1, 2, 3, 4, 5].map(|n| failed(n).position("a", n).build()),
+        &["0.005 81.2.69.142 BruteForce"],
+    );
     let sources = [1, 2, 3, 4, 5].map(|n| failed(n).position(&format!("s{n}"), 7).build());
     check(&sources, &["0.005 81.2.69.142 BruteForce"]);
 }
@@ -112,6 +128,8 @@ fn a_crash_after_any_step_changes_no_window_and_no_id() {
     let ids = calm.detection_ids();
     assert!(ids.len() > 20, "the traffic must be worth the proof: {}", ids.len());
     let (steps, memory) = (calm.steps, calm.memory());
+    let snapshots = calm.log.messages("scorer-state").len();
+    assert!(snapshots > 100, "a crash must fall between snapshots too: {snapshots}");
     for at in 1..=steps {
         let mut world = World::new();
         world.append_all(&events);

@@ -22,14 +22,14 @@ const PUBLISH_AGAIN: Duration = Duration::from_millis(500);
 const PUBLISH_BATCH_MAX: usize = 1_024;
 
 /// What the loop acts with; what is absent is not configured.
-pub(crate) struct Means {
-    pub(crate) prober: Option<Prober>,
-    pub(crate) sets: Option<Sets>,
-    pub(crate) publisher: Publisher,
+pub struct Means {
+    pub prober: Option<Prober>,
+    pub sets: Option<Sets>,
+    pub publisher: Publisher,
 }
 
 /// Acts until shutdown, then waits for the last outcomes to be acknowledged.
-pub(crate) async fn run(
+pub async fn run(
     context: &Context,
     verification: &Verification,
     leases: &Leases,
@@ -59,7 +59,7 @@ pub(crate) async fn run(
 }
 
 /// Keeps asking Envoy whom it would ask, eagerly while something is watched.
-pub(crate) async fn watch_replicas(
+pub async fn watch_replicas(
     context: &Context,
     verification: &Verification,
     admin: Option<Admin>,

@@ -122,16 +122,11 @@ fn probe(env: &mut Env) -> Result<Option<Probe>, ConfigError> {
     Ok(Some(Probe { url, key }))
 }
 
-/// The WAF is read back when either of its settings is given.
+/// The WAF is read back when its scope is given, as the executor writes to it then.
 fn waf(env: &mut Env) -> Result<Option<Waf>, ConfigError> {
+    let scope: Option<Scope> = env.optional("WAF_SCOPE", "REGIONAL or CLOUDFRONT")?;
     let prefix: Option<String> =
         env.optional("WAF_SET_PREFIX", "the prefix of the IP sets, for example perimeter-block")?;
-    let scope: Option<Scope> = env.optional("WAF_SCOPE", "REGIONAL or CLOUDFRONT")?;
-    if prefix.is_none() && scope.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(Waf {
-        set_prefix: prefix.unwrap_or_else(|| SET_PREFIX.to_owned()),
-        scope: scope.unwrap_or(Scope::Regional),
-    }))
+    let set_prefix = prefix.unwrap_or_else(|| SET_PREFIX.to_owned());
+    Ok(scope.map(|scope| Waf { set_prefix, scope }))
 }

@@ -5,7 +5,7 @@
 //! ([`points`]) feed it, too. The loop ([`act`]) does what the core asks for and publishes outcomes. A dead executor
 //! shows here as effect *absent*.
 
-mod act;
+pub mod act;
 mod config;
 mod http;
 pub mod kpi;
@@ -81,7 +81,7 @@ fn reach(config: &Config) -> Reach {
         tracing::warn!(missing, "no block is probed at Envoy: level 3 is off");
     }
     if config.waf.is_none() {
-        tracing::warn!("the WAF is not read back; set VERIFIER_WAF_SET_PREFIX to read it");
+        tracing::warn!("the WAF is not read back; set VERIFIER_WAF_SCOPE to read it");
     }
     Reach { envoy: missing.is_empty(), waf: config.waf.is_some() }
 }

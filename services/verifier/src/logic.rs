@@ -7,6 +7,7 @@
 mod claim;
 mod enforced;
 mod envoy;
+mod prober;
 mod readback;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -100,7 +101,7 @@ pub struct Core {
     claims: HashMap<Uuid, Tracked>,
     /// When each claim is to be looked at next.
     due: BTreeSet<(Millis, Uuid)>,
-    prober: envoy::Prober,
+    prober: prober::Prober,
     waf: readback::Schedule,
     /// Points that said something at level 1 since the start, and so must say it for the next decision.
     points: BTreeSet<String>,
@@ -120,7 +121,7 @@ impl Core {
             view: View::default(),
             claims: HashMap::new(),
             due: BTreeSet::new(),
-            prober: envoy::Prober::new(seed),
+            prober: prober::Prober::new(seed),
             waf: readback::Schedule::default(),
             points: BTreeSet::new(),
             early: VecDeque::new(),

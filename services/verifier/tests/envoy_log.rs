@@ -104,7 +104,7 @@ async fn send(
 #[tokio::test]
 async fn an_entry_proves_what_our_own_key_signed_and_nothing_else() {
     // Another test of this process may have installed it already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let authority = Authority::new();
     let pem = KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_pem();
     let (own, foreign) =

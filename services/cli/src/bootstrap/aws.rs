@@ -33,7 +33,8 @@ pub(crate) async fn run(arguments: &BootstrapAws, printer: &Printer) -> Outcome 
     for (suffix, ipv6) in [("v4", false), ("v6", true)] {
         let name = format!("{}-{suffix}", arguments.prefix);
         let found = waf.find_set(&name).await?;
-        let plan = plan_set(&name, ipv6, found.as_ref(), arguments.adopt).map_err(Failure::Error)?;
+        let plan =
+            plan_set(&name, ipv6, found.as_ref(), arguments.adopt).map_err(Failure::Error)?;
         sets.push(Set { name, ipv6, found, plan });
     }
     let acl = waf.find_acl(&arguments.web_acl).await?;
@@ -44,7 +45,8 @@ pub(crate) async fn run(arguments: &BootstrapAws, printer: &Printer) -> Outcome 
             arn.is_some_and(|arn| rules::refer_to(acl.web_acl.rules(), arn))
         }),
     });
-    let plan = plan_acl(&arguments.web_acl, found.as_ref(), arguments.adopt).map_err(Failure::Error)?;
+    let plan =
+        plan_acl(&arguments.web_acl, found.as_ref(), arguments.adopt).map_err(Failure::Error)?;
     let mut steps = Vec::new();
     let mut arns = Vec::new();
     for set in &sets {
@@ -63,16 +65,23 @@ pub(crate) async fn run(arguments: &BootstrapAws, printer: &Printer) -> Outcome 
 /// CLOUDFRONT's interface exists in one region only.
 fn region(arguments: &BootstrapAws) -> Result<Option<String>, Failure> {
     match (arguments.scope, arguments.region.as_deref()) {
-        (WafScope::Cloudfront, Some(other)) if other != CLOUDFRONT_REGION => Err(Failure::Configuration(format!(
-            "scope CLOUDFRONT is only served in {CLOUDFRONT_REGION}, not in {other}; give --region {CLOUDFRONT_REGION}"
-        ))),
+        (WafScope::Cloudfront, Some(other)) if other != CLOUDFRONT_REGION => {
+            Err(Failure::Configuration(format!(
+                "scope CLOUDFRONT is only served in {CLOUDFRONT_REGION}, not in {other}; give --region {CLOUDFRONT_REGION}"
+            )))
+        }
         (WafScope::Cloudfront, _) => Ok(Some(CLOUDFRONT_REGION.to_owned())),
         (WafScope::Regional, region) => Ok(region.map(str::to_owned)),
     }
 }
 
 /// Does what was planned for one set; answers its ARN, where there is one yet.
-async fn apply_set(waf: &Waf, set: &Set, dry_run: bool, steps: &mut Vec<Step>) -> Result<Option<String>, Failure> {
+async fn apply_set(
+    waf: &Waf,
+    set: &Set,
+    dry_run: bool,
+    steps: &mut Vec<Step>,
+) -> Result<Option<String>, Failure> {
     let what = format!("IP set {}", set.name);
     let found = set.found.as_ref().map(|found| found.arn.clone());
     match set.plan {
@@ -113,8 +122,12 @@ async fn apply_acl(
 ) -> Result<Option<String>, Failure> {
     let what = format!("web ACL {}", arguments.web_acl);
     let rule_names = |add: [bool; 2]| {
-        let named: Vec<&str> =
-            sets.iter().zip(add).filter(|(_, add)| *add).map(|(set, _)| set.name.as_str()).collect();
+        let named: Vec<&str> = sets
+            .iter()
+            .zip(add)
+            .filter(|(_, add)| *add)
+            .map(|(set, _)| set.name.as_str())
+            .collect();
         format!("rules {}", named.join(", "))
     };
     let wanted = |add: [bool; 2], taken: &[i32]| rules::wanted(arguments, sets, arns, add, taken);

@@ -18,7 +18,10 @@ pub(crate) enum SetPlan {
     Create,
     Reuse,
     /// Tag it as ours, and forget which epoch wrote it if it says so.
-    TakeOver { tag: bool, unmark: bool },
+    TakeOver {
+        tag: bool,
+        unmark: bool,
+    },
 }
 
 /// A web ACL as AWS has it.
@@ -35,16 +38,26 @@ pub(crate) enum AclPlan {
     Create,
     Reuse,
     /// Add a rule for each set that has none, and tag the ACL as ours.
-    Extend { add: [bool; 2], tag: bool },
+    Extend {
+        add: [bool; 2],
+        tag: bool,
+    },
 }
 
 /// Decides about the IP set `name`. A set of ours has every address rewritten by the executors, so somebody else's is
 /// only touched when asked to adopt it.
-pub(crate) fn plan_set(name: &str, ipv6: bool, found: Option<&FoundSet>, adopt: bool) -> Result<SetPlan, String> {
+pub(crate) fn plan_set(
+    name: &str,
+    ipv6: bool,
+    found: Option<&FoundSet>,
+    adopt: bool,
+) -> Result<SetPlan, String> {
     let Some(found) = found else { return Ok(SetPlan::Create) };
     if found.ipv6 != ipv6 {
         let (has, needs) = if found.ipv6 { ("IPv6", "IPv4") } else { ("IPv4", "IPv6") };
-        return Err(format!("IP set {name} holds {has} addresses and must hold {needs}; choose another --prefix"));
+        return Err(format!(
+            "IP set {name} holds {has} addresses and must hold {needs}; choose another --prefix"
+        ));
     }
     match (found.owned, adopt) {
         (true, false) => Ok(SetPlan::Reuse),
@@ -58,7 +71,11 @@ pub(crate) fn plan_set(name: &str, ipv6: bool, found: Option<&FoundSet>, adopt: 
 }
 
 /// Decides about the web ACL `name`: the rules of somebody else's are theirs to write.
-pub(crate) fn plan_acl(name: &str, found: Option<&FoundAcl>, adopt: bool) -> Result<AclPlan, String> {
+pub(crate) fn plan_acl(
+    name: &str,
+    found: Option<&FoundAcl>,
+    adopt: bool,
+) -> Result<AclPlan, String> {
     let Some(found) = found else { return Ok(AclPlan::Create) };
     let add = found.referred.map(|referred| !referred);
     let complete = add == [false, false];
@@ -107,8 +124,16 @@ mod tests {
         check_set(None, false, Ok(SetPlan::Create));
         check_set(Some(set(false, true, true)), false, Ok(SetPlan::Reuse));
         check_set(Some(set(false, false, false)), false, Err("does not carry our tag"));
-        check_set(Some(set(false, false, false)), true, Ok(SetPlan::TakeOver { tag: true, unmark: false }));
-        check_set(Some(set(false, true, true)), true, Ok(SetPlan::TakeOver { tag: false, unmark: true }));
+        check_set(
+            Some(set(false, false, false)),
+            true,
+            Ok(SetPlan::TakeOver { tag: true, unmark: false }),
+        );
+        check_set(
+            Some(set(false, true, true)),
+            true,
+            Ok(SetPlan::TakeOver { tag: false, unmark: true }),
+        );
         check_set(Some(set(false, true, false)), true, Ok(SetPlan::Reuse));
         check_set(Some(set(true, true, false)), true, Err("must hold IPv4"));
     }
@@ -120,9 +145,17 @@ mod tests {
         assert_eq!(plan(None, false), Ok(AclPlan::Create));
         assert_eq!(plan(acl(true, [true, true]), false), Ok(AclPlan::Reuse));
         assert_eq!(plan(acl(false, [true, true]), false), Ok(AclPlan::Reuse));
-        assert_eq!(plan(acl(true, [true, false]), false), Ok(AclPlan::Extend { add: [false, true], tag: false }));
-        assert!(plan(acl(false, [true, false]), false).unwrap_err().contains("add the rules yourself"));
-        assert_eq!(plan(acl(false, [false, false]), true), Ok(AclPlan::Extend { add: [true, true], tag: true }));
+        assert_eq!(
+            plan(acl(true, [true, false]), false),
+            Ok(AclPlan::Extend { add: [false, true], tag: false })
+        );
+        assert!(
+            plan(acl(false, [true, false]), false).unwrap_err().contains("add the rules yourself")
+        );
+        assert_eq!(
+            plan(acl(false, [false, false]), true),
+            Ok(AclPlan::Extend { add: [true, true], tag: true })
+        );
     }
 
     #[test]

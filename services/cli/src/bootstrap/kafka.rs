@@ -13,7 +13,8 @@ use crate::world;
 
 pub(crate) async fn run(arguments: &BootstrapKafka, printer: &Printer) -> Outcome {
     let bus = bus(arguments.brokers.as_deref())?;
-    let policy = if arguments.adopt { policy(arguments.policy.as_deref())? } else { Policy::default() };
+    let policy =
+        if arguments.adopt { policy(arguments.policy.as_deref())? } else { Policy::default() };
     let now = Clock::system().now();
     let request = admin::Bootstrap {
         replication: arguments.replication,
@@ -22,7 +23,8 @@ pub(crate) async fn run(arguments: &BootstrapKafka, printer: &Printer) -> Outcom
         adopt: arguments.adopt,
     };
     let made = admin::bootstrap(&bus, request, now).await?;
-    let both_there = made.present.iter().filter(|name| *name == "decisions" || *name == "leases").count() == 2;
+    let both_there =
+        made.present.iter().filter(|name| *name == "decisions" || *name == "leases").count() == 2;
     let adopted = if arguments.adopt && (both_there || !arguments.dry_run) {
         Some(admin::adopt(&bus, policy.protected(), policy.limits(), now, arguments.dry_run).await?)
     } else {
@@ -40,17 +42,27 @@ pub(crate) async fn run(arguments: &BootstrapKafka, printer: &Printer) -> Outcom
     print(&steps, extra, printer)?;
     match made.differences.len() {
         0 => Ok(()),
-        1 => Err(Failure::Error("1 setting of an existing topic is not as it should be; see above".to_owned())),
-        count => Err(Failure::Error(format!("{count} settings of existing topics are not as they should be; see above"))),
+        1 => Err(Failure::Error(
+            "1 setting of an existing topic is not as it should be; see above".to_owned(),
+        )),
+        count => Err(Failure::Error(format!(
+            "{count} settings of existing topics are not as they should be; see above"
+        ))),
     }
 }
 
 fn steps(made: &Bootstrapped, adopted: Option<&Adopted>, arguments: &BootstrapKafka) -> Vec<Step> {
-    let (create, write, adopt) =
-        if arguments.dry_run { ("would create", "would write", "would adopt") } else { ("created", "wrote", "adopted") };
+    let (create, write, adopt) = if arguments.dry_run {
+        ("would create", "would write", "would adopt")
+    } else {
+        ("created", "wrote", "adopted")
+    };
     let mut steps: Vec<Step> = Vec::new();
     for name in &made.created {
-        let partitions = schemas::TOPICS.iter().find(|spec| spec.name == *name).map_or(0, |spec| spec.partitions);
+        let partitions = schemas::TOPICS
+            .iter()
+            .find(|spec| spec.name == *name)
+            .map_or(0, |spec| spec.partitions);
         let detail = format!(
             "{partitions} partition(s), {} cop(ies), {} in sync to acknowledge",
             made.replication, made.min_in_sync
@@ -60,7 +72,11 @@ fn steps(made: &Bootstrapped, adopted: Option<&Adopted>, arguments: &BootstrapKa
     steps.extend(made.present.iter().map(|name| Step::new("present", format!("topic {name}"), "")));
     steps.extend(made.differences.iter().map(|sentence| Step::new("differs", sentence, "")));
     if made.epoch_written {
-        steps.push(Step::new(write, "epoch", made.epoch.map_or_else(String::new, |epoch| epoch.to_string())));
+        steps.push(Step::new(
+            write,
+            "epoch",
+            made.epoch.map_or_else(String::new, |epoch| epoch.to_string()),
+        ));
     }
     if let Some(adopted) = adopted {
         let replaces: Vec<String> = adopted.replaces.iter().map(ToString::to_string).collect();
@@ -69,7 +85,10 @@ fn steps(made: &Bootstrapped, adopted: Option<&Adopted>, arguments: &BootstrapKa
             detail.push_str(&format!(", which replaces {}", replaces.join(", ")));
         }
         if adopted.unreadable > 0 {
-            detail.push_str(&format!("; {} records could not be read and were passed over", adopted.unreadable));
+            detail.push_str(&format!(
+                "; {} records could not be read and were passed over",
+                adopted.unreadable
+            ));
         }
         steps.push(Step::new(adopt, format!("{} lease(s)", adopted.leases), detail));
     }
@@ -79,7 +98,9 @@ fn steps(made: &Bootstrapped, adopted: Option<&Adopted>, arguments: &BootstrapKa
 /// The bus of the flag, the environment, or the local world, in this order.
 fn bus(brokers: Option<&str>) -> Result<Bus, Failure> {
     let mut variables: Vec<(String, String)> = std::env::vars().collect();
-    let set = variables.iter().any(|(name, value)| name == "KAFKA_BOOTSTRAP_SERVERS" && !value.is_empty());
+    let set = variables
+        .iter()
+        .any(|(name, value)| name == "KAFKA_BOOTSTRAP_SERVERS" && !value.is_empty());
     let chosen = match brokers {
         Some(brokers) => Some(brokers.to_owned()),
         None if set => None,
@@ -104,10 +125,12 @@ fn policy(file: Option<&str>) -> Result<Policy, Failure> {
     };
     let Some(file) = file else {
         return Err(Failure::Configuration(
-            "an adoption obeys the policy's protected networks and limits; give --policy FILE".to_owned(),
+            "an adoption obeys the policy's protected networks and limits; give --policy FILE"
+                .to_owned(),
         ));
     };
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| Failure::Configuration(format!("could not read the policy {file}: {error}")))?;
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        Failure::Configuration(format!("could not read the policy {file}: {error}"))
+    })?;
     Policy::parse(&text).map_err(|error| Failure::Configuration(format!("{file}: {error}")))
 }

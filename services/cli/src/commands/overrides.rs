@@ -58,7 +58,12 @@ fn decided(answer: Result<Option<Decision>, Status>, printer: &Printer) -> Outco
     if printer.json() {
         return Ok(printer.document(&show::decision(&decision))?);
     }
-    printer.line(&format!("{} {} until {}", decision.action, decision.observable, show::time(decision.until)))?;
+    printer.line(&format!(
+        "{} {} until {}",
+        decision.action,
+        decision.observable,
+        show::time(decision.until)
+    ))?;
     printer.line(&format!("  {}", decision.explanation))?;
     Ok(printer.line(&format!("  decision {}", decision.decision_id))?)
 }
@@ -66,12 +71,15 @@ fn decided(answer: Result<Option<Decision>, Status>, printer: &Printer) -> Outco
 fn controlled(answer: Result<ControlReply, Status>, printer: &Printer) -> Outcome {
     let reply = answer.map_err(|status| Failure::from_status(&status))?;
     if printer.json() {
-        let document = json!({ "frozen": reply.frozen, "frozen_since": show::when(reply.frozen_since) });
+        let document =
+            json!({ "frozen": reply.frozen, "frozen_since": show::when(reply.frozen_since) });
         return Ok(printer.document(&document)?);
     }
     let line = match (reply.frozen, reply.frozen_since) {
         (true, 0) => "frozen: automation may add nothing until thawed".to_owned(),
-        (true, since) => format!("frozen since {}: automation may add nothing until thawed", show::time(since)),
+        (true, since) => {
+            format!("frozen since {}: automation may add nothing until thawed", show::time(since))
+        }
         (false, _) => "thawed: automation may act".to_owned(),
     };
     Ok(printer.line(&line)?)

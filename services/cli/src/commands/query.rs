@@ -1,6 +1,9 @@
 //! List, get, watch, status: what an operator asks.
 
-use proto::v1::{ClaimState, GetRequest, Happening, ListRequest, PointState, StatusReply, StatusRequest, WatchRequest};
+use proto::v1::{
+    ClaimState, GetRequest, Happening, ListRequest, PointState, StatusReply, StatusRequest,
+    WatchRequest,
+};
 use serde_json::json;
 use tonic::Status;
 
@@ -37,7 +40,10 @@ pub(crate) async fn get(arguments: Get, printer: &Printer) -> Outcome {
     if printer.json() {
         return Ok(printer.document(&show::state(&state))?);
     }
-    printer.row(&[cell(&state.observable), Cell(state.action.clone(), tone_of_action(&state.action))])?;
+    printer.row(&[
+        cell(&state.observable),
+        Cell(state.action.clone(), tone_of_action(&state.action)),
+    ])?;
     printer.line(&format!("  {}", state.explanation))?;
     if !state.claims.is_empty() {
         printer.line("")?;
@@ -48,7 +54,9 @@ pub(crate) async fn get(arguments: Get, printer: &Printer) -> Outcome {
         let rows: Vec<Vec<Cell>> = state
             .history
             .iter()
-            .map(|happening| vec![cell(show::time(happening.at)), cell(&happening.kind), cell(&happening.text)])
+            .map(|happening| {
+                vec![cell(show::time(happening.at)), cell(&happening.kind), cell(&happening.text)]
+            })
             .collect();
         printer.table(&["at", "what", ""], &rows)?;
     }
@@ -65,7 +73,9 @@ pub(crate) async fn watch(arguments: Watch, printer: &Printer) -> Outcome {
             interrupted = tokio::signal::ctrl_c() => return interrupted.map_err(failure::Failure::from),
         };
         let Some(happening) = next else {
-            return Err(Failure::Error("the decider ended the stream; it is stopping, so watch again".to_owned()));
+            return Err(Failure::Error(
+                "the decider ended the stream; it is stopping, so watch again".to_owned(),
+            ));
         };
         if printer.json() {
             printer.json_line(&show::happening(&happening))?;
@@ -138,14 +148,24 @@ fn claims(claims: &[ClaimState], printer: &Printer) -> Outcome {
                 Cell(claim.action.clone(), tone_of_action(&claim.action)),
                 cell(&claim.origin),
                 cell(show::time(claim.until)),
-                cell(if claim.until > now { duration::show(claim.until - now) } else { "-".to_owned() }),
+                cell(if claim.until > now {
+                    duration::show(claim.until - now)
+                } else {
+                    "-".to_owned()
+                }),
                 cell(claim.strikes.to_string()),
-                Cell(if claim.in_force { "in force".to_owned() } else { claim.standing.clone() }, standing),
+                Cell(
+                    if claim.in_force { "in force".to_owned() } else { claim.standing.clone() },
+                    standing,
+                ),
                 cell(points(&claim.points)),
             ]
         })
         .collect();
-    Ok(printer.table(&["observable", "action", "origin", "until", "left", "strikes", "standing", "where"], &rows)?)
+    Ok(printer.table(
+        &["observable", "action", "origin", "until", "left", "strikes", "standing", "where"],
+        &rows,
+    )?)
 }
 
 /// `envoy/0 applied, envoy level 3 effective`.

@@ -13,7 +13,9 @@ use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::{
     AccessLogService, AccessLogServiceServer,
 };
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
-use envoy_types::pb::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
+use envoy_types::pb::envoy::service::accesslog::v3::{
+    StreamAccessLogsMessage, StreamAccessLogsResponse,
+};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use observe::probe::SeenNonces;
@@ -62,7 +64,14 @@ struct Inner {
 
 impl Envoy {
     pub fn new(mapping: Arc<Mapping>, run: Uuid, context: &pipeline::Context) -> Result<Self> {
-        Ok(Self::with(mapping, run, context.bus.publisher()?, context.clock.clone(), context.shutdown.clone(), true))
+        Ok(Self::with(
+            mapping,
+            run,
+            context.bus.publisher()?,
+            context.clock.clone(),
+            context.shutdown.clone(),
+            true,
+        ))
     }
 
     /// For tests: serves plaintext on a listener of the caller's, and asks nobody for a certificate.
@@ -114,14 +123,16 @@ impl Envoy {
     }
 
     async fn accept(&self, server: Server, listener: TcpListener) -> Result<()> {
-        let service = AccessLogServiceServer::new(self.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        let router: Router = server
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .tcp_nodelay(true)
-            .add_service(service);
+        let service =
+            AccessLogServiceServer::new(self.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let router: Router =
+            server.http2_keepalive_interval(Some(KEEPALIVE)).tcp_nodelay(true).add_service(service);
         let shutdown = self.0.shutdown.clone();
         router
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.cancelled_owned())
+            .serve_with_incoming_shutdown(
+                TcpListenerStream::new(listener),
+                shutdown.cancelled_owned(),
+            )
             .await
             .context("could not go on serving Envoy's access log")?;
         self.0.tasks.close();
@@ -139,7 +150,10 @@ impl AccessLogService for Envoy {
         if self.0.identities {
             let identity = proto::mtls::identity(&request)?;
             if !identity.starts_with(proto::mtls::SERVICE) {
-                let refusal = format!("{identity} is not a service; only {}NAME may send logs", proto::mtls::SERVICE);
+                let refusal = format!(
+                    "{identity} is not a service; only {}NAME may send logs",
+                    proto::mtls::SERVICE
+                );
                 return Err(Status::permission_denied(refusal));
             }
         }
@@ -147,7 +161,8 @@ impl AccessLogService for Envoy {
         let number = self.0.next_stream.fetch_add(1, Ordering::Relaxed);
         let sender = Sender::new(self.0.clone(), number, open);
         let task = self.0.tasks.spawn(sender.run(request.into_inner()));
-        task.await.map_err(|error| Status::internal(format!("the stream's task ended early: {error}")))?;
+        task.await
+            .map_err(|error| Status::internal(format!("the stream's task ended early: {error}")))?;
         Ok(Response::new(StreamAccessLogsResponse {}))
     }
 }
@@ -159,7 +174,9 @@ impl Open {
     fn enter(count: &Arc<AtomicUsize>) -> Result<Self, Status> {
         let open = Open(count.clone());
         if open.0.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
-            return Err(Status::resource_exhausted(format!("{STREAMS_MAX} streams are open already")));
+            return Err(Status::resource_exhausted(format!(
+                "{STREAMS_MAX} streams are open already"
+            )));
         }
         Ok(open)
     }
@@ -249,7 +266,8 @@ impl Sender {
     }
 
     fn full(&self) -> bool {
-        self.outstanding.len() >= OUTSTANDING_EVENTS_MAX || self.outstanding_bytes >= OUTSTANDING_BYTES_MAX
+        self.outstanding.len() >= OUTSTANDING_EVENTS_MAX
+            || self.outstanding_bytes >= OUTSTANDING_BYTES_MAX
     }
 
     async fn send(&mut self, entry: &HttpAccessLogEntry, now: Millis) {
@@ -268,8 +286,7 @@ impl Sender {
         };
         let bytes = message.payload.len();
         let publisher = self.inner.publisher.clone();
-        let mut sending: Sending =
-            Box::pin(async move { (bytes, publisher.send(message).await) });
+        let mut sending: Sending = Box::pin(async move { (bytes, publisher.send(message).await) });
         // The first poll hands the record to the client: in the order of the stream, whatever is acknowledged first.
         match futures::poll!(&mut sending) {
             std::task::Poll::Ready((_, outcome)) => self.count(outcome),
@@ -330,7 +347,11 @@ impl Sender {
                 () = &mut deadline => break,
             }
         }
-        tracing::warn!(source = self.source, events = self.outstanding.len(), "not acknowledged before the end");
+        tracing::warn!(
+            source = self.source,
+            events = self.outstanding.len(),
+            "not acknowledged before the end"
+        );
         lost("shutdown", self.outstanding.len());
     }
 }
@@ -339,12 +360,14 @@ impl Sender {
 fn message(mapped: &Mapped) -> Result<Message, schemas::EncodeError> {
     let mut message = Message::of::<Event>(&mapped.event)?;
     if let Some(ahead_ms) = mapped.future_ms {
-        let reason = format!("the event is {ahead_ms} ms in the future; is Envoy's clock, or ours, right?");
+        let reason =
+            format!("the event is {ahead_ms} ms in the future; is Envoy's clock, or ours, right?");
         message.topic = Topic::Events.dead_letters();
         message.headers.push(("perimeter-topic", Topic::Events.name().into()));
         message.headers.push(("perimeter-class", b"future".to_vec()));
         message.headers.push(("perimeter-reason", reason.into_bytes()));
-        metrics::counter!("perimeter_collector_dead_letters_total", "class" => "future").increment(1);
+        metrics::counter!("perimeter_collector_dead_letters_total", "class" => "future")
+            .increment(1);
     }
     if let Some(trace) = &mapped.trace {
         message.headers.push(("traceparent", trace.clone().into_bytes()));
@@ -354,10 +377,12 @@ fn message(mapped: &Mapped) -> Result<Message, schemas::EncodeError> {
 
 /// Entries that are no events.
 fn ignored(reason: &'static str, count: usize) {
-    metrics::counter!("perimeter_collector_entries_ignored_total", "reason" => reason).increment(count as u64);
+    metrics::counter!("perimeter_collector_entries_ignored_total", "reason" => reason)
+        .increment(count as u64);
 }
 
 /// Events that reached us and will not reach Kafka.
 fn lost(reason: &'static str, count: usize) {
-    metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason).increment(count as u64);
+    metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason)
+        .increment(count as u64);
 }

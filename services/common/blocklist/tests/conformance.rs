@@ -43,8 +43,11 @@ async fn server() -> Option<Server> {
         std::io::stderr().write_all(loud.as_bytes()).unwrap();
         return None;
     };
-    let server =
-        Server { process: Some(process), url: format!("redis://127.0.0.1:{port}"), _dir: Some(dir) };
+    let server = Server {
+        process: Some(process),
+        url: format!("redis://127.0.0.1:{port}"),
+        _dir: Some(dir),
+    };
     let waited_since = Instant::now();
     let probe = Blocklist::connect(&server.url).unwrap();
     while let Err(error) = probe.seal("probe").await {

@@ -71,7 +71,9 @@ pub async fn bootstrap(bus: &Bus, request: Bootstrap, now: Millis) -> Result<Boo
     let replication = request.replication.unwrap_or_else(|| default_replication(brokers));
     let min_in_sync = request.min_in_sync.unwrap_or(if replication > 1 { 2 } else { 1 });
     if min_in_sync > replication {
-        bail!("a record cannot be on {min_in_sync} of {replication} copies; lower --min-isr or raise --replication");
+        bail!(
+            "a record cannot be on {min_in_sync} of {replication} copies; lower --min-isr or raise --replication"
+        );
     }
     if !request.dry_run && !plan.create.is_empty() {
         admin.create(&plan.create, replication, min_in_sync).await?;
@@ -79,7 +81,8 @@ pub async fn bootstrap(bus: &Bus, request: Bootstrap, now: Millis) -> Result<Boo
     }
     // An adoption writes its own epoch record, last.
     let both_made = plan.makes(Topic::Leases) && plan.makes(Topic::Decisions);
-    let epoch_missing = both_made || (!plan.makes(Topic::Leases) && empty(bus, Topic::Leases).await?);
+    let epoch_missing =
+        both_made || (!plan.makes(Topic::Leases) && empty(bus, Topic::Leases).await?);
     let epoch_written = epoch_missing && !request.adopt;
     let epoch = (epoch_written && !request.dry_run).then_some(now);
     if let Some(epoch) = epoch {
@@ -101,7 +104,9 @@ pub(crate) async fn publish_epoch(bus: &Bus, epoch: Epoch) -> Result<()> {
     let publisher = bus.publisher()?;
     tokio::time::timeout(PUBLISH_TIMEOUT, publisher.publish(&LeaseEntry::Epoch(epoch)))
         .await
-        .context("the broker did not acknowledge the epoch record in time; run the same command again")?
+        .context(
+            "the broker did not acknowledge the epoch record in time; run the same command again",
+        )?
         .context("could not write the epoch record; run the same command again")
 }
 
@@ -116,7 +121,9 @@ fn default_replication(brokers: usize) -> i32 {
 /// Whether the one partition of `topic` never got a record.
 async fn empty(bus: &Bus, topic: Topic) -> Result<bool> {
     let read_back = bus.read_back();
-    let end = tokio::task::spawn_blocking(move || read_back.read(topic, 0, From::End, &mut |_| Ok(()))).await??;
+    let end =
+        tokio::task::spawn_blocking(move || read_back.read(topic, 0, From::End, &mut |_| Ok(())))
+            .await??;
     Ok(end == 0)
 }
 
@@ -128,7 +135,8 @@ struct Admin {
 impl Admin {
     async fn connect(kafka: &Kafka) -> Result<Admin> {
         let config: ClientConfig = kafka.admin_config();
-        let servers = config.get("bootstrap.servers").unwrap_or("(no bootstrap.servers)").to_owned();
+        let servers =
+            config.get("bootstrap.servers").unwrap_or("(no bootstrap.servers)").to_owned();
         let client = config.create().context("could not use the Kafka settings")?;
         Ok(Admin { client: std::sync::Arc::new(client), servers })
     }
@@ -141,11 +149,13 @@ impl Admin {
             let ours = schemas::TOPICS.iter().any(|spec| spec.name == topic.name());
             if ours && !topic.partitions().is_empty() {
                 let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
-                found.insert(topic.name().to_owned(), Found { partitions, config: BTreeMap::new() });
+                found
+                    .insert(topic.name().to_owned(), Found { partitions, config: BTreeMap::new() });
             }
         }
         let names: Vec<String> = found.keys().cloned().collect();
-        let asked: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let asked: Vec<ResourceSpecifier<'_>> =
+            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         if asked.is_empty() {
             return Ok((metadata.brokers().len(), found));
         }
@@ -155,7 +165,11 @@ impl Admin {
             let resource = resource.map_err(|code| {
                 anyhow::anyhow!("could not read the configuration of {name}: {code}; DescribeConfigs must be allowed")
             })?;
-            let config = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
+            let config = resource
+                .entries
+                .into_iter()
+                .filter_map(|entry| Some((entry.name, entry.value?)))
+                .collect();
             if let Some(topic) = found.get_mut(name) {
                 topic.config = config;
             }
@@ -163,20 +177,30 @@ impl Admin {
         Ok((metadata.brokers().len(), found))
     }
 
-    async fn create(&self, specs: &[&schemas::TopicSpec], replication: i32, min_in_sync: i32) -> Result<()> {
+    async fn create(
+        &self,
+        specs: &[&schemas::TopicSpec],
+        replication: i32,
+        min_in_sync: i32,
+    ) -> Result<()> {
         let min_in_sync = min_in_sync.to_string();
         let configs: Vec<Vec<(&str, String)>> = specs.iter().map(|spec| spec.config()).collect();
         let topics: Vec<NewTopic<'_>> = specs
             .iter()
             .zip(&configs)
             .map(|(spec, config)| {
-                let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(replication))
-                    .set("min.insync.replicas", &min_in_sync);
+                let topic = NewTopic::new(
+                    &spec.name,
+                    spec.partitions,
+                    TopicReplication::Fixed(replication),
+                )
+                .set("min.insync.replicas", &min_in_sync);
                 config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
             })
             .collect();
         let created = self.client.create_topics(&topics, &options()).await;
-        let created = created.with_context(|| format!("could not make the topics on {}", self.servers))?;
+        let created =
+            created.with_context(|| format!("could not make the topics on {}", self.servers))?;
         let failed: Vec<String> = created
             .into_iter()
             .filter_map(|topic| topic.err())
@@ -204,12 +228,16 @@ impl Admin {
                         && topic.partitions().iter().all(|partition| partition.leader() >= 0)
                 })
             };
-            let waiting: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).filter(|name| !led(name)).collect();
+            let waiting: Vec<&str> =
+                specs.iter().map(|spec| spec.name.as_str()).filter(|name| !led(name)).collect();
             if waiting.is_empty() {
                 return Ok(());
             }
             if begun.elapsed() > LEADERS_TIMEOUT {
-                bail!("{} got no leader; look at the brokers, then run the same command again", waiting.join(", "));
+                bail!(
+                    "{} got no leader; look at the brokers, then run the same command again",
+                    waiting.join(", ")
+                );
             }
             tokio::time::sleep(LEADERS_POLL).await;
         }
@@ -217,7 +245,9 @@ impl Admin {
 
     async fn metadata(&self, timeout: Duration) -> Result<Metadata> {
         let client = self.client.clone();
-        let asked = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, timeout)).await?;
+        let asked =
+            tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, timeout))
+                .await?;
         asked.with_context(|| {
             format!(
                 "could not reach Kafka at {} within {} s; check the addresses (--brokers or KAFKA_BOOTSTRAP_SERVERS) \
@@ -230,5 +260,7 @@ impl Admin {
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
+    AdminOptions::new()
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .operation_timeout(Some(REQUEST_TIMEOUT))
 }

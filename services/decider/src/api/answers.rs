@@ -48,9 +48,10 @@ pub(crate) fn claim(
         in_force: standing.is_none(),
         standing: standing.unwrap_or_else(|| "in force".to_owned()),
         points: index.points_of(claim.decision_id),
-        explanation: index
-            .decision_of(claim.decision_id)
-            .map_or_else(|| "its decision is not retained".to_owned(), |decision| decision.explanation.clone()),
+        explanation: index.decision_of(claim.decision_id).map_or_else(
+            || "its decision is not retained".to_owned(),
+            |decision| decision.explanation.clone(),
+        ),
     }
 }
 
@@ -72,7 +73,10 @@ pub(crate) fn standing(
         Effective::Claim { claim: winning, .. } if winning.decision_id == claim.decision_id => None,
         Effective::Claim { network, claim: winning } => {
             let (origin, action) = (names::origin(winning.origin), names::action(winning.action));
-            Some(format!("outranked by an {origin}'s {action} of {network}").replace("an pipeline", "the pipeline"))
+            Some(
+                format!("outranked by an {origin}'s {action} of {network}")
+                    .replace("an pipeline", "the pipeline"),
+            )
         }
         Effective::Protected => Some("protected".to_owned()),
         Effective::Nothing => Some("ended".to_owned()),
@@ -87,13 +91,15 @@ pub(crate) fn holds(
     now: Millis,
 ) -> (Action, bool, String) {
     match effective(view, protected, address, now) {
-        Effective::Protected => (Action::Allow, true, "protected: nothing may hold, whatever is claimed".to_owned()),
+        Effective::Protected => {
+            (Action::Allow, true, "protected: nothing may hold, whatever is claimed".to_owned())
+        }
         Effective::Nothing if protected.covers(address) => {
             (Action::Allow, true, "protected, and nobody claims anything".to_owned())
         }
         Effective::Nothing => (Action::Allow, false, "nobody claims anything".to_owned()),
         Effective::Claim { network, claim } => {
-            let seconds = (claim.until - now + 999) / 1_000;
+            let seconds = claim.until.saturating_sub(now).saturating_add(999) / 1_000;
             let text = format!(
                 "{} by the {}'s claim on {network}, for another {seconds} s (decision {})",
                 names::action(claim.action),

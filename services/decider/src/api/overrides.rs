@@ -44,7 +44,8 @@ impl Overrides {
         let key = idempotency_key(asked.idempotency_key).map_err(status)?;
         let mut just = self.just.lock().await;
         let known = just.decisions.iter().find(|decision| decision.decision_id == key).cloned();
-        let known = known.or_else(|| self.shared.index.read(|index| index.decision_of(key).cloned()));
+        let known =
+            known.or_else(|| self.shared.index.read(|index| index.decision_of(key).cloned()));
         if let Some(known) = known {
             if repeats(&known, asked) {
                 return Ok(known);
@@ -53,9 +54,14 @@ impl Overrides {
                 "the idempotency key {key} was used for another request; draw a new one"
             )));
         }
-        let decision = decision(&self.shared.rules, asked, self.shared.clock.now()).map_err(status)?;
+        let decision =
+            decision(&self.shared.rules, asked, self.shared.clock.now()).map_err(status)?;
         self.publish(&decision).await?;
-        tracing::info!(decision = decision.explanation, by = asked.operator, "an operator overrides");
+        tracing::info!(
+            decision = decision.explanation,
+            by = asked.operator,
+            "an operator overrides"
+        );
         if just.decisions.len() == JUST_MAX {
             just.decisions.pop_front();
         }
@@ -64,11 +70,17 @@ impl Overrides {
     }
 
     /// Freezes or thaws automation, unless the same key was answered before.
-    pub async fn control(&self, asked: &ControlRequest, frozen: bool, operator: &str) -> Result<ControlReply, Status> {
+    pub async fn control(
+        &self,
+        asked: &ControlRequest,
+        frozen: bool,
+        operator: &str,
+    ) -> Result<ControlReply, Status> {
         let control_id = idempotency_key(&asked.idempotency_key).map_err(status)?;
         let reason = reason(&asked.reason).map_err(status)?;
         let mut just = self.just.lock().await;
-        let known = just.controls.iter().find(|(id, _)| *id == control_id).map(|(_, frozen)| *frozen);
+        let known =
+            just.controls.iter().find(|(id, _)| *id == control_id).map(|(_, frozen)| *frozen);
         let known = known.or_else(|| self.shared.index.read(|index| index.control_of(control_id)));
         let (complete, since) =
             self.shared.leases.read(|reader| (reader.complete(), reader.view().frozen_since()));
@@ -83,7 +95,9 @@ impl Overrides {
         }
         // A freeze that forgot since when another stands would let in what was decided between the two.
         if !complete {
-            return Err(Status::unavailable("this decider has not read the controls yet; ask again in a moment"));
+            return Err(Status::unavailable(
+                "this decider has not read the controls yet; ask again in a moment",
+            ));
         }
         let control = Control {
             control_id,
@@ -109,9 +123,12 @@ impl Overrides {
     }
 
     async fn publish<R: Record + Sync>(&self, record: &R) -> Result<(), Status> {
-        match tokio::time::timeout(ACKNOWLEDGE_TIMEOUT, self.shared.publisher.publish(record)).await {
+        match tokio::time::timeout(ACKNOWLEDGE_TIMEOUT, self.shared.publisher.publish(record)).await
+        {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Status::unavailable(format!("{error}; ask again with the same idempotency key"))),
+            Ok(Err(error)) => Err(Status::unavailable(format!(
+                "{error}; ask again with the same idempotency key"
+            ))),
             Err(_) => Err(Status::unavailable(format!(
                 "Kafka did not acknowledge within {} s; ask again with the same idempotency key",
                 ACKNOWLEDGE_TIMEOUT.as_secs()
@@ -122,7 +139,10 @@ impl Overrides {
 
 #[tonic::async_trait]
 impl Override for Overrides {
-    async fn block(&self, request: Request<BlockRequest>) -> Result<Response<DecisionReply>, Status> {
+    async fn block(
+        &self,
+        request: Request<BlockRequest>,
+    ) -> Result<Response<DecisionReply>, Status> {
         let operator = mtls::operator(&request)?;
         let asked = request.into_inner();
         let asked = Asked {
@@ -136,7 +156,10 @@ impl Override for Overrides {
         self.decide(&asked).await.map(replied)
     }
 
-    async fn unblock(&self, request: Request<UnblockRequest>) -> Result<Response<DecisionReply>, Status> {
+    async fn unblock(
+        &self,
+        request: Request<UnblockRequest>,
+    ) -> Result<Response<DecisionReply>, Status> {
         let operator = mtls::operator(&request)?;
         let asked = request.into_inner();
         let asked = Asked {
@@ -150,12 +173,18 @@ impl Override for Overrides {
         self.decide(&asked).await.map(replied)
     }
 
-    async fn freeze(&self, request: Request<ControlRequest>) -> Result<Response<ControlReply>, Status> {
+    async fn freeze(
+        &self,
+        request: Request<ControlRequest>,
+    ) -> Result<Response<ControlReply>, Status> {
         let operator = mtls::operator(&request)?;
         self.control(request.get_ref(), true, &operator).await.map(Response::new)
     }
 
-    async fn thaw(&self, request: Request<ControlRequest>) -> Result<Response<ControlReply>, Status> {
+    async fn thaw(
+        &self,
+        request: Request<ControlRequest>,
+    ) -> Result<Response<ControlReply>, Status> {
         let operator = mtls::operator(&request)?;
         self.control(request.get_ref(), false, &operator).await.map(Response::new)
     }

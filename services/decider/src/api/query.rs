@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use proto::v1::query_server::Query;
 use proto::v1::{
-    ClaimState, GetRequest, Happening, ListReply, ListRequest, ObservableState, PointSummary, StatusReply,
-    StatusRequest, WatchRequest,
+    ClaimState, GetRequest, Happening, ListReply, ListRequest, ObservableState, PointSummary,
+    StatusReply, StatusRequest, WatchRequest,
 };
 use schemas::observable::representative;
 use schemas::{Action, Millis, Observable, View};
@@ -51,11 +51,18 @@ impl Queries {
         let protected = &shared.rules.protected;
         let (claims, (action, covered, mut explanation)) = shared.leases.read(|reader| {
             let view = reader.view();
-            let mut leases: Vec<_> = view.leases().filter(|lease| covers(lease.observable.network())).collect();
-            leases.sort_by_key(|lease| (Reverse(lease.observable.network().prefix_len()), lease.observable.clone()));
+            let mut leases: Vec<_> =
+                view.leases().filter(|lease| covers(lease.observable.network())).collect();
+            leases.sort_by_key(|lease| {
+                (Reverse(lease.observable.network().prefix_len()), lease.observable.clone())
+            });
             let claims: Vec<ClaimState> = shared.index.read(|index| {
-                let claims = leases.iter().flat_map(|lease| lease.claims.iter().map(move |claim| (*lease, claim)));
-                claims.map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now)).collect()
+                let claims = leases
+                    .iter()
+                    .flat_map(|lease| lease.claims.iter().map(move |claim| (*lease, claim)));
+                claims
+                    .map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now))
+                    .collect()
             });
             (claims, answers::holds(representative(network), view, protected, now))
         });
@@ -63,7 +70,8 @@ impl Queries {
         if let (false, Some((own, name))) = (covered, overlap) {
             explanation.push_str(&format!("; it overlaps {own} ({name}), which is protected"));
         }
-        let concerns = |text: &str| text.parse::<Observable>().is_ok_and(|other| covers(other.network()));
+        let concerns =
+            |text: &str| text.parse::<Observable>().is_ok_and(|other| covers(other.network()));
         let mut history = shared.index.read(|index| index.history(concerns));
         history.drain(..history.len().saturating_sub(HISTORY_MAX));
         ObservableState {
@@ -88,12 +96,16 @@ impl Queries {
                 .flat_map(|lease| lease.claims.iter().map(move |claim| (lease, claim)))
                 .filter(|(_, claim)| listed(claim.until))
                 .collect();
-            claims.sort_by_key(|(lease, claim)| (Reverse(claim.decided_at), lease.observable.clone()));
+            claims.sort_by_key(|(lease, claim)| {
+                (Reverse(claim.decided_at), lease.observable.clone())
+            });
             let total = i64::try_from(claims.len()).unwrap_or(i64::MAX);
             claims.truncate(limit);
             let claims = self.shared.index.read(|index| {
                 let shown = claims.iter();
-                shown.map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now)).collect()
+                shown
+                    .map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now))
+                    .collect()
             });
             ListReply { claims, total }
         })
@@ -106,7 +118,8 @@ impl Queries {
         let age_ms = shared.leases.age_ms(now);
         let (frozen_since, held, mut reply) = shared.leases.read(|reader| {
             let view = reader.view();
-            let reply = shared.index.read(|index| points(view, index, &shared.rules.protected, now));
+            let reply =
+                shared.index.read(|index| points(view, index, &shared.rules.protected, now));
             (view.frozen_since(), reader.hold(), reply)
         });
         reply.mode = names::mode(shared.rules.policy.mode).to_owned();
@@ -138,7 +151,9 @@ fn points(view: &View, index: &Index, protected: &schemas::Protected, now: Milli
     let in_force: Vec<_> = view
         .leases()
         .flat_map(|lease| lease.claims.iter().map(move |claim| (lease.observable.network(), claim)))
-        .filter(|(network, claim)| answers::standing(*network, claim, view, protected, now).is_none())
+        .filter(|(network, claim)| {
+            answers::standing(*network, claim, view, protected, now).is_none()
+        })
         .collect();
     let mut reply = StatusReply {
         claims_in_force: i64::try_from(in_force.len()).unwrap_or(i64::MAX),
@@ -155,12 +170,15 @@ fn points(view: &View, index: &Index, protected: &schemas::Protected, now: Milli
             let applied = state.status == "applied" && state.phase == "apply";
             summary.applied += i64::from(applied);
             summary.failed += i64::from(state.status == "failed");
-            summary.proved += i64::from(highest > 0 && state.phase == "apply" && state.level >= highest);
+            summary.proved +=
+                i64::from(highest > 0 && state.phase == "apply" && state.level >= highest);
             behind += i64::from(!applied && claim.decided_at < now - SETTLE_MS);
         }
         if spoke && behind > 0 {
             let holds = summary.applied;
-            reply.problems.push(format!("{point} holds {holds} claims in force and lacks {behind} that it should hold"));
+            reply.problems.push(format!(
+                "{point} holds {holds} claims in force and lacks {behind} that it should hold"
+            ));
         }
         reply.points.push(summary);
     }
@@ -180,7 +198,11 @@ impl Query for Queries {
         let limit = match usize::try_from(asked.limit) {
             Ok(0) => LIST_DEFAULT,
             Ok(limit) => limit.min(LIST_MAX),
-            Err(_) => return Err(Status::invalid_argument("a limit below 0 lists nothing; leave it out for 1000")),
+            Err(_) => {
+                return Err(Status::invalid_argument(
+                    "a limit below 0 lists nothing; leave it out for 1000",
+                ));
+            }
         };
         self.ready()?;
         Ok(Response::new(self.claims(limit, asked.include_ended)))
@@ -188,7 +210,10 @@ impl Query for Queries {
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<Happening, Status>> + Send>>;
 
-    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let text = request.into_inner().observable;
         let only = if text.is_empty() { None } else { Some(observable(&text)?) };
         let (sender, receiver) = mpsc::channel(WATCH_BUFFER);
@@ -222,9 +247,9 @@ async fn forward(
             Ok(happening) if concerns(&happening, only.as_ref()) => Ok(happening),
             Ok(_) => continue,
             Err(broadcast::error::RecvError::Closed) => return,
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                Err(Status::data_loss(format!("{missed} happenings came faster than they were read; watch again")))
-            }
+            Err(broadcast::error::RecvError::Lagged(missed)) => Err(Status::data_loss(format!(
+                "{missed} happenings came faster than they were read; watch again"
+            ))),
         };
         let ended = item.is_err();
         if sender.send(item).await.is_err() || ended {
@@ -247,5 +272,7 @@ fn concerns(happening: &Happening, only: Option<&Observable>) -> bool {
 }
 
 fn observable(text: &str) -> Result<Observable, Status> {
-    text.parse().map_err(|error: schemas::observable::ParseError| Status::invalid_argument(error.to_string()))
+    text.parse().map_err(|error: schemas::observable::ParseError| {
+        Status::invalid_argument(error.to_string())
+    })
 }

@@ -25,7 +25,13 @@ struct Proof {
 impl Point {
     pub(crate) fn acted(&mut self, act: &Enforcement) {
         if self.act.as_ref().is_none_or(|(_, _, at, _, _)| *at <= act.enforced_at) {
-            self.act = Some((act.phase, act.status, act.enforced_at, act.reason.clone(), act.enforcement_id));
+            self.act = Some((
+                act.phase,
+                act.status,
+                act.enforced_at,
+                act.reason.clone(),
+                act.enforcement_id,
+            ));
         }
     }
 
@@ -33,11 +39,18 @@ impl Point {
         if self.proof.as_ref().is_none_or(|proof| proof.phase < outcome.phase) {
             self.proof = Some(Proof { phase: outcome.phase, levels: BTreeMap::new() });
         }
-        let Some(proof) = self.proof.as_mut().filter(|proof| proof.phase == outcome.phase) else { return };
+        let Some(proof) = self.proof.as_mut().filter(|proof| proof.phase == outcome.phase) else {
+            return;
+        };
         let seen = proof.levels.get(&outcome.level);
         if seen.is_none_or(|(_, _, _, change, _)| *change <= outcome.change) {
-            let told =
-                (outcome.effect, outcome.verified_at, outcome.reason.clone(), outcome.change, outcome.outcome_id);
+            let told = (
+                outcome.effect,
+                outcome.verified_at,
+                outcome.reason.clone(),
+                outcome.change,
+                outcome.outcome_id,
+            );
             proof.levels.insert(outcome.level, told);
         }
     }
@@ -63,7 +76,8 @@ impl Point {
         let act = self.act.as_ref().filter(|(of, _, _, _, _)| *of == phase);
         let proof = self.proof.as_ref().filter(|proof| proof.phase == phase);
         let levels = || proof.iter().flat_map(|proof| proof.levels.iter());
-        let level = levels().filter(|(_, told)| told.0 == Effect::Effective).map(|(level, _)| *level).max();
+        let level =
+            levels().filter(|(_, told)| told.0 == Effect::Effective).map(|(level, _)| *level).max();
         let last = levels().last().map(|(_, told)| told);
         let reason = match (act, last) {
             (Some((_, _, _, reason, _)), _) if !reason.is_empty() => reason.clone(),
@@ -74,8 +88,10 @@ impl Point {
             point: name.to_owned(),
             level: level.unwrap_or(0),
             phase: names::phase(phase).to_owned(),
-            status: act.map_or_else(String::new, |(_, status, _, _, _)| names::status(*status).to_owned()),
-            effect: last.map_or_else(String::new, |(effect, _, _, _, _)| names::effect(*effect).to_owned()),
+            status: act
+                .map_or_else(String::new, |(_, status, _, _, _)| names::status(*status).to_owned()),
+            effect: last
+                .map_or_else(String::new, |(effect, _, _, _, _)| names::effect(*effect).to_owned()),
             at: self.at(),
             reason,
         }

@@ -36,7 +36,7 @@ impl Shared {
     }
 
     pub fn detection(&self, at: Millis, detection: &Detection, news: bool) {
-        self.take(news, |index| Some(index.detection(at, detection)));
+        self.take(news, |index| index.detection(at, detection));
     }
 
     pub fn decision(&self, at: Millis, decision: Decision, news: bool) {

@@ -51,7 +51,8 @@ pub fn decision(rules: &Rules, asked: &Asked<'_>, now: Millis) -> Result<Decisio
     let lasts = lasts(rules, asked)?;
     let verb = if asked.action == Action::Allow { "allow" } else { "block" };
     let name = asked.operator.rsplit('/').next().unwrap_or(asked.operator);
-    let explanation = format!("{verb} {observable} for {}: {name} asked for it: {reason}", duration(lasts));
+    let explanation =
+        format!("{verb} {observable} for {}: {name} asked for it: {reason}", duration(lasts));
     let decision = Decision {
         decision_id,
         detection_id: None,
@@ -80,7 +81,9 @@ pub fn decision(rules: &Rules, asked: &Asked<'_>, now: Millis) -> Result<Decisio
 /// Whether `known`, found under the same idempotency key, answers this request as well.
 pub fn repeats(known: &Decision, asked: &Asked<'_>) -> bool {
     let observable = asked.observable.parse::<Observable>().ok();
-    known.origin == Origin::Operator && known.action == asked.action && Some(&known.observable) == observable.as_ref()
+    known.origin == Origin::Operator
+        && known.action == asked.action
+        && Some(&known.observable) == observable.as_ref()
 }
 
 /// Reads an idempotency key.
@@ -97,9 +100,10 @@ pub fn idempotency_key(text: &str) -> Result<Uuid, Refused> {
 pub fn reason(text: &str) -> Result<&str, Refused> {
     match text.trim() {
         "" => Err(Refused::Invalid("a reason is required; your colleagues read it".to_owned())),
-        long if long.len() > REASON_BYTES_MAX => {
-            Err(Refused::Invalid(format!("the reason has {} bytes, more than the {REASON_BYTES_MAX} kept", long.len())))
-        }
+        long if long.len() > REASON_BYTES_MAX => Err(Refused::Invalid(format!(
+            "the reason has {} bytes, more than the {REASON_BYTES_MAX} kept",
+            long.len()
+        ))),
         reason => Ok(reason),
     }
 }
@@ -108,10 +112,12 @@ fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
     let longest = rules.limits.operator_max_ms;
     match (asked.duration_ms, asked.action) {
         (0, Action::Allow) => Ok(UNBLOCK_MS.min(longest)),
-        (0, _) => Err(Refused::Invalid("a block needs a duration; nothing is blocked for ever".to_owned())),
-        (negative, _) if negative < 0 => {
-            Err(Refused::Invalid(format!("a duration of {negative} ms lies in the past; give one above 0")))
-        }
+        (0, _) => Err(Refused::Invalid(
+            "a block needs a duration; nothing is blocked for ever".to_owned(),
+        )),
+        (negative, _) if negative < 0 => Err(Refused::Invalid(format!(
+            "a duration of {negative} ms lies in the past; give one above 0"
+        ))),
         (long, _) if long > longest => Err(Refused::Fuse(format!(
             "{} is longer than {}, the longest that one operator may ask for; what is to last belongs in your \
              infrastructure's repository",
@@ -124,7 +130,9 @@ fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
 
 fn refused(refusal: &Refusal) -> Refused {
     match refusal {
-        Refusal::NoEnd { .. } | Refusal::AlreadyEnded { .. } => Refused::Invalid(refusal.to_string()),
+        Refusal::NoEnd { .. } | Refusal::AlreadyEnded { .. } => {
+            Refused::Invalid(refusal.to_string())
+        }
         _ => Refused::Fuse(refusal.to_string()),
     }
 }

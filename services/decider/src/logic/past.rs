@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use schemas::fold::strikes_at;
-use schemas::{Appended, Claim, Decision, Folded, Generation, Lease, Millis, Observable, Origin, fold};
+use schemas::{
+    Appended, Claim, Decision, Folded, Generation, Lease, Millis, Observable, Origin, fold,
+};
 use uuid::Uuid;
 
 use super::Rules;
@@ -177,7 +179,9 @@ impl Past {
         self.next = offset + 1;
         let appended = Appended { generation: Generation { epoch: self.epoch, offset }, at };
         let lease = self.leases.get(&decision.observable);
-        if let Folded::Lease(lease) = fold(lease, decision, appended, &rules.protected, &rules.limits) {
+        if let Folded::Lease(lease) =
+            fold(lease, decision, appended, &rules.protected, &rules.limits)
+        {
             self.leases.insert(lease.observable.clone(), lease);
         }
     }
@@ -194,7 +198,9 @@ impl Past {
             let offset = i64::MAX / 2 + index;
             let at = decision.detected_at.unwrap_or(0);
             let appended = Appended { generation: Generation { epoch: self.epoch, offset }, at };
-            if let Folded::Lease(next) = fold(lease.as_ref(), decision, appended, &rules.protected, &rules.limits) {
+            if let Folded::Lease(next) =
+                fold(lease.as_ref(), decision, appended, &rules.protected, &rules.limits)
+            {
                 lease = Some(next);
             }
         }

@@ -8,7 +8,12 @@ use crate::names;
 /// Longest explanation, in bytes; evidence may quote what an attacker sent.
 const EXPLANATION_BYTES_MAX: usize = 600;
 
-pub(super) fn acted(detection: &Detection, decision: &Decision, lasts: Millis, frozen: bool) -> String {
+pub(super) fn acted(
+    detection: &Detection,
+    decision: &Decision,
+    lasts: Millis,
+    frozen: bool,
+) -> String {
     let mut text = format!(
         "{} {} for {}: {}, strike {}",
         names::action(decision.action),
@@ -35,14 +40,14 @@ pub(super) fn overridden(detection: &Detection, claim: &Claim) -> String {
     let why = format!(
         "an operator's {} stands for another {} (decision {})",
         names::action(claim.action),
-        duration(claim.until - detection.detected_at),
+        duration(claim.until.saturating_sub(detection.detected_at)),
         claim.decision_id
     );
     only_observed(detection, &why)
 }
 
 pub(super) fn in_force(detection: &Detection, until: Millis) -> String {
-    let left = duration(until - detection.detected_at);
+    let left = duration(until.saturating_sub(detection.detected_at));
     only_observed(detection, &format!("our own claim holds for another {left} and does not grow"))
 }
 
@@ -61,7 +66,7 @@ pub(super) fn refused(detection: &Detection, refusal: &Refusal) -> String {
 
 /// A duration in its two largest units: `5 min`, `1 h 30 min`.
 pub(super) fn duration(ms: Millis) -> String {
-    let seconds = (ms.max(0) + 500) / 1_000;
+    let seconds = ms.max(0).saturating_add(500) / 1_000;
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
     match (hours, minutes, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -83,7 +88,9 @@ fn cause(detection: &Detection) -> String {
     let category = names::category(detection.category);
     let severity = names::severity(detection.severity);
     match heaviest(detection) {
-        Some(evidence) => format!("{category} by {} at {}, {severity} severity", evidence.rule, evidence.place),
+        Some(evidence) => {
+            format!("{category} by {} at {}, {severity} severity", evidence.rule, evidence.place)
+        }
         None => format!("{category}, {severity} severity"),
     }
 }

@@ -95,7 +95,9 @@ fn ruling(view: &View, network: IpNet, now: Millis) -> Option<Action> {
     };
     let mut best: Option<&Claim> = None;
     let around = view.covering(network.network());
-    for lease in around.filter(|lease| lease.observable.network().prefix_len() <= network.prefix_len()) {
+    for lease in
+        around.filter(|lease| lease.observable.network().prefix_len() <= network.prefix_len())
+    {
         for claim in lease.claims.iter().filter(|claim| claim.in_force(now, view.frozen_since())) {
             if best.is_none_or(|held| rank(claim) > rank(held)) {
                 best = Some(claim);

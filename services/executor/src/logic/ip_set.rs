@@ -6,9 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use ipnet::IpNet;
-use schemas::effective::blocked_networks;
 use schemas::reader::{Mark, MayWrite};
-use schemas::{Action, Millis, Position, Protected, View};
+use schemas::{Action, Millis, Position, View};
 
 use super::networks::{Networks, without};
 
@@ -131,18 +130,21 @@ pub struct Desired {
 }
 
 impl Desired {
-    pub fn of(family: Family, view: &View, protected: &Protected, now: Millis) -> Desired {
-        let blocked = blocked_networks(view, protected, now);
+    /// `blocked` is what is effectively blocked at `now`, of both families.
+    pub fn of(family: Family, view: &View, blocked: &[IpNet], now: Millis) -> Desired {
         let own = |network: &IpNet| Family::of(*network) == family;
         let mut decided_at = HashMap::new();
         for lease in view.leases().filter(|lease| own(&lease.observable.network())) {
-            let blocks = lease.claims.iter().filter(|claim| claim.action == Action::Block && claim.until > now);
+            let blocks = lease
+                .claims
+                .iter()
+                .filter(|claim| claim.action == Action::Block && claim.until > now);
             if let Some(first) = blocks.map(|claim| claim.decided_at).min() {
                 decided_at.insert(lease.observable.network(), first);
             }
         }
         Desired {
-            blocked: blocked.into_iter().filter(own).collect(),
+            blocked: blocked.iter().copied().filter(own).collect(),
             known: view.leases().map(|lease| lease.observable.network()).filter(own).collect(),
             decided_at,
         }
@@ -181,7 +183,8 @@ pub fn plan(found: &Found, desired: &Desired, permission: Permission, mark_anew:
         Permission::All(mark) => {
             let (entries, left_out) = fitting(found, desired);
             let unknown = |entry: &IpNet| {
-                desired.known.overlapping(*entry).is_empty() && desired.blocked.overlapping(*entry).is_empty()
+                desired.known.overlapping(*entry).is_empty()
+                    && desired.blocked.overlapping(*entry).is_empty()
             };
             let drift = found.entries.iter().filter(unknown).collect();
             let write = mark_anew || entries != found.entries || !found.unreadable.is_empty();
@@ -220,7 +223,11 @@ fn without_due(found: &Found, desired: &Desired) -> Networks {
     }
     // Cutting an entry up must not overfill the set: then it stays whole until an owner writes everything.
     let kept: Networks = kept.into_iter().collect();
-    if kept.len() > ENTRIES_MAX && kept.len() > found.entries.len() { found.entries.clone() } else { kept }
+    if kept.len() > ENTRIES_MAX && kept.len() > found.entries.len() {
+        found.entries.clone()
+    } else {
+        kept
+    }
 }
 
 /// What fits: first what the set already holds, then in the order of the decisions. Nothing held is pushed out.

@@ -40,7 +40,9 @@ impl Networks {
     /// The widest member that contains `network`, itself included.
     pub fn covering(&self, network: IpNet) -> Option<IpNet> {
         let shorter = self.lengths.range(..=network.prefix_len());
-        shorter.filter_map(|length| widened(network, *length)).find(|wide| self.sorted.contains(wide))
+        shorter
+            .filter_map(|length| widened(network, *length))
+            .find(|wide| self.sorted.contains(wide))
     }
 
     /// The members that contain `network` or lie inside it.
@@ -51,7 +53,9 @@ impl Networks {
             .filter(|wide| self.sorted.contains(wide))
             .collect();
         let last = IpNet::from(network.broadcast());
-        found.extend(self.sorted.range(network.trunc()..=last).filter(|inner| network.contains(*inner)));
+        found.extend(
+            self.sorted.range(network.trunc()..=last).filter(|inner| network.contains(*inner)),
+        );
         found
     }
 }

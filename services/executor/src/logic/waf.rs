@@ -4,6 +4,7 @@
 //! Every write begins with a fresh read, whose lock token makes read, compare and swap one act, and is computed anew
 //! from the leases. Writes of both sets share one pace, because the provider counts them together.
 
+use schemas::effective::blocked_networks;
 use schemas::reader::{Mark, MayWrite};
 use schemas::{Enforcement, Millis, Protected, View};
 
@@ -50,8 +51,9 @@ pub enum WriteFault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
     pub family: Family,
+    /// The whole list.
     pub addresses: Vec<String>,
-    /// `None` leaves the description as it was read.
+    /// Our mark, or the description as it was read.
     pub description: String,
     pub lock_token: String,
 }
@@ -78,13 +80,20 @@ pub struct Sight {
 }
 
 impl Sight {
-    pub fn of(view: &View, complete: bool, protected: &Protected, term: Option<u64>, now: Millis) -> Sight {
+    pub fn of(
+        view: &View,
+        complete: bool,
+        protected: &Protected,
+        term: Option<u64>,
+        now: Millis,
+    ) -> Sight {
         let at = if term.is_some() { now } else { now - OWNER_FIRST_MS };
+        let blocked = blocked_networks(view, protected, at);
         let claims = view.leases().flat_map(|lease| &lease.claims);
         let next_end = claims.map(|claim| claim.until).filter(|until| *until > at).min();
         Sight {
-            v4: Desired::of(Family::V4, view, protected, at),
-            v6: Desired::of(Family::V6, view, protected, at),
+            v4: Desired::of(Family::V4, view, &blocked, at),
+            v6: Desired::of(Family::V6, view, &blocked, at),
             wanted: wanted(view, protected, now),
             complete,
             term,
@@ -191,7 +200,13 @@ impl WafLoop {
     }
 
     /// Learns how the write went that [`WafLoop::next`] asked for.
-    pub fn written(&mut self, family: Family, answer: Result<(), WriteFault>, now: Millis, jitter: f64) {
+    pub fn written(
+        &mut self,
+        family: Family,
+        answer: Result<(), WriteFault>,
+        now: Millis,
+        jitter: f64,
+    ) {
         let set = self.set(family);
         let Some((planned, term)) = set.writing.take() else { return };
         set.read_again = true;
@@ -274,7 +289,12 @@ impl Set {
         }
     }
 
-    fn plan(&self, found: &Found, sight: &Sight, may_write: impl Fn(Option<Mark>) -> MayWrite) -> Plan {
+    fn plan(
+        &self,
+        found: &Found,
+        sight: &Sight,
+        may_write: impl Fn(Option<Mark>) -> MayWrite,
+    ) -> Plan {
         let mark = match found.marked {
             Marked::By(mark) => Some(mark),
             Marked::Nobody | Marked::Unreadable => None,

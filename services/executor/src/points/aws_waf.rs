@@ -23,7 +23,7 @@ use crate::ownership::Ownership;
 /// Name of the point.
 pub const POINT: &str = "aws-waf";
 /// Changes of the leases that come together are written together.
-const PASS_INTERVAL: Duration = Duration::from_millis(20);
+const PASS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The service that holds the sets, or its twin in memory.
 #[derive(Clone)]
@@ -104,12 +104,16 @@ async fn perform(
         Step::Wait(until) => return Some(until.max(now)),
         Step::Read(family) => {
             let answer = provider.read(family).await;
-            count("get", answer.is_ok().then_some("ok").unwrap_or("unavailable"));
+            count("get", if answer.is_ok() { "ok" } else { "unavailable" });
             match &answer {
                 Ok(_) => reached(POINT, context.clock.now()),
                 Err(error) => {
                     missed(POINT);
-                    tracing::warn!(error, set = family.suffix(), "could not read an IP set; it stays as it is");
+                    tracing::warn!(
+                        error,
+                        set = family.suffix(),
+                        "could not read an IP set; it stays as it is"
+                    );
                 }
             }
             waf.read(family, answer, context.clock.now(), rand::random());
@@ -117,7 +121,10 @@ async fn perform(
         Step::Write(write) => {
             let drift = waf.drift();
             if !drift.is_empty() {
-                tracing::warn!(?drift, "entries that nobody we know asked for are taken out of an IP set of ours");
+                tracing::warn!(
+                    ?drift,
+                    "entries that nobody we know asked for are taken out of an IP set of ours"
+                );
             }
             let answer = provider.write(&write).await;
             count("update", code(&answer));
@@ -125,7 +132,11 @@ async fn perform(
                 Ok(()) => reached(POINT, context.clock.now()),
                 Err(fault) => {
                     missed(POINT);
-                    tracing::warn!(?fault, set = write.family.suffix(), "could not write an IP set; it stays as it is");
+                    tracing::warn!(
+                        ?fault,
+                        set = write.family.suffix(),
+                        "could not write an IP set; it stays as it is"
+                    );
                 }
             }
             waf.written(write.family, answer, context.clock.now(), rand::random());

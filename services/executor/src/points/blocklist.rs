@@ -39,10 +39,13 @@ impl Sight {
         let mut shown = HashMap::new();
         let mut hidden = Vec::new();
         let mut next_end = None;
-        for lease in view.leases().filter(|lease| lease.claims.iter().any(|claim| claim.until > now)) {
+        for lease in
+            view.leases().filter(|lease| lease.claims.iter().any(|claim| claim.until > now))
+        {
             match ruling(lease, view.frozen_since(), protected, now) {
                 Some(claim) => {
-                    next_end = Some(next_end.map_or(claim.until, |end: Millis| end.min(claim.until)));
+                    next_end =
+                        Some(next_end.map_or(claim.until, |end: Millis| end.min(claim.until)));
                     shown.insert(lease.observable.clone(), of(lease, claim));
                 }
                 None => hidden.push(Change::Hide(lease.observable.clone(), lease.generation)),
@@ -53,13 +56,19 @@ impl Sight {
 }
 
 /// The claim of the lease that rules it at `now`.
-fn ruling<'a>(lease: &'a Lease, frozen_since: Option<Millis>, protected: &Protected, now: Millis) -> Option<&'a Claim> {
+fn ruling<'a>(
+    lease: &'a Lease,
+    frozen_since: Option<Millis>,
+    protected: &Protected,
+    now: Millis,
+) -> Option<&'a Claim> {
     let rank = |claim: &Claim| {
         (claim.origin == Origin::Operator && claim.action == Action::Allow, claim.origin)
     };
     let in_force = lease.claims.iter().filter(|claim| claim.in_force(now, frozen_since));
     let claim = in_force.max_by_key(|claim| rank(claim))?;
-    let refused = claim.action == Action::Block && protected.overlap(lease.observable.network()).is_some();
+    let refused =
+        claim.action == Action::Block && protected.overlap(lease.observable.network()).is_some();
     (!refused).then_some(claim)
 }
 

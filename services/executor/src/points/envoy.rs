@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
-use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::{
     Authorization, AuthorizationServer,
 };
@@ -18,6 +17,7 @@ use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::auth::v3::{
     CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse,
 };
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use observe::{Trusted, client_address};
@@ -31,7 +31,7 @@ use tonic_health::ServingStatus;
 use uuid::Uuid;
 
 use super::{Outbox, pause, reached, show};
-use crate::logic::acts::{Acts, Held, wanted};
+use crate::logic::acts::{Acts, Held, Stands, Wanted, wanted};
 use crate::view::serving;
 
 /// Header of a refused answer.
@@ -61,6 +61,11 @@ impl EnvoyPoint {
     /// What to publish now, at most `room` records.
     pub fn apply(&mut self, view: &View, now: Millis, room: usize) -> Vec<Enforcement> {
         let wanted = wanted(view, &self.protected, now);
+        self.settle(wanted, now, room)
+    }
+
+    /// As [`EnvoyPoint::apply`], from claims looked up before: nobody waits for the leases while this is done.
+    fn settle(&mut self, wanted: Vec<Wanted>, now: Millis, room: usize) -> Vec<Enforcement> {
         self.acts.settle(wanted, now, room, |_| Held::AsWanted)
     }
 
@@ -87,29 +92,39 @@ pub enum Answer {
 /// What holds for `client` at `now`.
 pub fn answer(view: &View, protected: &Protected, client: IpAddr, now: Millis) -> Answer {
     match effective(view, protected, client, now) {
-        Effective::Claim { claim, .. } if claim.action == Action::Block => Answer::Deny(claim.decision_id),
+        Effective::Claim { claim, .. } if claim.action == Action::Block => {
+            Answer::Deny(claim.decision_id)
+        }
         Effective::Claim { claim, .. } => Answer::Pass(Some(claim.decision_id)),
         Effective::Protected | Effective::Nothing => Answer::Pass(None),
     }
 }
 
 /// Tells of this point until shutdown.
-pub async fn reconcile(context: &Context, leases: &Leases, protected: Protected, outbox: &Outbox) -> Result<()> {
+pub async fn reconcile(
+    context: &Context,
+    leases: &Leases,
+    protected: Protected,
+    outbox: &Outbox,
+) -> Result<()> {
     let mut point = EnvoyPoint::new(context.replica, protected);
     let mut changes = leases.changes();
     loop {
         let now = context.clock.now();
-        let (acts, held, next_end) = leases.read(|reader| {
-            if !reader.complete() {
-                return (Vec::new(), 0, None);
-            }
-            let acts = point.apply(reader.view(), now, outbox.room());
-            (acts, reader.view().len(), EnvoyPoint::next_end(reader.view(), now))
+        let mut until = now + PASS_WAIT_MAX_MS;
+        let looked = leases.read(|reader| {
+            let view = reader.view();
+            reader
+                .complete()
+                .then(|| (wanted(view, &point.protected, now), EnvoyPoint::next_end(view, now)))
         });
-        outbox.put(acts);
-        show(point.acts.point(), held, held, 0);
-        reached(point.acts.point(), now);
-        let until = next_end.unwrap_or(Millis::MAX).min(now + PASS_WAIT_MAX_MS);
+        if let Some((wanted, next_end)) = looked {
+            let held = wanted.iter().filter(|claim| claim.stands == Stands::Holds).count();
+            outbox.put(point.settle(wanted, now, outbox.room()));
+            show(point.acts.point(), held, held, 0);
+            reached(point.acts.point(), now);
+            until = until.min(next_end.unwrap_or(Millis::MAX));
+        }
         tokio::select! {
             () = tokio::time::sleep(pause(now, until, PASS_INTERVAL)) => {}
             changed = changes.changed() => {
@@ -131,9 +146,12 @@ pub async fn serve(
     protected: Protected,
     trusted: Trusted,
 ) -> Result<()> {
-    let tls = context.tls.as_ref().context("the port for Envoy needs EXECUTOR_TLS_CA, _CERT and _KEY")?;
+    let tls =
+        context.tls.as_ref().context("the port for Envoy needs EXECUTOR_TLS_CA, _CERT and _KEY")?;
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("could not listen on {address} for Envoy; choose a free port with EXECUTOR_AUTHZ_ADDR")
+        format!(
+            "could not listen on {address} for Envoy; choose a free port with EXECUTOR_AUTHZ_ADDR"
+        )
     })?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
@@ -186,7 +204,10 @@ struct Authz {
 
 #[tonic::async_trait]
 impl Authorization for Authz {
-    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
         let begun = std::time::Instant::now();
         self.admit(&request)?;
         let client = client_of(request.get_ref(), &self.trusted)?;
@@ -202,7 +223,9 @@ impl Authorization for Authz {
         metrics::counter!("perimeter_authz_checks_total", "answer" => label).increment(1);
         metrics::histogram!("perimeter_authz_seconds").record(begun.elapsed().as_secs_f64());
         match answer {
-            None => Err(Status::unavailable("the leases are not read to their end yet; ask the other replica")),
+            None => Err(Status::unavailable(
+                "the leases are not read to their end yet; ask the other replica",
+            )),
             Some(answer) => Ok(Response::new(response(&self.point, answer))),
         }
     }
@@ -221,7 +244,9 @@ impl Authz {
         }
         let identity = proto::mtls::identity(request)?;
         if !identity.starts_with(proto::mtls::SERVICE) {
-            return Err(Status::permission_denied(format!("{identity} is no service; only services may ask here")));
+            return Err(Status::permission_denied(format!(
+                "{identity} is no service; only services may ask here"
+            )));
         }
         if let Some(certificate) = certificate {
             let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
@@ -237,7 +262,8 @@ impl Authz {
 /// The client of the request. What cannot be read is an error, so that Envoy's own failure mode decides, never a denial.
 fn client_of(request: &CheckRequest, trusted: &Trusted) -> Result<IpAddr, Status> {
     let attributes = request.attributes.as_ref();
-    let source = attributes.and_then(|attributes| attributes.source.as_ref()?.address.as_ref()?.address.as_ref());
+    let source = attributes
+        .and_then(|attributes| attributes.source.as_ref()?.address.as_ref()?.address.as_ref());
     let Some(AddressKind::SocketAddress(source)) = source else {
         return Err(Status::new(Code::InvalidArgument, "the request names no source address"));
     };
@@ -246,7 +272,8 @@ fn client_of(request: &CheckRequest, trusted: &Trusted) -> Result<IpAddr, Status
         .parse()
         .map_err(|_| Status::new(Code::InvalidArgument, "the source is not an IP address"))?;
     let http = attributes.and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
-    let forwarded_for = http.and_then(|http| http.headers.get("x-forwarded-for")).map(String::as_str);
+    let forwarded_for =
+        http.and_then(|http| http.headers.get("x-forwarded-for")).map(String::as_str);
     Ok(client_address(peer, forwarded_for, trusted).address)
 }
 
@@ -294,4 +321,3 @@ pub fn trusted(policy: &observe::Policy) -> Trusted {
     };
     Trusted::new(policy.trusted(), interfaces)
 }
-

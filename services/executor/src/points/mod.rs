@@ -96,7 +96,8 @@ pub(crate) fn show(point: &str, desired: usize, actual: usize, diff: usize) {
 /// A point was reached just now.
 pub(crate) fn reached(point: &str, now: Millis) {
     let labels = [("point", point.to_owned())];
-    metrics::gauge!("perimeter_point_last_success_timestamp_seconds", &labels).set(now as f64 / 1_000.0);
+    metrics::gauge!("perimeter_point_last_success_timestamp_seconds", &labels)
+        .set(now as f64 / 1_000.0);
 }
 
 /// A point could not be reached.

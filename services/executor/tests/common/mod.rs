@@ -1,5 +1,5 @@
 //! A world in memory for the executor's tests: the log, a copy of the leases, and a clock that a test moves.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use pipeline::memory::Log;
 use pipeline::{Clock, Follow as _, Leases, LeasesSink, Message, Update, Worker};
@@ -142,7 +142,10 @@ impl World {
     /// The refusals and other acts published so far.
     pub fn enforcements(&self) -> Vec<Enforcement> {
         let messages = self.log.messages(Topic::Enforcements.name());
-        messages.iter().map(|(_, _, message)| Enforcement::decode(&message.payload).unwrap()).collect()
+        messages
+            .iter()
+            .map(|(_, _, message)| Enforcement::decode(&message.payload).unwrap())
+            .collect()
     }
 
     /// Whether the copy of the leases blocks what stands for `observable`.

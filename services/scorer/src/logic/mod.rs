@@ -62,7 +62,9 @@ pub enum Applied {
 /// Why an event cannot be scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    #[error("the event is {ahead_ms} ms in the future, more than the {FUTURE_MS} ms that clocks may differ")]
+    #[error(
+        "the event is {ahead_ms} ms in the future, more than the {FUTURE_MS} ms that clocks may differ"
+    )]
     Future { ahead_ms: Millis },
 }
 
@@ -113,8 +115,10 @@ impl Memory {
         self.appended_at = self.appended_at.max(Some(appended_at));
         let received_at = event.received_at.unwrap_or(appended_at);
         // Whoever publishes directly could write any time of receipt; the broker's is the other witness.
-        let ahead_ms =
-            event.observed_at.saturating_sub(received_at).max(received_at.saturating_sub(appended_at));
+        let ahead_ms = event
+            .observed_at
+            .saturating_sub(received_at)
+            .max(received_at.saturating_sub(appended_at));
         if ahead_ms > FUTURE_MS {
             return Err(Rejected::Future { ahead_ms });
         }
@@ -129,7 +133,13 @@ impl Memory {
         Ok(Applied::Scored)
     }
 
-    fn score(&mut self, event: &EventView<'_>, offset: i64, late: bool, detections: &mut Vec<Detection>) {
+    fn score(
+        &mut self,
+        event: &EventView<'_>,
+        offset: i64,
+        late: bool,
+        detections: &mut Vec<Detection>,
+    ) {
         let observable = Observable::client(event.client);
         if offset < self.applied[Windows::bucket_of(&observable)] {
             return;

@@ -28,7 +28,10 @@ impl FailedLogins {
     /// One failed login. A status that our own rule wrote says nothing about the client, so that a block never feeds
     /// itself.
     pub fn score(&self, event: &EventView<'_>) -> Option<Hit> {
-        if event.status != Some(UNAUTHORIZED) || event.refused_by_us || !self.policy.is_login(event.uri) {
+        if event.status != Some(UNAUTHORIZED)
+            || event.refused_by_us
+            || !self.policy.is_login(event.uri)
+        {
             return None;
         }
         let Threshold { hits, window_ms } = self.threshold();
@@ -37,7 +40,8 @@ impl FailedLogins {
             place: "rate".to_owned(),
             value: format!("{hits} failed logins within {} s", window_ms / 1_000),
             weight: WEIGHT,
-            explanation: "passwords are being guessed: too many failed logins from one address".to_owned(),
+            explanation: "passwords are being guessed: too many failed logins from one address"
+                .to_owned(),
             event_id: event.event_id,
         }];
         Some(Hit {

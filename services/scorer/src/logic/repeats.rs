@@ -97,10 +97,16 @@ impl Repeats {
     }
 
     pub(crate) fn restore(sources: Vec<SourcePosition>, ids: Vec<Uuid>) -> Self {
-        let mut repeats = Repeats { known_ids: ids.iter().copied().collect(), ids: ids.into(), ..Repeats::default() };
+        let mut repeats = Repeats {
+            known_ids: ids.iter().copied().collect(),
+            ids: ids.into(),
+            ..Repeats::default()
+        };
         for held in sources {
             repeats.sources_bytes += held.source.len() + SOURCE_BYTES;
-            repeats.sources.insert(held.source, Place { position: held.position, seen_at: held.seen_at });
+            repeats
+                .sources
+                .insert(held.source, Place { position: held.position, seen_at: held.seen_at });
         }
         repeats
     }

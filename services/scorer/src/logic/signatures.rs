@@ -86,7 +86,11 @@ impl Signature {
 
     fn evidence(self, event: &EventView<'_>, text: &Text<'_>, finding: Finding) -> Evidence {
         let (place, secret) = text::place(event.uri, text.part);
-        let value = if secret { "(not shown: may be a credential)".to_owned() } else { quote(text.bytes, finding.at) };
+        let value = if secret {
+            "(not shown: may be a credential)".to_owned()
+        } else {
+            quote(text.bytes, finding.at)
+        };
         Evidence {
             rule: format!("{}/{}", self.name(), finding.id),
             place,

@@ -47,7 +47,12 @@ impl Memory {
     ///
     /// A snapshot is published only after its offset was committed. One beyond `committed` speaks of a log that is
     /// no more, or of offsets that somebody reset.
-    pub fn restore(policy: &Policy, partition: i32, collected: Collected, committed: i64) -> Memory {
+    pub fn restore(
+        policy: &Policy,
+        partition: i32,
+        collected: Collected,
+        committed: i64,
+    ) -> Memory {
         let mut memory = Memory::new(policy, partition);
         if collected.0.values().any(|snapshot| snapshot.next_offset > committed) {
             memory.begin_anew();
@@ -77,7 +82,9 @@ impl Memory {
         let Some(appended_at) = self.appended_at else { return false };
         let waits = 1 + (self.round_buckets / ROUND_BUCKETS) as Millis;
         self.next_offset > self.applied[0]
-            && self.round_at.is_none_or(|last| appended_at.saturating_sub(last) >= waits * ROUND_INTERVAL_MS)
+            && self
+                .round_at
+                .is_none_or(|last| appended_at.saturating_sub(last) >= waits * ROUND_INTERVAL_MS)
     }
 
     /// Takes a round of snapshots at [`Memory::next_offset`].

@@ -10,9 +10,35 @@ use crate::logic::text::Text;
 
 /// Without one of these no pattern below can match.
 pub(crate) const WORDS: &[&str] = &[
-    "'", "\"", "`", ";", "*/", "||", "&&", " or ", " and ", " xor ", ")or", ")and", "or(", "and(", "union", "select",
-    "sleep", "benchmark", "waitfor", "having", "order by", "information_schema", "load_file", "outfile", "dumpfile",
-    "xp_cmdshell", "extractvalue", "updatexml", "@@version",
+    "'",
+    "\"",
+    "`",
+    ";",
+    "*/",
+    "||",
+    "&&",
+    " or ",
+    " and ",
+    " xor ",
+    ")or",
+    ")and",
+    "or(",
+    "and(",
+    "union",
+    "select",
+    "sleep",
+    "benchmark",
+    "waitfor",
+    "having",
+    "order by",
+    "information_schema",
+    "load_file",
+    "outfile",
+    "dumpfile",
+    "xp_cmdshell",
+    "extractvalue",
+    "updatexml",
+    "@@version",
 ];
 
 /// (id, weight, pattern, explanation). Texts are in lower case, blanks are spaces, comments are gone.
@@ -100,7 +126,8 @@ const PATTERNS: &[(&str, f64, &str, &str)] = &[
 ];
 
 static SET: LazyLock<RegexSet> = LazyLock::new(|| {
-    RegexSet::new(PATTERNS.iter().map(|(_, _, pattern, _)| ascii(pattern))).expect("the tests build the patterns")
+    RegexSet::new(PATTERNS.iter().map(|(_, _, pattern, _)| ascii(pattern)))
+        .expect("the tests build the patterns")
 });
 static EACH: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let compiled = PATTERNS.iter().map(|(_, _, pattern, _)| Regex::new(&ascii(pattern)));

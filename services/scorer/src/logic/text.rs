@@ -167,7 +167,8 @@ mod tests {
         let mut texts = Texts::default();
         texts.read("/an/earlier?request=that+must+leave+nothing");
         texts.read(uri);
-        let found: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text.bytes).into_owned()).collect();
+        let found: Vec<_> =
+            texts.iter().map(|text| String::from_utf8_lossy(text.bytes).into_owned()).collect();
         assert_eq!(found, expected, "{uri}");
     }
 

@@ -8,23 +8,57 @@ pub(crate) const WORDS: &[&str] = &[".."];
 
 /// What somebody who climbs is usually after.
 const TARGETS: &[&str] = &[
-    "etc/passwd", "etc/shadow", "etc/hosts", "proc/self", "win.ini", "boot.ini", "system32", ".ssh/", ".env",
-    ".git/", "web-inf", "wp-config", ".htaccess", ".htpasswd", "id_rsa", "/root/", "var/log",
+    "etc/passwd",
+    "etc/shadow",
+    "etc/hosts",
+    "proc/self",
+    "win.ini",
+    "boot.ini",
+    "system32",
+    ".ssh/",
+    ".env",
+    ".git/",
+    "web-inf",
+    "wp-config",
+    ".htaccess",
+    ".htpasswd",
+    "id_rsa",
+    "/root/",
+    "var/log",
 ];
 
 /// Everything in `text` that climbs out of a folder.
 pub(crate) fn find(text: &Text<'_>) -> Vec<Finding> {
     let climb = climb(text);
-    let encoded = text.dot_encoded || text.decoded_twice || (text.slash_encoded && text.part == Part::Path);
+    let encoded =
+        text.dot_encoded || text.decoded_twice || (text.slash_encoded && text.part == Part::Path);
     let mut findings = Vec::new();
     let mut add = |holds: bool, id, weight, explanation, at: Option<usize>| {
         if let Some(at) = at.filter(|_| holds) {
             findings.push(Finding { id, weight, explanation, at });
         }
     };
-    add(true, "masked", 7.0, "dots are doubled so that a filter which removes '../' leaves one", climb.masked);
-    add(climb.above_root, "above_root", 7.0, "the path climbs above the root of the site", climb.first);
-    add(encoded, "encoded", 7.0, "'../' is written as escapes, which no ordinary client does", climb.first);
+    add(
+        true,
+        "masked",
+        7.0,
+        "dots are doubled so that a filter which removes '../' leaves one",
+        climb.masked,
+    );
+    add(
+        climb.above_root,
+        "above_root",
+        7.0,
+        "the path climbs above the root of the site",
+        climb.first,
+    );
+    add(
+        encoded,
+        "encoded",
+        7.0,
+        "'../' is written as escapes, which no ordinary client does",
+        climb.first,
+    );
     // Some clients ask for unresolved paths; a value that climbs twice is meant for a file system.
     let climbing = if text.part == Part::Path { 5.0 } else { 7.0 };
     add(climb.run >= 2, "climbing", climbing, "two folders up or more", climb.first);
@@ -32,7 +66,13 @@ pub(crate) fn find(text: &Text<'_>) -> Vec<Finding> {
     add(parent, "parent", 3.0, "a parent folder is named", climb.first);
     if climb.first.is_some() {
         let target = target(text.bytes);
-        add(true, "target", 5.0, "a file is asked for that only the operating system should read", target);
+        add(
+            true,
+            "target",
+            5.0,
+            "a file is asked for that only the operating system should read",
+            target,
+        );
     }
     findings
 }

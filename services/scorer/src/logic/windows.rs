@@ -75,7 +75,8 @@ impl Windows {
     pub fn bucket_of(observable: &Observable) -> usize {
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
         let network = observable.network();
-        let mut mix = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let mut mix =
+            |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         match network.addr() {
             std::net::IpAddr::V4(v4) => v4.octets().into_iter().for_each(&mut mix),
             std::net::IpAddr::V6(v6) => v6.octets().into_iter().for_each(&mut mix),
@@ -94,7 +95,9 @@ impl Windows {
         }
         let held = bucket.windows.entry(key).or_default();
         let complete = held.note(seen.at, threshold);
-        let due = held.detected_at.is_none_or(|last| seen.at >= last.saturating_add(DETECTION_INTERVAL_MS));
+        let due = held
+            .detected_at
+            .is_none_or(|last| seen.at >= last.saturating_add(DETECTION_INTERVAL_MS));
         if !complete || seen.late || !due {
             return false;
         }
@@ -131,7 +134,11 @@ impl Windows {
         held.sort_by_key(|(key, _)| *key);
         held.into_iter()
             .map(|(key, held)| Window {
-                rule: if key.proved { key.rule.to_owned() } else { format!("{}{UNPROVED}", key.rule) },
+                rule: if key.proved {
+                    key.rule.to_owned()
+                } else {
+                    format!("{}{UNPROVED}", key.rule)
+                },
                 observable: key.observable.clone(),
                 seen_at: held.seen_at.clone(),
                 detected_at: held.detected_at,
@@ -164,9 +171,12 @@ impl Held {
         self.seen_at.insert(place, at);
         let surplus = self.seen_at.len().saturating_sub(threshold.hits);
         self.seen_at.drain(..surplus);
-        let (Some(first), Some(last)) = (self.seen_at.first(), self.seen_at.last()) else { return false };
+        let (Some(first), Some(last)) = (self.seen_at.first(), self.seen_at.last()) else {
+            return false;
+        };
         let kept = place >= surplus;
-        kept && self.seen_at.len() == threshold.hits && last.saturating_sub(*first) < threshold.window_ms
+        kept && self.seen_at.len() == threshold.hits
+            && last.saturating_sub(*first) < threshold.window_ms
     }
 
     fn last_at(&self) -> Millis {

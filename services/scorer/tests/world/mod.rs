@@ -9,18 +9,18 @@ use schemas::{Detection, Event, Millis, Provenance, Record, Snapshot, Topic};
 use scorer::stage::{Scorer, open};
 use uuid::Uuid;
 
-pub const SECOND: Millis = 1_000;
-pub const MINUTE: Millis = 60 * SECOND;
-pub const START: Millis = 1_780_000_000_000;
+pub(crate) const SECOND: Millis = 1_000;
+pub(crate) const MINUTE: Millis = 60 * SECOND;
+pub(crate) const START: Millis = 1_780_000_000_000;
 const GROUP: &str = "scorer";
 const BATCH: usize = 7;
 /// Batches handled before the first of them is committed, as pipelining does.
 const AHEAD: usize = 2;
 
-pub struct World {
-    pub log: Log,
-    pub clock: Clock,
-    pub steps: usize,
+pub(crate) struct World {
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    pub(crate) steps: usize,
     /// Each partition's worker, and the offset it reads next.
     workers: BTreeMap<i32, (Worker<Scorer>, i64)>,
 }
@@ -29,13 +29,13 @@ pub struct World {
 struct Killed;
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Clock::manual(START);
         World { log: Log::new(clock.clone()), clock, steps: 0, workers: BTreeMap::new() }
     }
 
     /// Appends events; the clock follows their times, as a broker's would.
-    pub fn append_all(&mut self, events: &[Event]) {
+    pub(crate) fn append_all(&mut self, events: &[Event]) {
         for event in events {
             if let Some(received_at) = event.received_at.filter(|at| *at <= START + 10 * MINUTE) {
                 self.clock.advance((received_at - self.clock.now()).max(0));
@@ -44,12 +44,12 @@ impl World {
         }
     }
 
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         self.run_crashing(&mut |_| false);
     }
 
     /// Runs until all is committed; `crash` says after which steps the process is killed.
-    pub fn run_crashing(&mut self, crash: &mut dyn FnMut(usize) -> bool) {
+    pub(crate) fn run_crashing(&mut self, crash: &mut dyn FnMut(usize) -> bool) {
         for partition in 0..Topic::Events.partitions() {
             while self.partition(partition, crash).is_err() {
                 self.workers.remove(&partition);
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// Restores every worker that ran.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         for partition in self.workers.keys().copied().collect::<Vec<_>>() {
             let worker = self.open(partition);
             self.workers.insert(partition, worker);
@@ -66,17 +66,20 @@ impl World {
     }
 
     /// Reads on from the beginning, as a consumer does whose offset no longer exists.
-    pub fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.workers.values_mut().for_each(|(_, next)| *next = 0);
     }
 
-    pub fn detections(&self) -> Vec<Detection> {
+    pub(crate) fn detections(&self) -> Vec<Detection> {
         let messages = self.log.messages("detections");
-        messages.iter().map(|(_, _, message)| Detection::decode(&message.payload).unwrap()).collect()
+        messages
+            .iter()
+            .map(|(_, _, message)| Detection::decode(&message.payload).unwrap())
+            .collect()
     }
 
     /// Each detection once: a repeat has the same id and must have the same content.
-    pub fn detection_ids(&self) -> BTreeMap<Uuid, String> {
+    pub(crate) fn detection_ids(&self) -> BTreeMap<Uuid, String> {
         let mut found = BTreeMap::new();
         for detection in self.detections() {
             let content = format!("{detection:?}");
@@ -87,7 +90,7 @@ impl World {
     }
 
     /// Everything every worker remembers.
-    pub fn memory(&self) -> Vec<Snapshot> {
+    pub(crate) fn memory(&self) -> Vec<Snapshot> {
         self.workers.values().flat_map(|(worker, _)| worker.stage().memory().export()).collect()
     }
 
@@ -154,15 +157,16 @@ impl World {
     }
 }
 
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy::parse("[logins]\nroutes = [\"/login\"]\nfailures = 5\nwindow_seconds = 60\n").unwrap()
 }
 
 /// A mix of visitors and attackers from a few networks, positions and none, repeats and lateness among them.
-pub fn traffic(count: i64) -> Vec<Event> {
+pub(crate) fn traffic(count: i64) -> Vec<Event> {
     let mut state: u64 = 7;
     let mut draw = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     let mut events: Vec<Event> = Vec::new();
@@ -185,10 +189,10 @@ pub fn traffic(count: i64) -> Vec<Event> {
     events
 }
 
-pub struct Builder(Event);
+pub(crate) struct Builder(Event);
 
 /// An ordinary request at `at` ms after the start.
-pub fn event(at: Millis) -> Builder {
+pub(crate) fn event(at: Millis) -> Builder {
     Builder(Event {
         event_id: Uuid::from_u128(0x1000_0000 + (at + 1_000_000_000) as u128),
         source: "direct".to_owned(),
@@ -211,13 +215,13 @@ pub fn event(at: Millis) -> Builder {
 macro_rules! setters {
     ($($name:ident($($argument:ident: $kind:ty),*) |$event:ident| $body:expr;)*) => {
         impl Builder {
-            $(pub fn $name(mut self, $($argument: $kind),*) -> Self {
+            $(pub(crate) fn $name(mut self, $($argument: $kind),*) -> Self {
                 let $event = &mut self.0;
                 $body;
                 self
             })*
 
-            pub fn build(self) -> Event {
+            pub(crate) fn build(self) -> Event {
                 self.0
             }
         }

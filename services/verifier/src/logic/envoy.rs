@@ -1,6 +1,6 @@
 //! Levels 2 and 3 at Envoy: denials in its own log, and probes that every replica it would ask has answered.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use observe::probe::Nonce;
@@ -13,11 +13,7 @@ use super::{ABSENT_MS, Core, ENVOY, LATE_MS, phase};
 /// Public addresses that attack nobody (root name servers): one of them stands for a clean client.
 const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
     [Ipv4Addr::new(193, 0, 14, 129), Ipv4Addr::new(198, 41, 0, 4), Ipv4Addr::new(199, 7, 83, 42)];
-/// A clean address must have passed no longer ago than this, else refusals prove nothing about an address.
-const CONTROL_FRESH_MS: Millis = 3_000;
 const CONTROL_INTERVAL_MS: Millis = 1_000;
-/// What Envoy said about its replicas counts for so long.
-const REPLICAS_FRESH_MS: Millis = 5_000;
 /// How often a block that is proved is probed again; stretched so that all of them together stay bounded.
 const RECHECK_MS: Millis = 5_000;
 const RECHECK_PER_CLAIM_MS: Millis = 5;
@@ -32,8 +28,6 @@ const PROBE_INTERVAL_MS_MAX: Millis = 500;
 pub const IN_FLIGHT_MAX: usize = 256;
 const CROWDED_MS: Millis = 10;
 const PROBES_PER_ADDRESS_MAX: usize = 4;
-/// A probe's log entry that comes later than this is not waited for.
-const LOG_WAIT_MS: Millis = 10_000;
 
 /// One request to send through Envoy as if it came from `address`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,25 +67,6 @@ pub struct Replicas {
     pub all: Vec<String>,
 }
 
-struct Sent {
-    /// `None` for a control probe.
-    decision_id: Option<Uuid>,
-    address: IpAddr,
-    at: Millis,
-    answered: bool,
-}
-
-pub(super) struct Prober {
-    seed: u64,
-    count: u64,
-    sent: HashMap<Nonce, Sent>,
-    in_order: VecDeque<(Millis, Nonce)>,
-    in_flight: usize,
-    replicas: Option<(Millis, Replicas)>,
-    control_at: Millis,
-    clean_passed_at: Option<Millis>,
-}
-
 /// How long after a state begins its first probe goes out.
 pub(super) fn first_probe_after_ms(state: State) -> Millis {
     if state == State::Lifting { LIFT_FIRST_MS } else { offset_ms(0) }
@@ -102,64 +77,6 @@ fn offset_ms(tries: u32) -> Millis {
     match tries {
         0..6 => 10 << tries,
         _ => PROBE_INTERVAL_MS_MAX * Millis::from(tries - 5),
-    }
-}
-
-impl Prober {
-    pub(super) fn new(seed: u64) -> Self {
-        Prober {
-            seed,
-            count: 0,
-            sent: HashMap::new(),
-            in_order: VecDeque::new(),
-            in_flight: 0,
-            replicas: None,
-            control_at: Millis::MIN,
-            clean_passed_at: None,
-        }
-    }
-
-    pub(super) fn replicas(&self) -> Option<&Replicas> {
-        self.replicas.as_ref().map(|(_, replicas)| replicas)
-    }
-
-    pub(super) fn control_due(&self) -> Millis {
-        self.control_at
-    }
-
-    /// The replicas Envoy would ask, if that was said lately.
-    fn asked(&self, now: Millis) -> &[String] {
-        match &self.replicas {
-            Some((at, replicas)) if now - at <= REPLICAS_FRESH_MS => &replicas.asked,
-            _ => &[],
-        }
-    }
-
-    fn clean_passes(&self, now: Millis) -> bool {
-        self.clean_passed_at.is_some_and(|at| now - at <= CONTROL_FRESH_MS)
-    }
-
-    fn send(&mut self, decision_id: Option<Uuid>, address: IpAddr, now: Millis) -> SendProbe {
-        self.count += 1;
-        let mut nonce = [0; 16];
-        nonce[..8].copy_from_slice(&self.seed.to_be_bytes());
-        nonce[8..].copy_from_slice(&self.count.to_be_bytes());
-        let nonce = Nonce(nonce);
-        self.sent.insert(nonce, Sent { decision_id, address, at: now, answered: false });
-        self.in_order.push_back((now, nonce));
-        self.in_flight += 1;
-        SendProbe { nonce, address }
-    }
-
-    fn forget_old(&mut self, now: Millis) {
-        while let Some((at, nonce)) = self.in_order.front().copied()
-            && at + LOG_WAIT_MS < now
-        {
-            self.in_order.pop_front();
-            if self.sent.remove(&nonce).is_some_and(|sent| !sent.answered) {
-                self.in_flight -= 1;
-            }
-        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use aws_sdk_wafv2::error::BuildError;
 use aws_sdk_wafv2::types::{
-    BlockAction, FallbackBehavior, ForwardedIpPosition, IpSetForwardedIpConfig, IpSetReferenceStatement, Rule,
-    RuleAction, Statement, VisibilityConfig,
+    BlockAction, FallbackBehavior, ForwardedIpPosition, IpSetForwardedIpConfig,
+    IpSetReferenceStatement, Rule, RuleAction, Statement, VisibilityConfig,
 };
 
 use super::Set;
@@ -31,13 +31,20 @@ pub(super) fn wanted(
     for ((set, arn), _) in sets.iter().zip(arns).zip(add).filter(|(_, add)| *add) {
         if let (Some(arn), Some(priority)) = (arn, priorities.next()) {
             let rule = rule(arguments, &set.name, arn, priority);
-            rules.push(rule.map_err(|error| Failure::Error(format!("could not build the rule {}: {error}", set.name)))?);
+            rules.push(rule.map_err(|error| {
+                Failure::Error(format!("could not build the rule {}: {error}", set.name))
+            })?);
         }
     }
     Ok(rules)
 }
 
-fn rule(arguments: &BootstrapAws, name: &str, arn: &str, priority: i32) -> Result<Rule, BuildError> {
+fn rule(
+    arguments: &BootstrapAws,
+    name: &str,
+    arn: &str,
+    priority: i32,
+) -> Result<Rule, BuildError> {
     let forwarded = match &arguments.forwarded_ip_header {
         None => None,
         Some(header) => {
@@ -53,7 +60,10 @@ fn rule(arguments: &BootstrapAws, name: &str, arn: &str, priority: i32) -> Resul
             Some(config.build()?)
         }
     };
-    let reference = IpSetReferenceStatement::builder().arn(arn).set_ip_set_forwarded_ip_config(forwarded).build()?;
+    let reference = IpSetReferenceStatement::builder()
+        .arn(arn)
+        .set_ip_set_forwarded_ip_config(forwarded)
+        .build()?;
     Rule::builder()
         .name(name)
         .priority(priority)

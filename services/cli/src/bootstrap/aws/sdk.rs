@@ -8,7 +8,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_wafv2::Client;
 use aws_sdk_wafv2::config::{Credentials, Region};
 use aws_sdk_wafv2::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_wafv2::types::{AllowAction, DefaultAction, IpAddressVersion, Rule, Scope, Tag, WebAcl};
+use aws_sdk_wafv2::types::{
+    AllowAction, DefaultAction, IpAddressVersion, Rule, Scope, Tag, WebAcl,
+};
 
 use super::rules;
 use crate::args::{BootstrapAws, WafScope};
@@ -44,8 +46,14 @@ pub(super) struct Waf {
 }
 
 impl Waf {
-    pub(super) async fn connect(arguments: &BootstrapAws, region: Option<String>) -> Result<Waf, Failure> {
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
+    pub(super) async fn connect(
+        arguments: &BootstrapAws,
+        region: Option<String>,
+    ) -> Result<Waf, Failure> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_timeout(CALL_TIMEOUT)
+            .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
         if let Some(region) = region {
             loader = loader.region(Region::new(region));
@@ -61,12 +69,16 @@ impl Waf {
             loader = loader.endpoint_url(endpoint);
             if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() && loopback(endpoint) {
                 // An emulator on this machine takes any credentials; AWS is never asked with these.
-                loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "emulator"));
+                loader = loader.credentials_provider(Credentials::new(
+                    "local", "local", None, None, "emulator",
+                ));
             }
         }
         let config = loader.load().await;
         let Some(region) = config.region() else {
-            return Err(Failure::Configuration("no AWS region is set; give --region or set AWS_REGION".to_owned()));
+            return Err(Failure::Configuration(
+                "no AWS region is set; give --region or set AWS_REGION".to_owned(),
+            ));
         };
         let place = arguments.endpoint.clone().unwrap_or_else(|| format!("AWS in {region}"));
         let scope = match arguments.scope {
@@ -83,10 +95,18 @@ impl Waf {
     pub(super) async fn find_set(&self, name: &str) -> Result<Option<FoundSet>, Failure> {
         let mut marker = None;
         for _ in 0..PAGES_MAX {
-            let asked = self.client.list_ip_sets().scope(self.scope.clone()).limit(PAGE).set_next_marker(marker);
-            let page = asked.send().await.map_err(|error| self.failed("list the IP sets", &error))?;
+            let asked = self
+                .client
+                .list_ip_sets()
+                .scope(self.scope.clone())
+                .limit(PAGE)
+                .set_next_marker(marker);
+            let page =
+                asked.send().await.map_err(|error| self.failed("list the IP sets", &error))?;
             for summary in page.ip_sets() {
-                if let (true, Some(id), Some(arn)) = (summary.name() == Some(name), summary.id(), summary.arn()) {
+                if let (true, Some(id), Some(arn)) =
+                    (summary.name() == Some(name), summary.id(), summary.arn())
+                {
                     return self.describe_set(name, id, arn).await.map(Some);
                 }
             }
@@ -99,10 +119,15 @@ impl Waf {
     }
 
     async fn describe_set(&self, name: &str, id: &str, arn: &str) -> Result<FoundSet, Failure> {
-        let asked = self.client.get_ip_set().name(name).id(id).scope(self.scope.clone()).send().await;
-        let answer = asked.map_err(|error| self.failed(&format!("read the IP set {name}"), &error))?;
+        let asked =
+            self.client.get_ip_set().name(name).id(id).scope(self.scope.clone()).send().await;
+        let answer =
+            asked.map_err(|error| self.failed(&format!("read the IP set {name}"), &error))?;
         let Some(set) = answer.ip_set() else {
-            return Err(Failure::Error(format!("{} answered without the IP set {name}", self.place)));
+            return Err(Failure::Error(format!(
+                "{} answered without the IP set {name}",
+                self.place
+            )));
         };
         Ok(FoundSet {
             id: id.to_owned(),
@@ -115,27 +140,53 @@ impl Waf {
 
     pub(super) async fn create_set(&self, name: &str, ipv6: bool) -> Result<String, Failure> {
         let version = if ipv6 { IpAddressVersion::Ipv6 } else { IpAddressVersion::Ipv4 };
-        let asked = self.client.create_ip_set().name(name).scope(self.scope.clone()).ip_address_version(version);
-        let asked = asked.set_addresses(Some(Vec::new())).description(DESCRIPTION).tags(tag()?).send().await;
-        let answer = asked.map_err(|error| self.failed(&format!("create the IP set {name}"), &error))?;
+        let asked = self
+            .client
+            .create_ip_set()
+            .name(name)
+            .scope(self.scope.clone())
+            .ip_address_version(version);
+        let asked = asked
+            .set_addresses(Some(Vec::new()))
+            .description(DESCRIPTION)
+            .tags(tag()?)
+            .send()
+            .await;
+        let answer =
+            asked.map_err(|error| self.failed(&format!("create the IP set {name}"), &error))?;
         arn(answer.summary().and_then(|summary| summary.arn()), name)
     }
 
     /// Forgets which epoch wrote the set; its addresses stay.
     pub(super) async fn unmark_set(&self, name: &str, id: &str) -> Result<(), Failure> {
-        let asked = self.client.get_ip_set().name(name).id(id).scope(self.scope.clone()).send().await;
-        let answer = asked.map_err(|error| self.failed(&format!("read the IP set {name}"), &error))?;
+        let asked =
+            self.client.get_ip_set().name(name).id(id).scope(self.scope.clone()).send().await;
+        let answer =
+            asked.map_err(|error| self.failed(&format!("read the IP set {name}"), &error))?;
         let addresses = answer.ip_set().map(|set| set.addresses().to_vec()).unwrap_or_default();
-        let asked = self.client.update_ip_set().name(name).id(id).scope(self.scope.clone()).description(DESCRIPTION);
-        let asked = asked.set_addresses(Some(addresses)).set_lock_token(answer.lock_token).send().await;
+        let asked = self
+            .client
+            .update_ip_set()
+            .name(name)
+            .id(id)
+            .scope(self.scope.clone())
+            .description(DESCRIPTION);
+        let asked =
+            asked.set_addresses(Some(addresses)).set_lock_token(answer.lock_token).send().await;
         asked.map(|_| ()).map_err(|error| self.failed(&format!("adopt the IP set {name}"), &error))
     }
 
     pub(super) async fn find_acl(&self, name: &str) -> Result<Option<Acl>, Failure> {
         let mut marker = None;
         for _ in 0..PAGES_MAX {
-            let asked = self.client.list_web_acls().scope(self.scope.clone()).limit(PAGE).set_next_marker(marker);
-            let page = asked.send().await.map_err(|error| self.failed("list the web ACLs", &error))?;
+            let asked = self
+                .client
+                .list_web_acls()
+                .scope(self.scope.clone())
+                .limit(PAGE)
+                .set_next_marker(marker);
+            let page =
+                asked.send().await.map_err(|error| self.failed("list the web ACLs", &error))?;
             for summary in page.web_acls() {
                 if let (true, Some(id)) = (summary.name() == Some(name), summary.id()) {
                     return self.describe_acl(name, id).await.map(Some);
@@ -150,10 +201,15 @@ impl Waf {
     }
 
     async fn describe_acl(&self, name: &str, id: &str) -> Result<Acl, Failure> {
-        let asked = self.client.get_web_acl().name(name).id(id).scope(self.scope.clone()).send().await;
-        let answer = asked.map_err(|error| self.failed(&format!("read the web ACL {name}"), &error))?;
+        let asked =
+            self.client.get_web_acl().name(name).id(id).scope(self.scope.clone()).send().await;
+        let answer =
+            asked.map_err(|error| self.failed(&format!("read the web ACL {name}"), &error))?;
         let Some(web_acl) = answer.web_acl else {
-            return Err(Failure::Error(format!("{} answered without the web ACL {name}", self.place)));
+            return Err(Failure::Error(format!(
+                "{} answered without the web ACL {name}",
+                self.place
+            )));
         };
         let owned = self.owned(web_acl.arn()).await?;
         Ok(Acl { web_acl, owned, lock_token: answer.lock_token })
@@ -161,15 +217,26 @@ impl Waf {
 
     pub(super) async fn create_acl(&self, name: &str, rules: Vec<Rule>) -> Result<String, Failure> {
         let allow = DefaultAction::builder().allow(AllowAction::builder().build()).build();
-        let visibility = rules::visibility(name).map_err(|error| Failure::Error(error.to_string()))?;
+        let visibility =
+            rules::visibility(name).map_err(|error| Failure::Error(error.to_string()))?;
         let mut tries = 0;
         loop {
-            let asked = self.client.create_web_acl().name(name).scope(self.scope.clone()).description(DESCRIPTION);
-            let asked = asked.default_action(allow.clone()).visibility_config(visibility.clone()).tags(tag()?);
+            let asked = self
+                .client
+                .create_web_acl()
+                .name(name)
+                .scope(self.scope.clone())
+                .description(DESCRIPTION);
+            let asked = asked
+                .default_action(allow.clone())
+                .visibility_config(visibility.clone())
+                .tags(tag()?);
             match asked.set_rules(Some(rules.clone())).send().await {
                 Ok(answer) => return arn(answer.summary().and_then(|summary| summary.arn()), name),
                 Err(error) if unavailable(&error) && tries < UNAVAILABLE_RETRIES => tries += 1,
-                Err(error) => return Err(self.failed(&format!("create the web ACL {name}"), &error)),
+                Err(error) => {
+                    return Err(self.failed(&format!("create the web ACL {name}"), &error));
+                }
             }
             tokio::time::sleep(UNAVAILABLE_WAIT).await;
         }
@@ -200,7 +267,9 @@ impl Waf {
             .set_application_config(held.application_config.clone())
             .set_monetization_config(held.monetization_config.clone());
         let sent = asked.send().await;
-        sent.map(|_| ()).map_err(|error| self.failed(&format!("add rules to the web ACL {}", held.name()), &error))
+        sent.map(|_| ()).map_err(|error| {
+            self.failed(&format!("add rules to the web ACL {}", held.name()), &error)
+        })
     }
 
     pub(super) async fn tag(&self, arn: &str) -> Result<(), Failure> {
@@ -210,7 +279,8 @@ impl Waf {
 
     async fn owned(&self, arn: &str) -> Result<bool, Failure> {
         let asked = self.client.list_tags_for_resource().resource_arn(arn).limit(PAGE).send().await;
-        let answer = asked.map_err(|error| self.failed(&format!("read the tags of {arn}"), &error))?;
+        let answer =
+            asked.map_err(|error| self.failed(&format!("read the tags of {arn}"), &error))?;
         let tags = answer.tag_info_for_resource().map(|info| info.tag_list()).unwrap_or_default();
         Ok(tags.iter().any(|tag| tag.key() == TAG_KEY && tag.value() == TAG_VALUE))
     }
@@ -234,7 +304,8 @@ fn tag() -> Result<Tag, Failure> {
 }
 
 fn arn(arn: Option<&str>, name: &str) -> Result<String, Failure> {
-    arn.map(str::to_owned).ok_or_else(|| Failure::Error(format!("AWS answered without the ARN of {name}")))
+    arn.map(str::to_owned)
+        .ok_or_else(|| Failure::Error(format!("AWS answered without the ARN of {name}")))
 }
 
 fn unavailable<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
@@ -256,6 +327,7 @@ fn innermost<E: std::error::Error + 'static>(error: &SdkError<E>) -> String {
 fn loopback(endpoint: &str) -> bool {
     let host = endpoint.split("://").nth(1).unwrap_or_default();
     ["127.0.0.1", "localhost", "[::1]"].iter().any(|own| {
-        host.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(':') || rest.starts_with('/'))
+        host.strip_prefix(own)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':') || rest.starts_with('/'))
     })
 }

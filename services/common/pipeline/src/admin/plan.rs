@@ -86,7 +86,8 @@ mod tests {
     /// All topics as they should be, changed by `change`.
     fn cluster(change: impl FnOnce(&mut BTreeMap<String, Found>)) -> BTreeMap<String, Found> {
         let as_said = |spec: &TopicSpec| {
-            let config = spec.config().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let config =
+                spec.config().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
             (spec.name.clone(), Found { partitions: spec.partitions, config })
         };
         let mut found = TOPICS.iter().map(as_said).collect();

@@ -50,7 +50,12 @@ impl Service {
             WafScope::Regional => Scope::Regional,
             WafScope::CloudFront => Scope::Cloudfront,
         };
-        Service { client: Client::new(&config), scope, prefix: waf.prefix.clone(), ids: Arc::default() }
+        Service {
+            client: Client::new(&config),
+            scope,
+            prefix: waf.prefix.clone(),
+            ids: Arc::default(),
+        }
     }
 
     fn name(&self, family: Family) -> String {
@@ -74,11 +79,15 @@ impl Service {
             Family::V6 => IpAddressVersion::Ipv6,
         };
         match (answer.ip_set, answer.lock_token) {
-            (Some(set), Some(lock_token)) if set.name == name && set.ip_address_version == version => Ok(Read {
-                addresses: set.addresses,
-                description: set.description.unwrap_or_default(),
-                lock_token,
-            }),
+            (Some(set), Some(lock_token))
+                if set.name == name && set.ip_address_version == version =>
+            {
+                Ok(Read {
+                    addresses: set.addresses,
+                    description: set.description.unwrap_or_default(),
+                    lock_token,
+                })
+            }
             _ => Err(format!("the answer to GetIPSet is not the {} set {name}", version.as_str())),
         }
     }
@@ -129,7 +138,9 @@ impl Service {
             }
             marker = page.next_marker.filter(|marker| !marker.is_empty() && !sets.is_empty());
             if marker.is_none() {
-                return Err(format!("there is no IP set {name}; run `perimeter bootstrap aws`, which makes it"));
+                return Err(format!(
+                    "there is no IP set {name}; run `perimeter bootstrap aws`, which makes it"
+                ));
             }
         }
     }

@@ -1,0 +1,293 @@
+//! Query over gRPC in one process, and overrides as the service answers them.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{HOUR, MINUTE, detection, enforced};
+use decider::api::overrides::Overrides;
+use decider::api::{Shared, serve_query};
+use decider::logic::overrides::Asked;
+use decider::logic::{Known, decide};
+use pipeline::memory::Log;
+use pipeline::{Bus, Clock, Follow as _, Leases, Message, Raw, Update};
+use proto::v1::query_client::QueryClient;
+use proto::v1::{ControlRequest, GetRequest, ListRequest, StatusRequest, WatchRequest};
+use schemas::{
+    Action, Appended, Decision, Effect, Enforcement, Epoch, Folded, Generation, LeaseEntry, Origin,
+    Outcome, Phase, Status, Topic, Verdict, fold,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::Code;
+use tonic::transport::Channel;
+
+const NOW: i64 = 1_795_000_000_000;
+const IP: &str = "81.2.69.142";
+const KEY: &str = "6f6ff0e6-6a0c-4b59-9b1b-7b8f0d3e5a11";
+
+struct Api {
+    shared: Shared,
+    log: Log,
+    lease_offset: i64,
+}
+
+impl Api {
+    fn new() -> Self {
+        let clock = Clock::manual(NOW);
+        let log = Log::new(clock.clone());
+        let bus = Bus::in_memory(log.clone());
+        let shared = Shared {
+            rules: enforced(),
+            leases: Leases::default(),
+            index: decider::index::Shared::default(),
+            publisher: bus.publisher().unwrap(),
+            clock,
+        };
+        let mut api = Api { shared, log, lease_offset: 0 };
+        api.entry(&LeaseEntry::Epoch(Epoch { epoch: 1, replaces: Vec::new() }));
+        api
+    }
+
+    /// `leases` shows an entry, and both topics are read to their ends.
+    fn entry(&mut self, entry: &LeaseEntry) {
+        let message = Message::of(entry).unwrap();
+        let mut sink = self.shared.leases.sink();
+        sink.update(Update::Record(Raw {
+            topic: Topic::Leases,
+            partition: 0,
+            offset: self.lease_offset,
+            timestamp: NOW,
+            key: &message.key,
+            payload: &message.payload,
+            trace: None,
+        }));
+        self.lease_offset += 1;
+        for (topic, end) in [(Topic::Leases, self.lease_offset), (Topic::Controls, 0)] {
+            sink.update(Update::Reached { topic, partition: 0, end, now: NOW });
+        }
+    }
+
+    /// A decision was made and folded.
+    fn decided(&mut self, decision: &Decision) {
+        let rules = &self.shared.rules;
+        let appended =
+            Appended { generation: Generation { epoch: 1, offset: self.lease_offset }, at: NOW };
+        let Folded::Lease(lease) = fold(None, decision, appended, &rules.protected, &rules.limits)
+        else {
+            panic!("the decision makes a lease");
+        };
+        self.entry(&LeaseEntry::Lease(lease));
+        self.shared.index.decision(NOW, decision.clone(), true);
+    }
+
+    fn blocked(&mut self) -> Decision {
+        let decision =
+            decide(&self.shared.rules, &detection(IP, NOW - 100), &Known::default(), false);
+        self.decided(&decision);
+        decision
+    }
+
+    async fn query(&self) -> (QueryClient<Channel>, DropGuard) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        tokio::spawn(serve_query(self.shared.clone(), listener, shutdown.clone()));
+        (QueryClient::connect(format!("http://{address}")).await.unwrap(), shutdown.drop_guard())
+    }
+}
+
+fn applied(decision: &Decision, point: &str) -> Enforcement {
+    let (phase, status) = (Phase::Apply, Status::Applied);
+    Enforcement {
+        enforcement_id: Enforcement::id(decision.decision_id, point, phase, status),
+        decision_id: decision.decision_id,
+        observable: decision.observable.clone(),
+        point: point.to_owned(),
+        phase,
+        status,
+        action: decision.action,
+        until: decision.until,
+        generation: Generation { epoch: 1, offset: 1 },
+        enforced_at: NOW + 20,
+        reason: String::new(),
+    }
+}
+
+fn proved(decision: &Decision, point: &str, level: i32) -> Outcome {
+    Outcome {
+        outcome_id: Outcome::id(
+            decision.decision_id,
+            point,
+            level,
+            Phase::Apply,
+            Effect::Effective,
+            0,
+        ),
+        decision_id: decision.decision_id,
+        observable: decision.observable.clone(),
+        point: point.to_owned(),
+        level,
+        phase: Phase::Apply,
+        effect: Effect::Effective,
+        change: 0,
+        action: decision.action,
+        origin: Origin::Pipeline,
+        until: decision.until,
+        detected_at: decision.detected_at,
+        verified_at: NOW + 80,
+        verdict: Verdict::InsufficientData,
+        reason: String::new(),
+    }
+}
+
+fn asked<'a>(action: Action, observable: &'a str, duration_ms: i64) -> Asked<'a> {
+    let operator = "spiffe://perimeter/operator/ada";
+    Asked { action, observable, duration_ms, reason: "test", idempotency_key: KEY, operator }
+}
+
+#[tokio::test]
+async fn a_claim_is_listed_with_where_it_stands_and_why() {
+    let mut api = Api::new();
+    let decision = api.blocked();
+    api.shared.index.enforcement(&applied(&decision, "envoy/0"), true);
+    api.shared.index.outcome(&proved(&decision, "envoy", 3), true);
+    let (mut client, _serving) = api.query().await;
+    let list = client.list(ListRequest::default()).await.unwrap().into_inner();
+    let claim = &list.claims[0];
+    assert_eq!((list.total, claim.observable.as_str(), claim.in_force), (1, IP, true));
+    assert_eq!(claim.explanation, decision.explanation);
+    let points: Vec<_> = claim
+        .points
+        .iter()
+        .map(|point| (point.point.as_str(), point.status.as_str(), point.level))
+        .collect();
+    assert_eq!(points, [("envoy", "", 3), ("envoy/0", "applied", 0)]);
+    let state = client.get(GetRequest { observable: IP.to_owned() }).await.unwrap().into_inner();
+    assert_eq!((state.action.as_str(), state.claims.len(), state.history.len()), ("block", 1, 3));
+    let status = client.status(StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(
+        (status.mode.as_str(), status.claims_in_force, status.frozen),
+        ("enforced", 1, false)
+    );
+    assert!(status.problems.is_empty(), "{:?}", status.problems);
+}
+
+#[tokio::test]
+async fn an_ended_claim_is_listed_only_when_asked_and_an_outranked_one_says_by_whom() {
+    let mut api = Api::new();
+    api.blocked();
+    api.decided(&common::operator(Action::Allow, "81.2.69.0/24", NOW, HOUR));
+    let (mut client, _serving) = api.query().await;
+    let list = client.list(ListRequest::default()).await.unwrap().into_inner();
+    let pipeline = list.claims.iter().find(|claim| claim.observable == IP).unwrap();
+    assert_eq!(pipeline.standing, "outranked by an operator's allow of 81.2.69.0/24");
+    let state = client.get(GetRequest { observable: IP.to_owned() }).await.unwrap().into_inner();
+    assert_eq!((state.action.as_str(), state.claims.len()), ("allow", 2));
+    api.shared.clock.advance(2 * HOUR);
+    assert_eq!(client.list(ListRequest::default()).await.unwrap().into_inner().total, 0);
+    let ended =
+        client.list(ListRequest { include_ended: true, limit: 1 }).await.unwrap().into_inner();
+    assert_eq!((ended.total, ended.claims.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn watch_tells_what_happens_to_one_address_and_nothing_else() {
+    let api = Api::new();
+    let (mut client, _serving) = api.query().await;
+    let mut watching =
+        client.watch(WatchRequest { observable: IP.to_owned() }).await.unwrap().into_inner();
+    api.shared.index.detection(NOW, &detection("9.9.9.9", NOW), true);
+    api.shared.index.detection(NOW, &detection(IP, NOW - HOUR), false);
+    api.shared.index.detection(NOW, &detection(IP, NOW), true);
+    let told = tokio::time::timeout(Duration::from_secs(5), watching.message())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!((told.kind.as_str(), told.observable.as_str()), ("detection", IP));
+    assert_eq!(told.text, "SQL injection (high severity, 99 %) by sqli-union");
+}
+
+#[tokio::test]
+async fn a_decider_that_has_not_read_the_leases_says_so_instead_of_answering_none() {
+    let mut api = Api::new();
+    api.shared.leases = Leases::default();
+    let (mut client, _serving) = api.query().await;
+    assert_eq!(client.list(ListRequest::default()).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(
+        client.get(GetRequest { observable: "x".to_owned() }).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+    let status = client.status(StatusRequest {}).await.unwrap().into_inner();
+    assert!(status.problems[0].contains("not read to their ends"), "{:?}", status.problems);
+}
+
+#[tokio::test]
+async fn a_retried_override_is_the_same_decision_and_changes_nothing() {
+    let api = Api::new();
+    let overrides = Overrides::new(api.shared.clone());
+    let first = overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap();
+    api.shared.clock.advance(30_000);
+    assert_eq!(overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap(), first);
+    // Another decider has it from the log.
+    api.shared.index.decision(NOW, first.clone(), true);
+    assert_eq!(
+        Overrides::new(api.shared.clone()).decide(&asked(Action::Block, IP, MINUTE)).await.unwrap(),
+        first
+    );
+    let reused = overrides.decide(&asked(Action::Allow, IP, MINUTE)).await.unwrap_err();
+    assert_eq!(reused.code(), Code::InvalidArgument);
+    assert_eq!(api.log.messages("decisions").len(), 1);
+}
+
+#[tokio::test]
+async fn a_fuse_is_a_failed_precondition_and_a_mistake_an_invalid_argument() {
+    let overrides = Overrides::new(Api::new().shared);
+    for (observable, lasts, code) in [
+        ("192.168.1.0/24", MINUTE, Code::FailedPrecondition),
+        ("0.0.0.0/0", MINUTE, Code::FailedPrecondition),
+        (IP, 100 * 24 * HOUR, Code::FailedPrecondition),
+        (IP, 0, Code::InvalidArgument),
+        ("nonsense", MINUTE, Code::InvalidArgument),
+    ] {
+        let refused = overrides.decide(&asked(Action::Block, observable, lasts)).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{observable}: {}", refused.message());
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_freeze_remembers_since_when_the_first_stands() {
+    let api = Api::new();
+    let overrides = Overrides::new(api.shared.clone());
+    let request = |key: u128| ControlRequest {
+        reason: "release".to_owned(),
+        idempotency_key: uuid::Uuid::from_u128(key).to_string(),
+    };
+    assert!(overrides.control(&request(1), true, "ada").await.unwrap().frozen);
+    assert!(overrides.control(&request(1), true, "ada").await.unwrap().frozen);
+    let published = api.log.messages("controls");
+    assert_eq!(published.len(), 1);
+    let message = &published[0].2;
+    let (key, payload) = (&message.key, &message.payload);
+    let raw = Raw {
+        topic: Topic::Controls,
+        partition: 0,
+        offset: 0,
+        timestamp: NOW + 5,
+        key,
+        payload,
+        trace: None,
+    };
+    api.shared.leases.sink().update(Update::Record(raw));
+    let again = overrides.control(&request(2), true, "ada").await.unwrap();
+    assert_eq!(again.frozen_since, NOW + 5);
+    let second =
+        <schemas::Control as schemas::Record>::decode(&api.log.messages("controls")[1].2.payload)
+            .unwrap();
+    assert_eq!(second.frozen_since, Some(NOW + 5));
+    assert_eq!(
+        overrides.control(&request(1), false, "ada").await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+    assert!(!overrides.control(&request(3), false, "ada").await.unwrap().frozen);
+}

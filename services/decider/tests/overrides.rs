@@ -1,0 +1,113 @@
+//! What an operator may ask for, and what is refused.
+
+mod common;
+
+use common::{DAY, HOUR, MINUTE, enforced};
+use decider::logic::overrides::{Asked, Refused, decision, repeats};
+use schemas::{Action, Mode, Origin, Reason};
+
+const KEY: &str = "6f6ff0e6-6a0c-4b59-9b1b-7b8f0d3e5a11";
+const NOW: i64 = 1_795_000_000_000;
+
+fn block(observable: &str) -> Asked<'_> {
+    Asked {
+        action: Action::Block,
+        observable,
+        duration_ms: 15 * MINUTE,
+        reason: "scanning us",
+        idempotency_key: KEY,
+        operator: "spiffe://perimeter/operator/ada",
+    }
+}
+
+#[track_caller]
+fn check(asked: &Asked<'_>, expected: &str) {
+    let answer = match decision(&enforced(), asked, NOW) {
+        Ok(decision) => format!(
+            "{:?} {} for {} ms",
+            decision.action,
+            decision.observable,
+            decision.until.unwrap() - NOW
+        ),
+        Err(Refused::Invalid(sentence)) => format!("invalid: {sentence}"),
+        Err(Refused::Fuse(sentence)) => format!("fuse: {sentence}"),
+    };
+    assert!(answer.starts_with(expected), "{answer}");
+}
+
+#[test]
+fn an_override_is_a_decision_of_origin_operator_under_the_callers_key() {
+    let decision = decision(&enforced(), &block("81.2.69.142"), NOW).unwrap();
+    assert_eq!(decision.decision_id.to_string(), KEY);
+    assert_eq!(
+        (decision.origin, decision.reason, decision.mode),
+        (Origin::Operator, Reason::Override, Mode::Enforced)
+    );
+    assert_eq!(decision.decided_by.as_deref(), Some("spiffe://perimeter/operator/ada"));
+    assert_eq!(decision.explanation, "block 81.2.69.142 for 15 min: ada asked for it: scanning us");
+}
+
+#[test]
+fn observables_are_canonical_and_a_bare_ipv6_address_is_its_network() {
+    check(&block("81.2.69.77/24"), "Block 81.2.69.0/24 for 900000 ms");
+    check(&block("2A00:1450:0:5::9"), "Block 2a00:1450:0:5::/64 for 900000 ms");
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    check(&Asked { reason: "  ", ..block("81.2.69.142") }, "invalid: a reason is required");
+    check(
+        &Asked { idempotency_key: "", ..block("81.2.69.142") },
+        "invalid: the idempotency key '' is not a UUID",
+    );
+    check(&Asked { duration_ms: 0, ..block("81.2.69.142") }, "invalid: a block needs a duration");
+    check(&Asked { duration_ms: -1, ..block("81.2.69.142") }, "invalid: a duration of -1 ms");
+    check(&block("example.com"), "invalid: 'example.com' is not an IP address");
+    let long = "x".repeat(2_000);
+    check(&Asked { reason: &long, ..block("81.2.69.142") }, "invalid: the reason has 2000 bytes");
+}
+
+#[test]
+fn f2_what_is_protected_or_too_wide_is_refused_by_name() {
+    check(&block("192.168.1.0/24"), "fuse: 192.168.1.0/24 overlaps 192.168.0.0/16 (private)");
+    check(&block("81.2.70.9"), "fuse: 81.2.70.9 overlaps 81.2.70.0/24 (office)");
+    check(&block("127.0.0.1"), "fuse: 127.0.0.1 overlaps 127.0.0.0/8 (loopback)");
+    check(&block("::ffff:10.0.0.1"), "fuse: 10.0.0.1 overlaps 10.0.0.0/8 (private)");
+    for text in ["0.0.0.0/0", "::/0", "10.0.0.0/8", "203.0.113.42"] {
+        check(&block(text), "fuse: ");
+    }
+    check(&block("77.0.0.0/16"), "fuse: 77.0.0.0/16 is wider than /24");
+}
+
+#[test]
+fn tm9_what_is_too_long_is_refused_and_not_shortened() {
+    check(
+        &Asked { duration_ms: 8 * DAY, ..block("81.2.69.142") },
+        "fuse: 192 h is longer than 168 h",
+    );
+    check(&Asked { duration_ms: i64::MAX, ..block("81.2.69.142") }, "fuse: ");
+    check(
+        &Asked { duration_ms: 7 * DAY, ..block("81.2.69.142") },
+        "Block 81.2.69.142 for 604800000 ms",
+    );
+}
+
+#[test]
+fn an_unblock_is_an_allow_for_an_hour_of_whatever_may_be_blocked() {
+    let unblock = |observable| Asked { action: Action::Allow, duration_ms: 0, ..block(observable) };
+    for text in ["81.2.69.142", "81.2.69.0/24", "2a00:1450:0:5::/64", "192.168.1.7"] {
+        check(&unblock(text), &format!("Allow {text} for {HOUR} ms"));
+    }
+    check(
+        &Asked { duration_ms: MINUTE, ..unblock("81.2.69.142") },
+        "Allow 81.2.69.142 for 60000 ms",
+    );
+}
+
+#[test]
+fn a_key_answers_for_one_request_only() {
+    let known = decision(&enforced(), &block("81.2.69.142"), NOW).unwrap();
+    assert!(repeats(&known, &block("81.2.69.142/32")));
+    assert!(!repeats(&known, &block("81.2.69.143")));
+    assert!(!repeats(&known, &Asked { action: Action::Allow, ..block("81.2.69.142") }));
+}

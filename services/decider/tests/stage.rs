@@ -1,0 +1,267 @@
+//! The stage on the twin in memory: exactly one decision per detection, and the same after any restart.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{HOUR, MINUTE, SECOND, detection, enforced, operator};
+use decider::Decide;
+use decider::logic::Past;
+use decider::restore::restore;
+use decider::tail::{Pasts, Tail};
+use pipeline::memory::Log;
+use pipeline::{Assigned, Bus, Clock, Follow as _, Leases, Update, Worker};
+use schemas::{Action, Control, Decision, Detection, Lease, LeaseEntry, Record as _, Topic};
+use uuid::Uuid;
+
+const START: i64 = 1_795_000_000_000;
+
+/// A decider of one partition on a log in memory.
+struct World {
+    log: Log,
+    clock: Clock,
+    leases: Leases,
+    partition: i32,
+    next: i64,
+    tailed: i64,
+    worker: Worker<Decide>,
+    tail: Tail,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Clock::manual(START);
+        let log = Log::new(clock.clone());
+        let partition =
+            schemas::topic::partition_of_key(b"81.2.69.142", Topic::Detections.partitions());
+        let leases = Leases::default();
+        let (worker, tail) = open(&log, &clock, &leases, partition, 0);
+        World { log, clock, leases, partition, next: 0, tailed: 0, worker, tail }
+    }
+
+    /// Kills the decider and starts it again at what was committed.
+    fn restart(&mut self, committed: i64) {
+        (self.worker, self.tail) =
+            open(&self.log, &self.clock, &self.leases, self.partition, committed);
+        self.next = committed;
+        self.tailed = 0;
+    }
+
+    fn detect(&mut self, detections: &[Detection]) {
+        for detection in detections {
+            self.log.append(pipeline::Message::of(detection).unwrap());
+        }
+    }
+
+    /// Handles what is there; answers how many messages were published.
+    async fn work(&mut self) -> usize {
+        let mut taken = Vec::new();
+        self.next =
+            self.log.poll(Topic::Detections, self.partition, self.next, 1_000, &mut |raw| {
+                taken.push((raw.offset, raw.timestamp, raw.key.to_vec(), raw.payload.to_vec()));
+            });
+        let raws: Vec<pipeline::Raw<'_>> = taken
+            .iter()
+            .map(|(offset, timestamp, key, payload)| pipeline::Raw {
+                topic: Topic::Detections,
+                partition: self.partition,
+                offset: *offset,
+                timestamp: *timestamp,
+                key,
+                payload,
+                trace: None,
+            })
+            .collect();
+        if raws.is_empty() {
+            return 0;
+        }
+        let produced = self.worker.work(&raws).await;
+        let count = produced.messages.len();
+        for message in produced.messages {
+            self.log.append(message);
+        }
+        count
+    }
+
+    /// The follower catches up.
+    fn follow(&mut self) {
+        let tail = &mut self.tail;
+        self.tailed =
+            self.log.poll(Topic::Decisions, self.partition, self.tailed, 1_000, &mut |raw| {
+                tail.update(Update::Record(raw));
+            });
+    }
+
+    /// The decisions in the log: action, seconds, reason.
+    fn decisions(&self) -> Vec<String> {
+        let messages = self.log.messages("decisions");
+        messages
+            .iter()
+            .map(|(_, _, message)| {
+                let decision = Decision::decode(&message.payload).unwrap();
+                let lasts = decision
+                    .until
+                    .map_or(0, |until| (until - decision.detected_at.unwrap_or(0)) / SECOND);
+                format!("{:?} {lasts} {:?}", decision.action, decision.reason)
+            })
+            .collect()
+    }
+}
+
+fn open(
+    log: &Log,
+    clock: &Clock,
+    leases: &Leases,
+    partition: i32,
+    committed: i64,
+) -> (Worker<Decide>, Tail) {
+    let (rules, pasts) = (enforced(), Pasts::default());
+    let assigned =
+        Assigned { partition, committed, read_back: Bus::in_memory(log.clone()).read_back() };
+    let past = restore(&assigned, &rules, &pasts, clock.now()).unwrap();
+    let tail = Tail::new(rules.clone(), pasts, decider::index::Shared::default());
+    (Worker::new(Decide::new(rules, past, leases.clone()), partition), tail)
+}
+
+const IP: &str = "81.2.69.142";
+
+#[tokio::test]
+async fn each_detection_gets_exactly_one_decision_and_the_batch_knows_itself() {
+    let mut world = World::new();
+    world.detect(&[
+        detection(IP, START),
+        detection(IP, START + SECOND),
+        detection(IP, START + 6 * MINUTE),
+    ]);
+    assert_eq!(world.work().await, 3);
+    assert_eq!(world.decisions(), ["Block 300 Policy", "Observe 0 InForce", "Block 3600 Policy"]);
+}
+
+#[tokio::test]
+async fn a_detection_delivered_twice_is_answered_once() {
+    let mut world = World::new();
+    let first = detection(IP, START);
+    world.detect(&[first.clone(), first.clone()]);
+    assert_eq!(world.work().await, 1);
+    world.follow();
+    world.detect(&[first]);
+    assert_eq!(world.work().await, 0);
+}
+
+#[tokio::test]
+async fn a_crash_before_the_commit_repeats_no_answer_and_changes_none() {
+    let told =
+        [detection(IP, START), detection(IP, START + SECOND), detection(IP, START + 6 * MINUTE)];
+    for committed in 0..=3 {
+        let mut world = World::new();
+        world.detect(&told);
+        world.work().await;
+        let before = world.decisions();
+        world.clock.advance(7 * MINUTE);
+        world.restart(committed);
+        assert_eq!(world.work().await, 0, "committed {committed}");
+        world.detect(&[detection(IP, START + 7 * MINUTE)]);
+        world.work().await;
+        assert_eq!(world.decisions()[..3], before[..]);
+        assert_eq!(world.decisions()[3], "Observe 0 InForce");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_before_anything_was_published_gives_the_same_answers() {
+    let told = [detection(IP, START), detection(IP, START + 6 * MINUTE)];
+    let mut world = World::new();
+    world.detect(&told);
+    world.restart(0);
+    world.work().await;
+    let mut other = World::new();
+    for detection in told {
+        other.detect(&[detection]);
+        other.work().await;
+        other.follow();
+    }
+    assert_eq!(world.log.messages("decisions"), other.log.messages("decisions"));
+}
+
+#[tokio::test]
+async fn the_word_of_an_operator_given_to_another_decider_is_heeded() {
+    let mut world = World::new();
+    let allow = operator(Action::Allow, IP, START, HOUR);
+    world.log.append(pipeline::Message::of(&allow).unwrap());
+    world.follow();
+    world.detect(&[detection(IP, START + MINUTE)]);
+    world.work().await;
+    assert_eq!(world.decisions()[1], "Observe 0 Overridden");
+}
+
+#[tokio::test]
+async fn strikes_are_restored_from_the_leases_when_decisions_are_gone() {
+    let mut world = World::new();
+    world.detect(&[detection(IP, START)]);
+    world.work().await;
+    let decision = Decision::decode(&world.log.messages("decisions")[0].2.payload).unwrap();
+    let rules = enforced();
+    let appended =
+        schemas::Appended { generation: schemas::Generation { epoch: 1, offset: 0 }, at: START };
+    let schemas::Folded::Lease(lease) =
+        schemas::fold(None, &decision, appended, &rules.protected, &rules.limits)
+    else {
+        panic!("the decision makes a lease");
+    };
+    let lease: Lease = lease;
+    world.log.append(pipeline::Message::of(&LeaseEntry::Lease(lease)).unwrap());
+    world.log.recreate(Topic::Decisions);
+    world.clock.advance(HOUR);
+    world.restart(1);
+    world.detect(&[detection(IP, START + HOUR)]);
+    world.work().await;
+    assert_eq!(world.decisions(), ["Block 3600 Policy"]);
+}
+
+#[tokio::test]
+async fn a_known_freeze_is_written_into_the_decision() {
+    let mut world = World::new();
+    let control = Control {
+        control_id: Uuid::new_v4(),
+        scope: "all".to_owned(),
+        frozen: true,
+        frozen_since: None,
+        requested_at: START,
+        requested_by: "spiffe://perimeter/operator/ada".to_owned(),
+        reason: "release".to_owned(),
+    };
+    let mut payload = Vec::new();
+    control.encode(&mut payload).unwrap();
+    let raw = pipeline::Raw {
+        topic: Topic::Controls,
+        partition: 0,
+        offset: 0,
+        timestamp: START,
+        key: b"all",
+        payload: &payload,
+        trace: None,
+    };
+    world.leases.sink().update(Update::Record(raw));
+    world.detect(&[detection(IP, START)]);
+    world.work().await;
+    assert!(Decision::decode(&world.log.messages("decisions")[0].2.payload).unwrap().frozen);
+}
+
+#[tokio::test]
+async fn what_is_appended_while_the_past_is_restored_is_not_lost() {
+    let rules = enforced();
+    let mut past = Past::restoring();
+    let allow = operator(Action::Allow, IP, START, HOUR);
+    past.append(&rules, 3, START, &allow);
+    past.restored(&rules, 3);
+    let known = past.known(&IP.parse().unwrap());
+    assert!(known.operator_in_force_at(START + MINUTE).is_some());
+    // What was read back and came by the follower as well is taken once.
+    past.append(&rules, 2, START, &operator(Action::Block, IP, START, HOUR));
+    assert_eq!(
+        past.known(&IP.parse().unwrap()).operator_in_force_at(START).unwrap().action,
+        Action::Allow
+    );
+    let shared = Arc::new(Mutex::new(past));
+    assert!(shared.lock().unwrap().answered(&IP.parse().unwrap(), allow.decision_id));
+}

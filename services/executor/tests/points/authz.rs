@@ -1,0 +1,175 @@
+//! The port for Envoy, over real mutual TLS on loopback.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress, address};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
+use envoy_types::pb::google::protobuf::value::Kind;
+use executor::points::envoy::serve;
+use observe::Trusted;
+use pipeline::{Bus, Context, Health, Tls};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use schemas::Protected;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::common::{START, World, block};
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn tls(&self, identity: &str) -> Tls {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names = vec![
+            SanType::URI(identity.try_into().unwrap()),
+            SanType::DnsName("localhost".try_into().unwrap()),
+        ];
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Tls { ca: self.pem.clone(), certificate, key: key.serialize_pem() }
+    }
+}
+
+async fn channel(address: SocketAddr, tls: &Tls) -> Channel {
+    let settings = proto::mtls::client(&tls.ca, &tls.certificate, &tls.key, "localhost");
+    let endpoint =
+        Endpoint::from_shared(format!("https://{address}")).unwrap().tls_config(settings).unwrap();
+    let begun = Instant::now();
+    loop {
+        match endpoint.connect().await {
+            Ok(channel) => return channel,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error:?}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn ask(
+    channel: &Channel,
+    peer: &str,
+    forwarded_for: Option<&str>,
+) -> Result<CheckResponse, Status> {
+    let headers = forwarded_for.map(|value| ("x-forwarded-for".to_owned(), value.to_owned()));
+    let socket = SocketAddress { address: peer.to_owned(), ..SocketAddress::default() };
+    let source = Peer {
+        address: Some(Address { address: Some(address::Address::SocketAddress(socket)) }),
+        ..Peer::default()
+    };
+    let http = HttpRequest { headers: headers.into_iter().collect(), ..HttpRequest::default() };
+    let attributes = AttributeContext {
+        source: Some(source),
+        request: Some(Request { http: Some(http), ..Request::default() }),
+        ..AttributeContext::default()
+    };
+    let request = CheckRequest { attributes: Some(attributes) };
+    AuthorizationClient::new(channel.clone()).check(request).await.map(tonic::Response::into_inner)
+}
+
+fn metadata(response: &CheckResponse, name: &str) -> Option<String> {
+    match response.dynamic_metadata.as_ref()?.fields.get(name)?.kind.as_ref()? {
+        Kind::StringValue(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let authority = Authority::new();
+    let mut world = World::unread();
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let context = Context {
+        service: "executor",
+        replica: 1,
+        bus: Bus::in_memory(world.log.clone()),
+        clock: world.clock.clone(),
+        health: Health::default(),
+        shutdown: Default::default(),
+        tls: Some(authority.tls("spiffe://perimeter/service/executor")),
+    };
+    let (serving, leases) = (context.clone(), world.leases.clone());
+    let server = tokio::spawn(async move {
+        let trusted = Trusted::new(&["127.0.0.1/32".parse().unwrap()], []);
+        serve(&serving, address, leases, Protected::special(), trusted).await
+    });
+    let envoy = channel(address, &authority.tls("spiffe://perimeter/service/envoy")).await;
+    let health = async || {
+        let asked = tonic_health::pb::HealthCheckRequest { service: String::new() };
+        HealthClient::new(envoy.clone()).check(asked).await.unwrap().into_inner().status
+    };
+    assert_eq!(health().await, 2, "NOT_SERVING");
+    let unread = ask(&envoy, "127.0.0.1", Some("81.2.69.142")).await.unwrap_err();
+    assert_eq!(unread.code(), Code::Unavailable);
+
+    let epoch = schemas::Epoch { epoch: crate::common::EPOCH, replaces: Vec::new() };
+    world.append(&schemas::LeaseEntry::Epoch(epoch));
+    world.follow();
+    let decision = block("81.2.69.142", START + 60_000);
+    world.decide(&decision).await;
+
+    let denied = ask(&envoy, "127.0.0.1", Some("9.9.9.9, 81.2.69.142")).await.unwrap();
+    assert_eq!(denied.status.as_ref().unwrap().code, Code::PermissionDenied as i32);
+    assert_eq!(metadata(&denied, "point").unwrap(), "envoy/1");
+    assert_eq!(metadata(&denied, "decision_id").unwrap(), decision.decision_id.to_string());
+    let forged = ask(&envoy, "127.0.0.1", Some("81.2.69.142, 9.9.9.9")).await.unwrap();
+    assert_eq!(
+        forged.status.as_ref().unwrap().code,
+        0,
+        "what the client itself wrote counts for nothing"
+    );
+    assert_eq!(metadata(&forged, "point").unwrap(), "envoy/1");
+    assert_eq!(metadata(&forged, "decision_id"), None);
+    let nonsense = ask(&envoy, "somewhere", None).await.unwrap_err();
+    assert_eq!(nonsense.code(), Code::InvalidArgument, "an error, never a denial");
+
+    let begun = Instant::now();
+    while health().await != 1 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "SERVING once it has read");
+    }
+    world.clock.advance(5_001);
+    while health().await != 2 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "NOT_SERVING when stale");
+    }
+    let stale = ask(&envoy, "127.0.0.1", Some("81.2.69.142")).await.unwrap();
+    assert_eq!(
+        stale.status.unwrap().code,
+        Code::PermissionDenied as i32,
+        "and answers all the same"
+    );
+
+    let operator = channel(address, &authority.tls("spiffe://perimeter/operator/ada")).await;
+    let refused = ask(&operator, "127.0.0.1", None).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let stranger = channel(address, &Authority::new().tls("spiffe://perimeter/service/envoy"));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), stranger).await.is_err(),
+        "another authority"
+    );
+
+    let mut slowest = Duration::ZERO;
+    for _ in 0..200 {
+        let begun = Instant::now();
+        ask(&envoy, "127.0.0.1", Some("81.2.69.142")).await.unwrap();
+        slowest = slowest.max(begun.elapsed());
+    }
+    assert!(slowest < Duration::from_millis(250), "{slowest:?}");
+    context.shutdown.cancel();
+    drop((envoy, operator));
+    server.await.unwrap().unwrap();
+}

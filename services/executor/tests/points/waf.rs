@@ -1,0 +1,252 @@
+//! The loop of the IP sets against its twin in memory.
+
+use executor::logic::ip_set::Family;
+use executor::logic::waf::{Sight, Step, WafLoop, WriteFault};
+use executor::ownership::Owned;
+use executor::points::aws_waf::{MemorySets, POINT};
+use schemas::{Action, Enforcement, Millis, Protected, Reader, Status, Topic};
+
+use crate::common::{EPOCH, START, World, block, operator};
+
+const SECOND: Millis = 1_000;
+
+struct Replica {
+    waf: WafLoop,
+    owned: Option<Owned>,
+    said: Vec<Enforcement>,
+}
+
+impl Replica {
+    fn new() -> Self {
+        Replica { waf: WafLoop::new(POINT), owned: None, said: Vec::new() }
+    }
+
+    fn owner(world: &World) -> Self {
+        Replica { owned: Some(world.ownership.take(0)), ..Replica::new() }
+    }
+
+    /// Runs the loop for `for_ms`, jumping from wait to wait.
+    fn run(&mut self, world: &World, sets: &MemorySets, for_ms: Millis) {
+        let end = world.clock.now() + for_ms;
+        loop {
+            let now = world.clock.now();
+            let term = self.owned.as_ref().and(world.ownership.term());
+            let complete = world.leases.read(Reader::complete);
+            let sight = world.leases.read(|reader| {
+                Sight::of(reader.view(), complete, &Protected::special(), term, now)
+            });
+            match self.waf.next(&sight, |mark| world.leases.may_write(mark), now) {
+                Step::Read(family) => self.waf.read(family, sets.read(family), now, 0.5),
+                Step::Write(write) => self.waf.written(write.family, sets.write(&write), now, 0.5),
+                Step::Wait(until) => {
+                    self.said.extend(self.waf.settle(&sight, now, usize::MAX));
+                    if now >= end {
+                        return;
+                    }
+                    world.clock.advance((until.min(end) - now).max(1));
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn said(&mut self, expected: &[(&str, Status)]) {
+        let mut said: Vec<(String, Status)> =
+            self.said.drain(..).map(|act| (act.observable.to_string(), act.status)).collect();
+        said.sort_by_key(|(observable, _)| observable.clone());
+        let expected: Vec<(String, Status)> = expected
+            .iter()
+            .map(|(observable, status)| ((*observable).to_owned(), *status))
+            .collect();
+        assert_eq!(said, expected);
+    }
+}
+
+#[track_caller]
+fn holds(sets: &MemorySets, family: Family, expected: &[&str]) {
+    let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+    assert_eq!(sets.addresses(family).into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_block_is_written_marked_told_and_taken_away_at_its_end() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    world.decide(&block("81.2.69.142", START + 15 * SECOND)).await;
+    world.decide(&block("2a00:1450:0:5::/64", START + 15 * SECOND)).await;
+    owner.run(&world, &sets, 3 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.142/32"]);
+    holds(&sets, Family::V6, &["2a00:1450:0:5::/64"]);
+    assert_eq!(
+        sets.description(Family::V4),
+        format!("perimeter epoch={EPOCH} leases=3 controls=0")
+    );
+    owner.said(&[("2a00:1450:0:5::/64", Status::Applied), ("81.2.69.142", Status::Applied)]);
+    owner.run(&world, &sets, START + 15 * SECOND - world.clock.now() - 1);
+    holds(&sets, Family::V4, &["81.2.69.142/32"]);
+    owner.run(&world, &sets, 2 * SECOND);
+    holds(&sets, Family::V4, &[]);
+    holds(&sets, Family::V6, &[]);
+    owner.said(&[("2a00:1450:0:5::/64", Status::Lifted), ("81.2.69.142", Status::Lifted)]);
+}
+
+#[tokio::test]
+async fn a_storm_is_written_together_and_never_faster_than_the_pace() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    for second in 0..10 {
+        for host in 0..20 {
+            let decision = block(&format!("81.2.{second}.{}", host * 2), START + 600 * SECOND);
+            world.append(&decision);
+        }
+        world.fold().await;
+        owner.run(&world, &sets, SECOND);
+    }
+    owner.run(&world, &sets, 2 * SECOND);
+    assert_eq!(sets.addresses(Family::V4).len(), 200);
+    assert!(sets.writes().len() <= 12, "{} writes in 12 s", sets.writes().len());
+    for pair in sets.writes().windows(2).filter(|pair| pair[0].family == pair[1].family) {
+        assert!(pair[0].addresses.iter().all(|address| pair[1].addresses.contains(address)));
+    }
+}
+
+#[tokio::test]
+async fn a_restart_opens_no_gap_and_adds_nothing_before_it_has_read() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let end = START + 600 * SECOND;
+    world.decide(&block("81.2.69.142", end)).await;
+    Replica::owner(&world).run(&world, &sets, SECOND);
+    let before = sets.writes().len();
+
+    let mut restarted = World::unread();
+    restarted.log = world.log.clone();
+    restarted.clock = world.clock.clone();
+    let mut owner = Replica::owner(&restarted);
+    owner.run(&restarted, &sets, 10 * SECOND);
+    assert_eq!(sets.writes().len(), before, "not read yet: nothing is known to be due");
+    restarted.follow();
+    owner.run(&restarted, &sets, 3 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.142/32"]);
+    assert!(
+        sets.writes()[before..]
+            .iter()
+            .all(|write| write.family == Family::V6 || write.addresses == ["81.2.69.142/32"])
+    );
+    assert_eq!(sets.writes().len(), before + 2, "a new owner leaves its mark once");
+}
+
+#[tokio::test]
+async fn others_leave_everything_to_the_owner_but_what_stays_due() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    world.decide(&block("81.2.69.142", START + 15 * SECOND)).await;
+    world.decide(&block("81.2.69.144", START + 600 * SECOND)).await;
+    let mut owner = Replica::owner(&world);
+    owner.run(&world, &sets, 3 * SECOND);
+    let mark = sets.description(Family::V4);
+    drop(owner);
+    let mut other = Replica::new();
+    world.decide(&block("81.2.69.146", START + 600 * SECOND)).await;
+    other.run(&world, &sets, START + 17 * SECOND - world.clock.now());
+    holds(&sets, Family::V4, &["81.2.69.142/32", "81.2.69.144/32"]);
+    other.run(&world, &sets, 2 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.144/32"]);
+    assert_eq!(sets.description(Family::V4), mark, "the mark stays that of the owner");
+    other.said(&[]);
+}
+
+#[tokio::test]
+async fn a_rivals_writes_are_met_with_a_fresh_read() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    world.decide(&block("81.2.69.142", START + 600 * SECOND)).await;
+    sets.fail_writes([WriteFault::Conflict, WriteFault::Conflict]);
+    owner.run(&world, &sets, 8 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.142/32"]);
+    sets.edit(Family::V4, |addresses, _| {
+        addresses.insert("9.9.9.9/32".to_owned());
+        addresses.remove("81.2.69.142/32");
+    });
+    owner.run(&world, &sets, 7 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.142/32"]);
+}
+
+#[tokio::test]
+async fn nonsense_and_silence_remove_nothing_and_the_end_is_kept_afterwards() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    world.decide(&block("81.2.69.142", START + 20 * SECOND)).await;
+    world.decide(&block("81.2.69.144", START + 600 * SECOND)).await;
+    owner.run(&world, &sets, 3 * SECOND);
+    let writes = sets.writes().len();
+    sets.fail_reads((0..4).map(|_| "<html>504</html>".to_owned()));
+    sets.fail_writes((0..2).map(|_| WriteFault::Unavailable("time-out".to_owned())));
+    owner.run(&world, &sets, 10 * SECOND);
+    assert_eq!(sets.writes().len(), writes, "nothing was due");
+    owner.run(&world, &sets, 20 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.144/32"]);
+}
+
+#[tokio::test]
+async fn holding_adds_nothing_and_removes_only_what_is_due() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    world.decide(&block("81.2.69.142", START + 20 * SECOND)).await;
+    world.decide(&block("81.2.69.144", START + 600 * SECOND)).await;
+    owner.run(&world, &sets, 3 * SECOND);
+    let mark = sets.description(Family::V4);
+    world.log.recreate(Topic::Leases);
+    world.restarted(Topic::Leases);
+    sets.edit(Family::V4, |addresses, _| {
+        addresses.insert("9.9.9.9/32".to_owned());
+    });
+    owner.run(&world, &sets, 30 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.144/32", "9.9.9.9/32"]);
+    assert_eq!(sets.description(Family::V4), mark);
+}
+
+#[tokio::test]
+async fn a_set_of_another_epoch_is_held_and_one_written_from_further_on_is_left_alone() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    world.decide(&block("81.2.69.142", START + 600 * SECOND)).await;
+    sets.edit(Family::V4, |addresses, description| {
+        addresses.insert("9.9.9.9/32".to_owned());
+        *description = format!("perimeter epoch={EPOCH} leases=900 controls=0");
+    });
+    let mut owner = Replica::owner(&world);
+    owner.run(&world, &sets, 10 * SECOND);
+    holds(&sets, Family::V4, &["9.9.9.9/32"]);
+    sets.edit(Family::V4, |_, description| {
+        *description = format!("perimeter epoch={} leases=9 controls=0", EPOCH - 1);
+    });
+    owner.run(&world, &sets, 10 * SECOND);
+    holds(&sets, Family::V4, &["9.9.9.9/32"]);
+    assert!(
+        world.leases.read(|reader| reader.hold().is_some()),
+        "another epoch stands at the provider"
+    );
+}
+
+#[tokio::test]
+async fn what_a_provider_refuses_is_told_as_failed_with_the_reason() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    owner.run(&world, &sets, 3 * SECOND);
+    sets.fail_writes([WriteFault::Refused("quota".to_owned())]);
+    world.decide(&block("81.2.69.142", START + 600 * SECOND)).await;
+    owner.run(&world, &sets, 4 * SECOND);
+    owner.said(&[("81.2.69.142", Status::Failed), ("81.2.69.142", Status::Applied)]);
+}
+
+#[tokio::test]
+async fn an_allow_is_cut_out_of_a_wide_block() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    world.decide(&operator(Action::Block, "81.2.69.0/24", START + 600 * SECOND)).await;
+    owner.run(&world, &sets, 3 * SECOND);
+    world.decide(&operator(Action::Allow, "81.2.69.142", START + 600 * SECOND)).await;
+    owner.run(&world, &sets, 3 * SECOND);
+    let entries = sets.addresses(Family::V4);
+    assert_eq!(entries.len(), 8);
+    assert!(!entries.contains("81.2.69.142/32") && entries.contains("81.2.69.0/25"));
+    owner.said(&[("81.2.69.0/24", Status::Applied), ("81.2.69.142", Status::Applied)]);
+}
