@@ -145,16 +145,17 @@ fn a_header_that_is_not_ours_is_refused() {
 
 #[test]
 fn an_event_over_its_limits_is_invalid() {
+    type Change = fn(&mut Event, usize);
     let like = samples(1).into_iter().find(|record| matches!(record, AnyRecord::Event(_))).unwrap();
     let AnyRecord::Event(event) = &like else { unreachable!() };
-    let with = |change: fn(&mut Event, usize), bytes: usize| {
+    let with = |change: Change, bytes: usize| {
         let mut changed = event.clone();
         change(&mut changed, bytes);
         attack(&like, &AnyRecord::Event(changed).encoded())
             .map(|_| ())
             .map_err(|error| error.class())
     };
-    let limits: [(fn(&mut Event, usize), usize); 6] = [
+    let limits: [(Change, usize); 6] = [
         (|event, bytes| event.uri = "u".repeat(bytes), URI_BYTES_MAX),
         (|event, bytes| event.source = "s".repeat(bytes), TEXT_BYTES_MAX),
         (|event, bytes| event.method = "m".repeat(bytes), TEXT_BYTES_MAX),

@@ -1,4 +1,5 @@
 //! Query over gRPC in one process, and overrides as the service answers them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The decision: every rule, and which wins.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What an operator may ask for, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -27,6 +27,8 @@ use view::{Repairs, SeenEpoch, ViewSink};
 
 /// The fold's consumer group.
 pub const GROUP: Group = Group("executor");
+/// How long a fold that stopped waits before it is begun anew.
+const FOLD_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs the executor until shutdown.
 pub async fn start(config: Config, context: Context) -> Result<()> {
@@ -80,7 +82,7 @@ async fn fold(
     }
     let fuses = Fuses { protected: config.policy.protected(), limits: config.policy.limits() };
     let (leases, ownership, repairs) = (leases.clone(), ownership.clone(), repairs.clone());
-    pipeline::run(context, GROUP, move |assigned: Assigned| {
+    let open = move |assigned: Assigned| {
         let restored = Restored::read(&assigned).context("could not restore the leases")?;
         let overwritten = restored.overwritten.clone();
         let owned = ownership.take(assigned.partition);
@@ -88,8 +90,27 @@ async fn fold(
             FoldStage::new(assigned.partition, restored, fuses.clone(), leases.clone(), owned);
         overwritten.into_iter().for_each(|observable| repairs.ask(observable));
         Ok(stage)
-    })
-    .await
+    };
+    // The fold shares no fate with the view: whatever befalls it, Envoy is answered from what is known and claims end
+    // on time. So it is begun anew here instead of ending the process.
+    loop {
+        match pipeline::run(context, GROUP, open.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error) if context.shutdown.is_cancelled() => return Err(error),
+            Err(error) => {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the fold stopped; beginning it anew"
+                );
+                metrics::counter!("perimeter_fold_restarts_total").increment(1);
+                context.health.set(format!("stage {}", GROUP.0), false);
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FOLD_AGAIN) => {}
+            () = context.shutdown.cancelled() => return Ok(()),
+        }
+    }
 }
 
 /// What to do about a late write that the view meets: ask for a repair where this replica folds the observable.

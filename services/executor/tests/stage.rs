@@ -1,4 +1,5 @@
 //! The fold as a stage, on the log in memory.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

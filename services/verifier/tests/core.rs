@@ -1,5 +1,7 @@
 //! The core in a simulated world: what is proved, what is absent, what is lifted, and what nobody may conclude.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod common;
 
 use common::{ATTACKER, T0, World, block, by_operator, core, told};

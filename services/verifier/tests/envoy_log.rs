@@ -1,5 +1,7 @@
 //! Envoy's log over real mutual TLS: a signed probe's entry proves a block, anybody else's proves nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod common;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! The stages on a partition without a broker, and what a restart reads back from the log.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod common;
 
 use common::{ATTACKER, EPOCH, T0, block};

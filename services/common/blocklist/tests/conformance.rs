@@ -1,6 +1,7 @@
 //! One conformance test for the blocklist in Redis and its twin in memory.
 //!
 //! Uses the server of `PERIMETER_REDIS_URL`, which it flushes, else a `redis-server` found on PATH.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};

@@ -171,9 +171,8 @@ impl Acts {
             (Stands::Holds, Held::AsWanted) => (Phase::Apply, Status::Applied, String::new()),
             (Stands::Ended, Held::AsWanted) => (Phase::Lift, Status::Lifted, String::new()),
             (Stands::HeldBack, Held::AsWanted) => {
-                if said.is_none() {
-                    return None;
-                }
+                // What never came into force has nothing to be lifted.
+                said?;
                 (Phase::Lift, Status::Lifted, "automation is frozen".to_owned())
             }
             (Stands::Overruled, Held::AsWanted) => {

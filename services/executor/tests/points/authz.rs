@@ -156,7 +156,8 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
     let operator = channel(address, &authority.tls("spiffe://perimeter/operator/ada")).await;
     let refused = ask(&operator, "127.0.0.1", None).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
-    let stranger = channel(address, &Authority::new().tls("spiffe://perimeter/service/envoy"));
+    let strangers = Authority::new().tls("spiffe://perimeter/service/envoy");
+    let stranger = channel(address, &strangers);
     assert!(
         tokio::time::timeout(Duration::from_millis(300), stranger).await.is_err(),
         "another authority"

@@ -1,4 +1,5 @@
 //! The points without their I/O: what they write, what they say, and what they never lose.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -69,7 +69,12 @@ impl Prober {
         self.clean_passed_at.is_some_and(|at| now - at <= CONTROL_FRESH_MS)
     }
 
-    pub(super) fn send(&mut self, decision_id: Option<Uuid>, address: IpAddr, now: Millis) -> SendProbe {
+    pub(super) fn send(
+        &mut self,
+        decision_id: Option<Uuid>,
+        address: IpAddr,
+        now: Millis,
+    ) -> SendProbe {
         self.count += 1;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.seed.to_be_bytes());
@@ -92,4 +97,3 @@ impl Prober {
         }
     }
 }
-

@@ -224,7 +224,7 @@ mod tests {
                 lease = Some(next);
             }
         }
-        for entry in lease.map(LeaseEntry::Lease) {
+        if let Some(entry) = lease.map(LeaseEntry::Lease) {
             log.append(Message::of(&entry).unwrap());
         }
         for decision in appended {
