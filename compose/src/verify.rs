@@ -31,18 +31,22 @@ pub struct Tally {
 
 impl Tally {
     fn step(&mut self, name: &str, outcome: Result<bool>) {
+        say(self.record(name, outcome));
+    }
+
+    fn record(&mut self, name: &str, outcome: Result<bool>) -> String {
         match outcome {
             Ok(true) => {
                 self.passed += 1;
-                say(format!("ok      {name}"));
+                format!("ok      {name}")
             }
             Ok(false) => {
                 self.failed += 1;
-                say(format!("FAILED  {name}"));
+                format!("FAILED  {name}")
             }
             Err(error) => {
                 self.failed += 1;
-                say(format!("FAILED  {name}: {error:#}"));
+                format!("FAILED  {name}: {error:#}")
             }
         }
     }
@@ -208,9 +212,10 @@ mod tests {
     #[test]
     fn a_step_that_could_not_run_failed() {
         let mut tally = Tally::default();
-        tally.step("one", Ok(true));
-        tally.step("two", Ok(false));
-        tally.step("three", Err(anyhow::anyhow!("no network")));
+        assert_eq!(tally.record("one", Ok(true)), "ok      one");
+        assert_eq!(tally.record("two", Ok(false)), "FAILED  two");
+        let could_not_run = Err(anyhow::anyhow!("no network"));
+        assert_eq!(tally.record("three", could_not_run), "FAILED  three: no network");
         assert_eq!(tally, Tally { passed: 1, failed: 2 });
     }
 }

@@ -45,6 +45,16 @@ pub enum Change {
     Hide(Observable, Generation),
 }
 
+impl Change {
+    /// Whose key it is, under which generation, and what to show, if anything.
+    fn parts(&self) -> (&Observable, Generation, Option<&Shown>) {
+        match self {
+            Change::Show(shown) => (&shown.observable, shown.generation, Some(shown)),
+            Change::Hide(observable, generation) => (observable, *generation, None),
+        }
+    }
+}
+
 /// The value of a key, as others read it.
 #[derive(Serialize, Deserialize)]
 struct Value {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use schemas::{Generation, Millis, Observable};
+use schemas::{Millis, Observable};
 
 use crate::{Change, Shown, value};
 
@@ -19,16 +19,14 @@ struct State {
 impl Memory {
     pub(crate) fn write(&self, changes: &[Change], writer: &str, seal: &str) {
         let mut state = self.lock();
-        for change in changes {
-            match change {
-                Change::Show(shown) if !state.higher(&shown.observable, shown.generation) => {
-                    state.shown.insert(shown.observable.clone(), shown.clone());
-                }
-                Change::Hide(observable, generation) if !state.higher(observable, *generation) => {
-                    state.shown.remove(observable);
-                }
-                Change::Show(_) | Change::Hide(..) => {}
+        for (observable, generation, shown) in changes.iter().map(Change::parts) {
+            if state.shown.get(observable).is_some_and(|held| held.generation > generation) {
+                continue;
             }
+            match shown {
+                Some(shown) => state.shown.insert(observable.clone(), shown.clone()),
+                None => state.shown.remove(observable),
+            };
         }
         state.seals.insert(writer.to_owned(), seal.to_owned());
     }
@@ -47,11 +45,5 @@ impl Memory {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn higher(&self, observable: &Observable, generation: Generation) -> bool {
-        self.shown.get(observable).is_some_and(|held| held.generation > generation)
     }
 }

@@ -67,19 +67,14 @@ impl Server {
     ) -> Result<(), Unavailable> {
         let mut command = redis::cmd("EVAL");
         command.arg(WRITE).arg(changes.len() + 1);
-        for change in changes {
-            match change {
-                Change::Show(shown) => command.arg(key(&shown.observable)),
-                Change::Hide(observable, _) => command.arg(key(observable)),
-            };
+        for (observable, ..) in changes.iter().map(Change::parts) {
+            command.arg(key(observable));
         }
         command.arg(format!("{SEAL_PREFIX}{writer}"));
-        for change in changes {
-            let (value, generation, until) = match change {
-                Change::Show(shown) => (value(shown), shown.generation, shown.until),
-                Change::Hide(_, generation) => (String::new(), *generation, 0),
-            };
-            command.arg(value).arg(generation.epoch).arg(generation.offset).arg(until);
+        for (_, generation, shown) in changes.iter().map(Change::parts) {
+            let until = shown.map_or(0, |shown| shown.until);
+            command.arg(shown.map(value).unwrap_or_default());
+            command.arg(generation.epoch).arg(generation.offset).arg(until);
         }
         command.arg(seal);
         let mut connection = self.connection.clone();

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::Topic;
@@ -13,85 +12,72 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::From;
 use crate::follow::{Follow, Update};
-use crate::kafka::{Kafka, METADATA_TIMEOUT, raw, start_offset};
+use crate::kafka::{Kafka, METADATA_TIMEOUT, Quiet, raw, start_offset};
 use crate::service::Clock;
 
-/// How long a reader without a group asks for watermarks before it goes on without.
-const WATERMARK_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How long the ends may take to be asked for before reading goes on without.
+const ENDS_TIMEOUT: Duration = Duration::from_millis(1_000);
 /// How often a follower confirms that it has read to the end.
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) struct Follower {
-    consumer: BaseConsumer,
-    partitions: BTreeMap<(Topic, i32), Followed>,
+    reading: BaseConsumer<Quiet>,
+    /// A client of its own: on the reading one, a question would wait behind the long poll for records.
+    asking: BaseConsumer<Quiet>,
+    /// The next offset to be read, by partition.
+    next: BTreeMap<(Topic, i32), i64>,
+    /// Asks for the end of every partition at once.
+    ends: TopicPartitionList,
     confirmed: Option<Instant>,
 }
 
-struct Followed {
-    /// The next offset to be read.
-    next: i64,
-    /// Whether the client said that nothing follows what was read.
-    at_end: bool,
-}
-
 impl Follower {
-    pub(crate) fn assign(
-        kafka: &Kafka,
-        topics: &[(Topic, From)],
-        shutdown: &CancellationToken,
-    ) -> Result<Self> {
-        let consumer: BaseConsumer = kafka.follower_config().create()?;
-        let mut partitions = BTreeMap::new();
+    pub(crate) fn assign(kafka: &Kafka, topics: &[(Topic, From)], shutdown: &CancellationToken) -> Result<Self> {
+        let reading = kafka.follower()?;
+        let asking = kafka.reader()?;
+        let mut next = BTreeMap::new();
+        let mut ends = TopicPartitionList::new();
         let mut assignment = TopicPartitionList::new();
         for (topic, from) in topics {
             for partition in 0..topic.partitions() {
                 let start = loop {
-                    let asked = consumer
+                    let asked = asking
                         .fetch_watermarks(topic.name(), partition, METADATA_TIMEOUT)
                         .map_err(anyhow::Error::from)
-                        .and_then(|(low, end)| {
-                            start_offset(&consumer, *topic, partition, *from, low, end)
-                        });
+                        .and_then(|(low, end)| start_offset(&asking, *topic, partition, *from, low, end));
                     match asked {
                         Ok(start) => break start,
                         Err(error) if shutdown.is_cancelled() => return Err(error),
                         Err(error) => {
-                            tracing::warn!(%error, topic = topic.name(), "could not reach Kafka; trying again")
+                            tracing::warn!(%error, topic = topic.name(), "could not reach Kafka; trying again");
                         }
                     }
                 };
                 assignment.add_partition_offset(topic.name(), partition, Offset::Offset(start))?;
-                partitions.insert((*topic, partition), Followed { next: start, at_end: false });
+                ends.add_partition_offset(topic.name(), partition, Offset::End)?;
+                next.insert((*topic, partition), start);
             }
         }
-        consumer.assign(&assignment).context("could not assign the topics to follow")?;
-        Ok(Follower { consumer, partitions, confirmed: None })
+        reading.assign(&assignment).context("could not assign the topics to follow")?;
+        Ok(Follower { reading, asking, next, ends, confirmed: None })
     }
 
     pub(crate) fn poll(&mut self, sink: &mut dyn Follow) {
         let mut timeout = POLL;
-        while let Some(polled) = self.consumer.poll(timeout) {
+        while let Some(polled) = self.reading.poll(timeout) {
             timeout = Duration::ZERO;
             match polled {
                 Ok(message) => {
-                    let key = self.partitions.keys().find(|(topic, partition)| {
+                    let own = self.next.iter_mut().find(|((topic, partition), _)| {
                         topic.name() == message.topic() && *partition == message.partition()
                     });
-                    let Some(key) = key.copied() else { continue };
-                    let Some(followed) = self.partitions.get_mut(&key) else { continue };
-                    if message.offset() < followed.next {
-                        sink.update(Update::Restarted { topic: key.0, partition: key.1 });
+                    let Some((&(topic, partition), next)) = own else { continue };
+                    if message.offset() < *next {
+                        sink.update(Update::Restarted { topic, partition });
                     }
-                    followed.next = message.offset() + 1;
-                    followed.at_end = false;
-                    sink.update(Update::Record(raw(key.0, &message)));
-                }
-                Err(KafkaError::PartitionEOF(partition)) => {
-                    // The client does not say of which topic; asking for the end below settles it.
-                    for ((_, own), followed) in &mut self.partitions {
-                        followed.at_end |= *own == partition;
-                    }
+                    *next = message.offset() + 1;
+                    sink.update(Update::Record(raw(topic, &message)));
                 }
                 Err(error) => tracing::debug!(%error, "could not read; trying again"),
             }
@@ -106,24 +92,26 @@ impl Follower {
         if self.confirmed.is_some_and(|confirmed| confirmed.elapsed() < CONFIRM_INTERVAL) {
             return;
         }
+        let ends = match self.asking.offsets_for_times(self.ends.clone(), ENDS_TIMEOUT) {
+            Ok(ends) => ends,
+            Err(error) => {
+                tracing::debug!(%error, "could not confirm the end of the log");
+                return;
+            }
+        };
+        let now = clock.now();
         let mut all = true;
-        for (&(topic, partition), followed) in &mut self.partitions {
-            match self.consumer.fetch_watermarks(topic.name(), partition, WATERMARK_TIMEOUT) {
-                Ok((low, end)) => {
-                    let now = clock.now();
-                    sink.update(Update::End { topic, partition, end, now });
-                    let emptied = low >= end && followed.at_end;
-                    if followed.next >= end || emptied {
-                        sink.update(Update::Reached { topic, partition, end, now });
-                    } else {
-                        all = false;
-                    }
-                }
-                Err(error) => {
-                    tracing::debug!(%error, topic = topic.name(), "could not confirm the end of the log");
-                    all = false;
-                    break;
-                }
+        for (&(topic, partition), next) in &self.next {
+            let asked = ends.find_partition(topic.name(), partition).map(|element| element.offset());
+            let Some(Offset::Offset(end)) = asked else {
+                all = false;
+                continue;
+            };
+            sink.update(Update::End { topic, partition, end, now });
+            if *next >= end {
+                sink.update(Update::Reached { topic, partition, end, now });
+            } else {
+                all = false;
             }
         }
         // Until everything was read once, ask at every turn: a start should not wait for the interval.

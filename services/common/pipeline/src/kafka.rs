@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -20,6 +21,20 @@ use crate::service::Clock;
 pub(crate) const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_BACK_POLL: Duration = Duration::from_millis(50);
 const READ_BACK_STALL: Duration = Duration::from_secs(20);
+
+/// A reader's context: the end of a partition is no error.
+#[derive(Default)]
+pub(crate) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error, KafkaError::PartitionEOF(_)) {
+            tracing::warn!(%error, reason, "librdkafka");
+        }
+    }
+}
+
+impl ConsumerContext for Quiet {}
 
 /// A Kafka cluster by its client properties.
 #[derive(Clone)]
@@ -92,10 +107,18 @@ impl Kafka {
         self.with_properties(config)
     }
 
-    pub(crate) fn follower_config(&self) -> ClientConfig {
+    /// A client that reads by manual assignment, or only asks.
+    pub(crate) fn reader(&self) -> Result<BaseConsumer<Quiet>> {
         let mut config = self.reader_config();
         config.set("group.id", "perimeter-reader").set("enable.partition.eof", "true");
-        self.with_properties(config)
+        self.with_properties(config).create_with_context(Quiet).context("could not create a reader")
+    }
+
+    /// As [`Kafka::reader`], without being told of ends: a follower asks for them.
+    pub(crate) fn follower(&self) -> Result<BaseConsumer<Quiet>> {
+        let mut config = self.reader_config();
+        config.set("group.id", "perimeter-reader");
+        self.with_properties(config).create_with_context(Quiet).context("could not create a follower")
     }
 
     pub(crate) fn member(&self, group: &str, member: &str) -> Result<BaseConsumer<Membership>> {
@@ -118,7 +141,7 @@ impl Kafka {
         topic: Topic,
         shutdown: &CancellationToken,
     ) -> Result<()> {
-        let consumer: BaseConsumer = self.follower_config().create()?;
+        let consumer = self.reader()?;
         while !shutdown.is_cancelled() {
             match consumer.fetch_metadata(Some(topic.name()), METADATA_TIMEOUT) {
                 Ok(metadata) => {
@@ -153,7 +176,7 @@ impl Kafka {
         from: From,
         each: &mut dyn FnMut(Raw<'_>) -> Result<()>,
     ) -> Result<i64> {
-        let consumer: BaseConsumer = self.follower_config().create()?;
+        let consumer = self.reader()?;
         let name = topic.name();
         let reading = || format!("could not read {name}/{partition} back");
         let (low, end) =
@@ -212,7 +235,7 @@ impl Kafka {
 }
 
 pub(crate) fn start_offset(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Quiet>,
     topic: Topic,
     partition: i32,
     from: From,

@@ -153,6 +153,14 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
         "and answers all the same"
     );
 
+    only_services_of_ours_may_ask(address, &authority).await;
+    answers_come_from_memory(&envoy).await;
+    context.shutdown.cancel();
+    drop(envoy);
+    server.await.unwrap().unwrap();
+}
+
+async fn only_services_of_ours_may_ask(address: SocketAddr, authority: &Authority) {
     let operator = channel(address, &authority.tls("spiffe://perimeter/operator/ada")).await;
     let refused = ask(&operator, "127.0.0.1", None).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
@@ -162,15 +170,14 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
         tokio::time::timeout(Duration::from_millis(300), stranger).await.is_err(),
         "another authority"
     );
+}
 
+async fn answers_come_from_memory(envoy: &Channel) {
     let mut slowest = Duration::ZERO;
     for _ in 0..200 {
         let begun = Instant::now();
-        ask(&envoy, "127.0.0.1", Some("81.2.69.142")).await.unwrap();
+        ask(envoy, "127.0.0.1", Some("81.2.69.142")).await.unwrap();
         slowest = slowest.max(begun.elapsed());
     }
     assert!(slowest < Duration::from_millis(250), "{slowest:?}");
-    context.shutdown.cancel();
-    drop((envoy, operator));
-    server.await.unwrap().unwrap();
 }
