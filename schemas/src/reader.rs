@@ -56,7 +56,8 @@ pub struct Reader {
     complete: bool,
     /// Epochs that were adopted into the one held: what they wrote, here or at a provider, is ours.
     replaced: BTreeSet<Millis>,
-    /// Leases of epochs that no epoch record has adopted yet.
+    /// Leases read while holding, and leases of epochs that no epoch record has adopted yet: taken in once the hold
+    /// ends. Full, the newest observables are left out; adoption publishes every lease anew.
     aside: HashMap<Observable, Lease>,
 }
 
@@ -86,6 +87,11 @@ impl Reader {
             LeaseEntry::Epoch(epoch) => self.take_epoch(&epoch),
             LeaseEntry::Lease(lease) => self.take_lease(lease),
         }
+    }
+
+    /// Drops leases all of whose claims ended before `ended_before`.
+    pub fn forget_ended(&mut self, ended_before: Millis) {
+        self.view.forget_ended(ended_before);
     }
 
     /// Takes in the record of `controls` at `offset`.
@@ -190,15 +196,19 @@ impl Reader {
 
     fn take_lease(&mut self, lease: Lease) -> Applied {
         let Generation { epoch, .. } = lease.generation;
-        if self.epoch.is_none_or(|held| held == epoch) && self.rewound.is_none() {
+        let holds = self.hold().is_some_and(|hold| hold != Hold::NotRead);
+        if self.epoch.is_none_or(|held| held == epoch) && !holds {
             return self.view.apply(lease);
         }
         if self.epoch.is_some_and(|held| epoch < held) {
             return Applied::Lower;
         }
-        let held = self.aside.get(&lease.observable).map(|held| held.generation);
-        if held.is_none_or(|held| held <= lease.generation) && self.aside.len() < ASIDE_MAX {
-            self.aside.insert(lease.observable.clone(), lease);
+        match self.aside.get(&lease.observable).map(|held| held.generation) {
+            Some(held) if held > lease.generation => {}
+            None if self.aside.len() >= ASIDE_MAX => {}
+            _ => {
+                self.aside.insert(lease.observable.clone(), lease);
+            }
         }
         Applied::Same
     }

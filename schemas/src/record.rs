@@ -21,6 +21,8 @@ use crate::{
 pub const RECORD_BYTES_MAX: usize = 512 * 1024;
 /// Most memory one length field of a message may ask for.
 pub const DECODE_ALLOCATION_BYTES_MAX: usize = 1024 * 1024;
+/// The Avro library quotes whole schemas in its errors.
+const ERROR_CHARS_MAX: usize = 400;
 pub(crate) const MAGIC: [u8; 2] = [0xC3, 0x01];
 pub(crate) const HEADER_BYTES: usize = 10;
 
@@ -177,7 +179,10 @@ impl Codec {
             .and_then(|writer| writer.write_ser(out, record));
         written.map(|_| ()).map_err(|error| {
             out.truncate(start);
-            EncodeError { topic: topic.name(), cause: error.to_string() }
+            EncodeError {
+                topic: topic.name(),
+                cause: error.to_string().chars().take(ERROR_CHARS_MAX).collect(),
+            }
         })
     }
 }

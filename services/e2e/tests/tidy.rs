@@ -37,7 +37,20 @@ const KEPT_TO: [(&str, &[&str]); 6] = [
     ("apache-avro", &["schemas"]),
     ("aws-sdk-wafv2", &["executor", "verifier", "cli"]),
     ("envoy-types", &["collector", "executor", "verifier"]),
-    ("tokio", &["pipeline", "blocklist", "collector", "decider", "executor", "verifier", "cli", "loadtest", "compose"]),
+    (
+        "tokio",
+        &[
+            "pipeline",
+            "blocklist",
+            "collector",
+            "decider",
+            "executor",
+            "verifier",
+            "cli",
+            "loadtest",
+            "compose",
+        ],
+    ),
 ];
 
 /// Words that are another word for something `docs/glossary.md` names, where only a type or function would carry them.
@@ -45,7 +58,11 @@ const WORDS_NOT_SAID: [&str; 8] =
     ["Whitelist", "whitelist", "Blacklist", "blacklist", "Playbook", "IsBanned", "Jail", "Banned"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies two folders deep").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate lies two folders deep")
+        .to_owned()
 }
 
 fn metadata() -> Metadata {
@@ -55,7 +72,10 @@ fn metadata() -> Metadata {
 /// Normal and build dependencies per crate of ours; `e2e` and dev-dependencies may use everything.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let used = |package: &cargo_metadata::Package| {
-        let kept = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+        let kept = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind != DependencyKind::Development);
         kept.map(|dependency| dependency.name.clone()).collect()
     };
     metadata().packages.iter().map(|package| (package.name.to_string(), used(package))).collect()
@@ -96,7 +116,9 @@ fn every_crate_uses_only_the_crates_it_may() {
             offences.push(format!("{name} is not in WALLS: say what it may use"));
             continue;
         };
-        let wrong = used.iter().filter(|used| ours.contains(used.as_str()) && !may.contains(&used.as_str()));
+        let wrong = used
+            .iter()
+            .filter(|used| ours.contains(used.as_str()) && !may.contains(&used.as_str()));
         offences.extend(wrong.map(|used| format!("{name} uses {used}")));
     }
     check("crates point one way", offences);
@@ -134,10 +156,14 @@ fn logic_is_pure() {
     let mut offences = Vec::new();
     let pure = |path: &Path| {
         let text = path.to_string_lossy();
-        text.contains("/src/logic") || text.starts_with("schemas/src") || text.starts_with("services/common/observe/src")
+        text.contains("/src/logic")
+            || text.starts_with("schemas/src")
+            || text.starts_with("services/common/observe/src")
     };
     for (path, text) in sources().iter().filter(|(path, _)| pure(path)) {
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        for (number, line) in
+            text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
             let found = NOT_IN_LOGIC.iter().filter(|word| line.contains(**word));
             offences.extend(found.map(|word| format!("{}:{}: {word}", path.display(), number + 1)));
         }
@@ -148,7 +174,8 @@ fn logic_is_pure() {
 #[test]
 fn no_service_starts_a_thread_of_its_own_or_reads_the_clock() {
     let mut offences = Vec::new();
-    let service = |path: &Path| SERVICES.iter().any(|name| path.starts_with(format!("services/{name}/src")));
+    let service =
+        |path: &Path| SERVICES.iter().any(|name| path.starts_with(format!("services/{name}/src")));
     for (path, text) in sources().iter().filter(|(path, _)| service(path)) {
         for word in ["std::thread::spawn", "SystemTime::now"] {
             if text.contains(word) {
@@ -172,7 +199,8 @@ fn files_and_functions_fit_on_a_page() {
         }
         let tests = text.lines().skip_while(|line| !line.starts_with("#[cfg(test)]")).count();
         if path.to_string_lossy().contains("/src/") && tests > IN_FILE_TEST_LINES_MAX {
-            offences.push(format!("{}: {tests} lines of tests belong under tests/", path.display()));
+            offences
+                .push(format!("{}: {tests} lines of tests belong under tests/", path.display()));
         }
         offences.extend(long_functions(path, text));
     }
@@ -187,9 +215,9 @@ fn long_functions(path: &Path, text: &str) -> Vec<String> {
         let trimmed = line.trim_start();
         let indent = line.len() - trimmed.len();
         let signature = trimmed.split_once("fn ").filter(|(before, _)| {
-            before.split_whitespace().all(|word| {
-                ["pub", "pub(crate)", "pub(super)", "async", "const"].contains(&word)
-            })
+            before
+                .split_whitespace()
+                .all(|word| ["pub", "pub(crate)", "pub(super)", "async", "const"].contains(&word))
         });
         if open.is_none()
             && let Some((_, rest)) = signature
@@ -199,11 +227,17 @@ fn long_functions(path: &Path, text: &str) -> Vec<String> {
         }
         if let Some((start, depth, name)) = &open
             && indent == *depth
-            && (trimmed == "}" || trimmed.ends_with(';') || (trimmed.ends_with('}') && number == *start))
+            && (trimmed == "}"
+                || trimmed.ends_with(';')
+                || (trimmed.ends_with('}') && number == *start))
         {
             let lines = number - start + 1;
             if lines > FUNCTION_LINES_MAX {
-                offences.push(format!("{}:{}: {name} has {lines} lines", path.display(), start + 1));
+                offences.push(format!(
+                    "{}:{}: {name} has {lines} lines",
+                    path.display(),
+                    start + 1
+                ));
             }
             open = None;
         }
@@ -213,8 +247,10 @@ fn long_functions(path: &Path, text: &str) -> Vec<String> {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let silent = |(path, text): &&(PathBuf, String)| !text.starts_with("//!") && !path.ends_with("build.rs");
-    let offences = sources().iter().filter(silent).map(|(path, _)| path.display().to_string()).collect();
+    let silent =
+        |(path, text): &&(PathBuf, String)| !text.starts_with("//!") && !path.ends_with("build.rs");
+    let offences =
+        sources().iter().filter(silent).map(|(path, _)| path.display().to_string()).collect();
     check("a file begins with //! and a sentence", offences);
 }
 
@@ -235,7 +271,15 @@ fn the_words_are_the_glossarys() {
 fn no_test_is_skipped_and_nothing_is_left_for_later() {
     let mut offences = Vec::new();
     for (path, text) in sources().iter().filter(|(path, _)| !path.ends_with("tidy.rs")) {
-        for word in ["#[ignore", "#[should_panic", "todo!(", "unimplemented!(", "TODO", "FIXME", "thread::sleep"] {
+        for word in [
+            "#[ignore",
+            "#[should_panic",
+            "todo!(",
+            "unimplemented!(",
+            "TODO",
+            "FIXME",
+            "thread::sleep",
+        ] {
             if text.contains(word) {
                 offences.push(format!("{}: {word}", path.display()));
             }
@@ -249,7 +293,8 @@ fn every_allow_has_a_reason() {
     let mut offences = Vec::new();
     for (path, text) in sources().iter().filter(|(path, _)| !path.ends_with("tidy.rs")) {
         for (number, line) in text.lines().enumerate() {
-            if line.contains("#[allow(") && !line.contains("reason") && !text.contains("reason = ") {
+            if line.contains("#[allow(") && !line.contains("reason") && !text.contains("reason = ")
+            {
                 offences.push(format!("{}:{}", path.display(), number + 1));
             }
         }

@@ -33,7 +33,12 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    pub(crate) fn assign(kafka: &Kafka, topics: &[(Topic, From)], shutdown: &CancellationToken) -> Result<Self> {
+    /// Waits for the broker; `None` when the process must stop first.
+    pub(crate) fn assign(
+        kafka: &Kafka,
+        topics: &[(Topic, From)],
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Self>> {
         let reading = kafka.follower()?;
         let asking = kafka.reader()?;
         let mut next = BTreeMap::new();
@@ -45,10 +50,12 @@ impl Follower {
                     let asked = asking
                         .fetch_watermarks(topic.name(), partition, METADATA_TIMEOUT)
                         .map_err(anyhow::Error::from)
-                        .and_then(|(low, end)| start_offset(&asking, *topic, partition, *from, low, end));
+                        .and_then(|(low, end)| {
+                            start_offset(&asking, *topic, partition, *from, low, end)
+                        });
                     match asked {
                         Ok(start) => break start,
-                        Err(error) if shutdown.is_cancelled() => return Err(error),
+                        Err(_) if shutdown.is_cancelled() => return Ok(None),
                         Err(error) => {
                             tracing::warn!(%error, topic = topic.name(), "could not reach Kafka; trying again");
                         }
@@ -60,7 +67,7 @@ impl Follower {
             }
         }
         reading.assign(&assignment).context("could not assign the topics to follow")?;
-        Ok(Follower { reading, asking, next, ends, confirmed: None })
+        Ok(Some(Follower { reading, asking, next, ends, confirmed: None }))
     }
 
     pub(crate) fn poll(&mut self, sink: &mut dyn Follow) {
@@ -102,7 +109,8 @@ impl Follower {
         let now = clock.now();
         let mut all = true;
         for (&(topic, partition), next) in &self.next {
-            let asked = ends.find_partition(topic.name(), partition).map(|element| element.offset());
+            let asked =
+                ends.find_partition(topic.name(), partition).map(|element| element.offset());
             let Some(Offset::Offset(end)) = asked else {
                 all = false;
                 continue;

@@ -17,6 +17,8 @@ use crate::follow::{Follow, Update};
 pub const LEASE_TOPICS: [(Topic, From); 2] =
     [(Topic::Leases, From::Beginning), (Topic::Controls, From::Beginning)];
 
+const FORGET_INTERVAL_MS: Millis = 60 * 60 * 1000;
+
 /// A shared copy of the leases and controls; clones share it.
 #[derive(Clone)]
 pub struct Leases {
@@ -35,6 +37,7 @@ struct Copy {
 pub struct LeasesSink {
     leases: Leases,
     late_write: Box<dyn FnMut(Lease) + Send>,
+    forget_at: Millis,
 }
 
 impl Default for Leases {
@@ -52,7 +55,7 @@ impl Leases {
     /// As [`Leases::sink`]; `late_write` gets the lease held whenever somebody wrote a lower generation over it, to be
     /// published again by whoever folds that observable.
     pub fn sink_with(&self, late_write: impl FnMut(Lease) + Send + 'static) -> LeasesSink {
-        LeasesSink { leases: self.clone(), late_write: Box::new(late_write) }
+        LeasesSink { leases: self.clone(), late_write: Box::new(late_write), forget_at: 0 }
     }
 
     /// Looks at the copy. Never hold the look across an await.
@@ -102,7 +105,7 @@ impl Follow for LeasesSink {
             }
             Update::Reached { topic, end, now, .. } => self.reached(topic, end, now),
             Update::Restarted { .. } => self.leases.exclusive().reader.restart(),
-            Update::Tick { .. } => {}
+            Update::Tick { now } => self.forget_ended(now),
         }
     }
 }

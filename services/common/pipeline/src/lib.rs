@@ -25,6 +25,7 @@ pub use bus::{Bus, From, Raw, ReadBack};
 pub use config::{ConfigError, Env};
 pub use follow::{Follow, Update, follow};
 pub use health::Health;
+pub use kafka::WrongPartitions;
 pub use leases::{LEASE_TOPICS, Leases, LeasesSink};
 pub use publisher::{PublishError, Publisher};
 pub use run::{Assigned, Group, run};

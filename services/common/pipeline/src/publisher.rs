@@ -1,14 +1,20 @@
 //! Sends single records and waits until the broker has them.
 
+use std::time::Duration;
+
 use anyhow::Result;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::{DeliveryFuture, OwnedDeliveryResult};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::util::Timeout;
 use schemas::Record;
 
 use crate::kafka::Kafka;
 use crate::memory::Log;
 use crate::stage::Message;
+
+/// How long a full queue is left alone before the next try.
+const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
 
 /// A record was not acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -49,35 +55,71 @@ impl Publisher {
         self.send_all(messages).await
     }
 
-    /// Sends messages together; returns once the broker acknowledged all of them.
+    /// Sends messages together, in order; returns once the broker acknowledged all of them.
     pub async fn send_all(&self, messages: Vec<Message>) -> Result<(), PublishError> {
-        let sent = messages.into_iter().map(|message| self.send(message));
-        futures::future::try_join_all(sent).await.map(|_| ())
+        let mut waiting = Vec::with_capacity(messages.len());
+        for message in messages {
+            if let Some(delivery) = self.enqueue(&message).await? {
+                waiting.push((message.topic, delivery));
+            }
+        }
+        for (topic, delivery) in waiting {
+            settled(topic, delivery.await)?;
+        }
+        Ok(())
     }
 
     /// Sends one message; returns once the broker acknowledged it.
     pub async fn send(&self, message: Message) -> Result<(), PublishError> {
-        match &self.0 {
+        match self.enqueue(&message).await? {
+            Some(delivery) => settled(message.topic, delivery.await),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a message behind those before it; waits while the client's queue is full, so that order is kept.
+    async fn enqueue(&self, message: &Message) -> Result<Option<DeliveryFuture>, PublishError> {
+        let producer = match &self.0 {
             Inner::Memory(log) => {
-                log.append(message);
-                Ok(())
+                log.append(message.clone());
+                return Ok(None);
             }
-            Inner::Kafka(producer) => {
-                let record = FutureRecord {
-                    topic: &message.topic,
-                    partition: message.partition,
-                    payload: Some(&message.payload),
-                    key: Some(&message.key),
-                    timestamp: None,
-                    headers: Some(headers(&message)),
-                };
-                let sent = producer.send(record, Timeout::Never).await;
-                sent.map(|_| ()).map_err(|(error, _)| PublishError::Broker {
-                    topic: message.topic.clone(),
-                    cause: error.to_string(),
-                })
+            Inner::Kafka(producer) => producer,
+        };
+        let mut record = FutureRecord {
+            topic: &message.topic,
+            partition: message.partition,
+            payload: Some(&message.payload),
+            key: Some(&message.key),
+            timestamp: None,
+            headers: Some(headers(message)),
+        };
+        loop {
+            match producer.send_result(record) {
+                Ok(delivery) => return Ok(Some(delivery)),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    tokio::time::sleep(QUEUE_FULL_WAIT).await;
+                }
+                Err((error, _)) => {
+                    return Err(PublishError::Broker {
+                        topic: message.topic.clone(),
+                        cause: error.to_string(),
+                    });
+                }
             }
         }
+    }
+}
+
+fn settled(
+    topic: String,
+    delivered: Result<OwnedDeliveryResult, futures::channel::oneshot::Canceled>,
+) -> Result<(), PublishError> {
+    match delivered {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(PublishError::Broker { topic, cause: error.to_string() }),
+        Err(_) => Err(PublishError::Broker { topic, cause: "the producer ended first".to_owned() }),
     }
 }
 

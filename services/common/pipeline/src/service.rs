@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::Bus;
 use crate::config::{ConfigError, Env};
 use crate::health::Health;
+use crate::kafka::WrongPartitions;
 
 /// How long a drain may take before what is left is abandoned, with a warning.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
@@ -139,7 +140,10 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "{name} stopped");
-            ExitCode::FAILURE
+            match error.downcast_ref::<WrongPartitions>() {
+                Some(_) => ExitCode::from(EXIT_CONFIGURATION),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }

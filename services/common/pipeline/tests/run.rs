@@ -8,7 +8,8 @@ use std::time::Duration;
 use pipeline::{Bus, Clock, Context, Fault, From, Group, Health, Outputs, Received, Stage, run};
 use rdkafka::mocking::MockCluster;
 use schemas::{
-    Action, Decision, Enforcement, Generation, Mode, Observable, Origin, Phase, Reason, Record, Status, Topic,
+    Action, Decision, Enforcement, Generation, Mode, Observable, Origin, Phase, Reason, Record,
+    Status, Topic,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,7 +31,10 @@ impl Stage for Echo {
         for received in batch {
             let decision = &received.record;
             if decision.strikes == 13 {
-                out.fault(received.offset, Fault::Reject(anyhow::anyhow!("thirteen is not answered")));
+                out.fault(
+                    received.offset,
+                    Fault::Reject(anyhow::anyhow!("thirteen is not answered")),
+                );
                 continue;
             }
             let refusals_left = self.refuse.load(Ordering::SeqCst);
@@ -39,7 +43,12 @@ impl Stage for Echo {
                 out.fault(received.offset, Fault::Retry(anyhow::anyhow!("not yet")));
                 return;
             }
-            self.seen.lock().unwrap().entry(decision.observable.to_string()).or_default().push(decision.strikes);
+            self.seen
+                .lock()
+                .unwrap()
+                .entry(decision.observable.to_string())
+                .or_default()
+                .push(decision.strikes);
             out.push(&enforcement(decision));
         }
     }
@@ -69,7 +78,12 @@ fn decision(address: &str, strikes: i32) -> Decision {
 
 fn enforcement(decision: &Decision) -> Enforcement {
     Enforcement {
-        enforcement_id: Enforcement::id(decision.decision_id, "echo", Phase::Apply, Status::Applied),
+        enforcement_id: Enforcement::id(
+            decision.decision_id,
+            "echo",
+            Phase::Apply,
+            Status::Applied,
+        ),
         decision_id: decision.decision_id,
         observable: decision.observable.clone(),
         point: "echo".to_owned(),
@@ -115,7 +129,10 @@ impl World {
     fn start(&self, context: &Context) -> tokio::task::JoinHandle<anyhow::Result<()>> {
         let (seen, refuse, context) = (self.seen.clone(), self.refuse.clone(), context.clone());
         tokio::spawn(async move {
-            run(&context, Group("echo"), move |_| Ok(Echo { seen: seen.clone(), refuse: refuse.clone() })).await
+            run(&context, Group("echo"), move |_| {
+                Ok(Echo { seen: seen.clone(), refuse: refuse.clone() })
+            })
+            .await
         })
     }
 
@@ -141,7 +158,11 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        assert!(waited.await.is_ok(), "{what} did not happen; seen {:?}", self.seen.lock().unwrap());
+        assert!(
+            waited.await.is_ok(),
+            "{what} did not happen; seen {:?}",
+            self.seen.lock().unwrap()
+        );
     }
 }
 
@@ -238,16 +259,18 @@ async fn a_record_that_must_wait_is_held_and_nothing_behind_it_overtakes() {
         publisher.publish(&decision("81.2.69.1", strikes)).await.unwrap();
     }
     let running = world.start(&context);
-    world.until("answering all", || {
-        let seen = world.seen.lock().unwrap();
-        seen.get("81.2.69.1").is_some_and(|strikes| strikes.last() == Some(&9))
-    })
-    .await;
+    world
+        .until("answering all", || {
+            let seen = world.seen.lock().unwrap();
+            seen.get("81.2.69.1").is_some_and(|strikes| strikes.last() == Some(&9))
+        })
+        .await;
     context.shutdown.cancel();
     running.await.unwrap().unwrap();
     let seen = world.seen.lock().unwrap()["81.2.69.1"].clone();
     assert_eq!(seen.iter().filter(|strikes| **strikes == 7).count(), 1);
-    let after_first_seven = seen.iter().skip_while(|strikes| **strikes != 7).copied().collect::<Vec<_>>();
+    let after_first_seven =
+        seen.iter().skip_while(|strikes| **strikes != 7).copied().collect::<Vec<_>>();
     assert_eq!(after_first_seven, [7, 8, 9], "{seen:?}");
 }
 
