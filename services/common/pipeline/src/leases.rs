@@ -144,6 +144,16 @@ impl LeasesSink {
         None
     }
 
+    /// Drops what the topic's retention removes as well, so that the copy stays as small as the topic.
+    fn forget_ended(&mut self, now: Millis) {
+        if now < self.forget_at {
+            return;
+        }
+        self.forget_at = now + FORGET_INTERVAL_MS;
+        let ended_before = now - Topic::Leases.spec().retention_ms;
+        self.leases.exclusive().reader.forget_ended(ended_before);
+    }
+
     fn reached(&self, topic: Topic, end: i64, now: Millis) {
         let mut copy = self.leases.exclusive();
         match topic {
