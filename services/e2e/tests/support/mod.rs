@@ -1,3 +1,3 @@
 //! What several tests of the whole share.
 
-pub mod waf_fake;
+pub(crate) mod waf_fake;

@@ -17,10 +17,13 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 const ADDRESSES_MAX: usize = 10_000;
+/// What a rival editor puts into a set.
+pub(crate) const RIVALS: IpNet =
+    IpNet::V4(ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(198, 51, 100, 7), 32));
 
 /// What the next call of an operation is answered with instead of the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// 500 with JSON, as AWS words it.
     Internal,
     /// 200 with an HTML page.
@@ -31,15 +34,17 @@ pub enum Fault {
     AfterEffect,
     /// Somebody else wrote in between.
     LockConflict,
+    /// The set is said not to exist.
+    NotFound,
 }
 
 /// One accepted write.
 #[derive(Debug, Clone)]
-pub struct Write {
-    pub at: Instant,
-    pub set: String,
-    pub addresses: Vec<IpNet>,
-    pub description: String,
+pub(crate) struct Write {
+    pub(crate) at: Instant,
+    pub(crate) set: String,
+    pub(crate) addresses: Vec<IpNet>,
+    pub(crate) description: String,
 }
 
 #[derive(Default)]
@@ -49,6 +54,9 @@ struct World {
     faults: VecDeque<(String, Fault)>,
     calls: Vec<String>,
     token: u64,
+    /// Before every so many writes somebody else writes first; 0 is never.
+    rival_every: usize,
+    rival_writes: usize,
 }
 
 struct IpSet {
@@ -62,17 +70,15 @@ struct IpSet {
 
 /// A running fake; clones share it.
 #[derive(Clone)]
-pub struct WafFake {
+pub(crate) struct WafFake {
     world: Arc<Mutex<World>>,
-    pub endpoint: String,
 }
 
 impl WafFake {
-    /// Serves on a free loopback port, with the sets `<prefix>-v4` and `<prefix>-v6`, empty.
-    pub async fn start(prefix: &str) -> WafFake {
-        let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let fake = WafFake { world: Arc::default(), endpoint };
+    /// Serves on `address`, with the sets `<prefix>-v4` and `<prefix>-v6`, empty.
+    pub(crate) async fn start(address: SocketAddr, prefix: &str) -> WafFake {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let fake = WafFake { world: Arc::default() };
         fake.add_set(&format!("{prefix}-v4"), "IPV4");
         fake.add_set(&format!("{prefix}-v6"), "IPV6");
         let app = Router::new().fallback(answer).with_state(fake.clone());
@@ -80,7 +86,7 @@ impl WafFake {
         fake
     }
 
-    pub fn add_set(&self, name: &str, version: &'static str) {
+    pub(crate) fn add_set(&self, name: &str, version: &'static str) {
         let mut world = self.lock();
         world.token += 1;
         let token = format!("token-{}", world.token);
@@ -96,12 +102,27 @@ impl WafFake {
     }
 
     /// Answers the next calls of `operation` (`GetIPSet`, `UpdateIPSet`, …) with `fault`, once per entry.
-    pub fn fail_next(&self, operation: &str, fault: Fault) {
+    pub(crate) fn fail_next(&self, operation: &str, fault: Fault) {
         self.lock().faults.push_back((operation.to_owned(), fault));
     }
 
+    /// How many scripted faults were not met yet.
+    pub(crate) fn faults_left(&self) -> usize {
+        self.lock().faults.len()
+    }
+
+    /// From now on a rival editor writes an entry of its own right before every `every`-th write of ours.
+    pub(crate) fn rival(&self, every: usize) {
+        self.lock().rival_every = every;
+    }
+
+    /// How often the rival wrote.
+    pub(crate) fn rival_writes(&self) -> usize {
+        self.lock().rival_writes
+    }
+
     /// Puts a set's content in place behind everybody's back.
-    pub fn set(&self, name: &str, addresses: &[IpNet], description: &str) {
+    pub(crate) fn set(&self, name: &str, addresses: &[IpNet], description: &str) {
         let mut world = self.lock();
         world.token += 1;
         let token = format!("token-{}", world.token);
@@ -111,22 +132,23 @@ impl WafFake {
         set.token = token;
     }
 
-    pub fn addresses(&self, name: &str) -> Vec<IpNet> {
+    pub(crate) fn addresses(&self, name: &str) -> Vec<IpNet> {
         let world = self.lock();
-        let mut addresses = world.sets.iter().find(|set| set.name == name).unwrap().addresses.clone();
+        let mut addresses =
+            world.sets.iter().find(|set| set.name == name).unwrap().addresses.clone();
         addresses.sort();
         addresses
     }
 
-    pub fn description(&self, name: &str) -> String {
+    pub(crate) fn description(&self, name: &str) -> String {
         self.lock().sets.iter().find(|set| set.name == name).unwrap().description.clone()
     }
 
-    pub fn writes(&self) -> Vec<Write> {
+    pub(crate) fn writes(&self) -> Vec<Write> {
         self.lock().writes.clone()
     }
 
-    pub fn calls(&self, operation: &str) -> usize {
+    pub(crate) fn calls(&self, operation: &str) -> usize {
         self.lock().calls.iter().filter(|call| *call == operation).count()
     }
 
@@ -136,7 +158,8 @@ impl WafFake {
 }
 
 async fn answer(State(fake): State<WafFake>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let target =
+        headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let mut world = fake.lock();
@@ -145,11 +168,17 @@ async fn answer(State(fake): State<WafFake>, headers: HeaderMap, body: Bytes) ->
     let fault = index.and_then(|index| world.faults.remove(index)).map(|(_, fault)| fault);
     match fault {
         Some(Fault::Internal) => return error(500, "WAFInternalErrorException", "scripted"),
-        Some(Fault::Garbage) => return (StatusCode::OK, "<html><body>surprise</body></html>").into_response(),
+        Some(Fault::Garbage) => {
+            return (StatusCode::OK, "<html><body>surprise</body></html>").into_response();
+        }
         Some(Fault::GatewayTimeout) => {
-            return (StatusCode::GATEWAY_TIMEOUT, "<html>504 Gateway Time-out</html>").into_response();
+            return (StatusCode::GATEWAY_TIMEOUT, "<html>504 Gateway Time-out</html>")
+                .into_response();
         }
         Some(Fault::LockConflict) => return error(400, "WAFOptimisticLockException", "scripted"),
+        Some(Fault::NotFound) => {
+            return error(400, "WAFNonexistentItemException", "scripted");
+        }
         Some(Fault::AfterEffect) | None => {}
     }
     let reply = world.call(&operation, &request);
@@ -164,14 +193,20 @@ impl World {
         match operation {
             "ListIPSets" => self.list(request),
             "GetIPSet" => self.get(request),
-            "UpdateIPSet" => self.update(request),
-            other => error(400, "WAFInvalidOperationException", &format!("{other} is not scripted")),
+            "UpdateIPSet" => {
+                self.let_the_rival_write(request);
+                self.update(request)
+            }
+            other => {
+                error(400, "WAFInvalidOperationException", &format!("{other} is not scripted"))
+            }
         }
     }
 
     /// One set a page, so that whoever does not follow `NextMarker` misses the second.
     fn list(&self, request: &Value) -> Response {
-        let from: usize = request["NextMarker"].as_str().and_then(|marker| marker.parse().ok()).unwrap_or(0);
+        let from: usize =
+            request["NextMarker"].as_str().and_then(|marker| marker.parse().ok()).unwrap_or(0);
         let Some(set) = self.sets.get(from) else { return ok(json!({"IPSets": []})) };
         let summary = json!({"Name": set.name, "Id": set.id, "ARN": format!("arn:{}", set.id),
             "Description": set.description, "LockToken": set.token});
@@ -192,6 +227,21 @@ impl World {
             "IPAddressVersion": set.version, "Addresses": addresses}}))
     }
 
+    fn let_the_rival_write(&mut self, request: &Value) {
+        let asked = self.calls.iter().filter(|call| *call == "UpdateIPSet").count();
+        if self.rival_every == 0 || !asked.is_multiple_of(self.rival_every) {
+            return;
+        }
+        self.token += 1;
+        self.rival_writes += 1;
+        if let Some(set) = self.sets.iter_mut().find(|set| request["Id"] == set.id.as_str()) {
+            set.token = format!("token-{}", self.token);
+            if set.version == "IPV4" && !set.addresses.contains(&RIVALS) {
+                set.addresses.push(RIVALS);
+            }
+        }
+    }
+
     fn update(&mut self, request: &Value) -> Response {
         self.token += 1;
         let token = format!("token-{}", self.token);
@@ -204,14 +254,22 @@ impl World {
         let Some(list) = request["Addresses"].as_array() else {
             return error(400, "WAFInvalidParameterException", "Addresses is missing");
         };
-        let parsed: Option<Vec<IpNet>> =
-            list.iter().map(|address| address.as_str().and_then(|text| text.parse().ok())).collect();
+        let parsed: Option<Vec<IpNet>> = list
+            .iter()
+            .map(|address| address.as_str().and_then(|text| text.parse().ok()))
+            .collect();
         let Some(addresses) = parsed else {
             return error(400, "WAFInvalidParameterException", "an address is not CIDR");
         };
-        let of_version = |network: &IpNet| matches!((network, set.version), (IpNet::V4(_), "IPV4") | (IpNet::V6(_), "IPV6"));
+        let of_version = |network: &IpNet| {
+            matches!((network, set.version), (IpNet::V4(_), "IPV4") | (IpNet::V6(_), "IPV6"))
+        };
         if !addresses.iter().all(|network| of_version(network) && network.prefix_len() > 0) {
-            return error(400, "WAFInvalidParameterException", "an address is of the wrong version, or /0");
+            return error(
+                400,
+                "WAFInvalidParameterException",
+                "an address is of the wrong version, or /0",
+            );
         }
         if addresses.len() > ADDRESSES_MAX {
             return error(400, "WAFLimitsExceededException", "more than 10,000 addresses");
@@ -231,7 +289,8 @@ impl World {
 }
 
 fn ok(body: Value) -> Response {
-    (StatusCode::OK, [("content-type", "application/x-amz-json-1.1")], body.to_string()).into_response()
+    (StatusCode::OK, [("content-type", "application/x-amz-json-1.1")], body.to_string())
+        .into_response()
 }
 
 fn error(status: u16, kind: &str, message: &str) -> Response {

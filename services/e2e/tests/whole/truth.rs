@@ -1,0 +1,64 @@
+//! The reference: `decisions` and `controls` folded in one place, by nobody's process.
+
+use std::collections::BTreeMap;
+
+use observe::Policy;
+use pipeline::memory::Log;
+use schemas::{
+    Appended, Control, Decision, Folded, Generation, Limits, Millis, Protected, Topic, View, fold,
+};
+
+/// What must hold, by the log alone.
+pub(crate) struct Truth {
+    pub(crate) view: View,
+    pub(crate) protected: Protected,
+    limits: Limits,
+    epoch: Millis,
+    next: BTreeMap<i32, i64>,
+    controls: i64,
+}
+
+impl Truth {
+    pub(crate) fn new(policy: &Policy, epoch: Millis) -> Self {
+        let (protected, limits) = (policy.protected(), policy.limits());
+        let next = BTreeMap::new();
+        Truth { view: View::default(), protected, limits, epoch, next, controls: 0 }
+    }
+
+    /// Folds in what was appended since.
+    pub(crate) fn follow(&mut self, log: &Log) {
+        for partition in 0..Topic::Decisions.partitions() {
+            let next = self.next.entry(partition).or_default();
+            let mut decisions: Vec<(i64, Millis, Decision)> = Vec::new();
+            *next = log.poll(Topic::Decisions, partition, *next, usize::MAX / 2, &mut |raw| {
+                // What cannot be decoded was dead-lettered by whoever read it.
+                if let Ok(decision) = raw.decode::<Decision>() {
+                    decisions.push((raw.offset, raw.timestamp, decision));
+                }
+            });
+            for (offset, at, decision) in decisions {
+                self.fold(offset, at, &decision);
+            }
+        }
+        let view = &mut self.view;
+        self.controls = log.poll(Topic::Controls, 0, self.controls, usize::MAX / 2, &mut |raw| {
+            view.apply_control(&raw.decode::<Control>().unwrap(), raw.timestamp);
+        });
+    }
+
+    fn fold(&mut self, offset: i64, at: Millis, decision: &Decision) {
+        let appended = Appended { generation: Generation { epoch: self.epoch, offset }, at };
+        let lease = self.view.lease(&decision.observable);
+        if let Folded::Lease(lease) =
+            fold(lease, decision, appended, &self.protected, &self.limits)
+        {
+            self.view.apply(lease);
+        }
+    }
+
+    /// Goes on under a new epoch, on topics that were made anew: what was held stays.
+    pub(crate) fn adopt(&mut self, epoch: Millis) {
+        self.epoch = epoch;
+        self.next.clear();
+    }
+}
