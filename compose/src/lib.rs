@@ -6,6 +6,7 @@
 
 pub mod certificates;
 pub mod chaos;
+pub mod cli;
 pub mod demo;
 pub mod description;
 pub mod envoy;

@@ -173,7 +173,13 @@ pub fn table(report: &Report, paint: Paint) -> String {
             painted(Colour::Red, &format!("FAILED: {}", printable_all(failure)), paint)
         );
     }
-    let ending = match (report.interrupted, report.closed()) {
+    let _ = writeln!(text, "{}", ending(report, paint));
+    text
+}
+
+/// The last line: did the loop close.
+fn ending(report: &Report, paint: Paint) -> String {
+    match (report.interrupted, report.closed()) {
         (_, false) => painted(Colour::Red, "the loop did not close", paint),
         (true, true) => {
             painted(Colour::Yellow, "interrupted; what had ended by then was right", paint)
@@ -183,9 +189,7 @@ pub fn table(report: &Report, paint: Paint) -> String {
             "the loop closed: every block proved, held and lifted on time",
             paint,
         ),
-    };
-    let _ = writeln!(text, "{ending}");
-    text
+    }
 }
 
 fn numbers(kind: &Kind) -> [String; 10] {

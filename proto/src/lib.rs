@@ -5,7 +5,13 @@
 pub mod mtls;
 
 /// `perimeter.v1`, generated from `perimeter/v1/perimeter.proto`.
-#[allow(clippy::all, unreachable_pub, let_underscore_drop, reason = "generated code")]
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    let_underscore_drop,
+    reason = "generated code"
+)]
 pub mod v1 {
     tonic::include_proto!("perimeter.v1");
 }

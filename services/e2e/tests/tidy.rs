@@ -1,5 +1,7 @@
 //! Walls, sizes and names, held by a test and not by memory (`docs/architecture.md` says why each stands).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

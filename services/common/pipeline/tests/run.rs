@@ -1,5 +1,7 @@
 //! The runner on librdkafka's in-process cluster: order, dead letters, holding, committing, draining.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use ::executor::points::envoy::{Answer, name};
+use ::verifier::logic::{Logged, Replicas};
 use observe::probe::Nonce;
 use schemas::Millis;
 use uuid::Uuid;
-use ::verifier::logic::{Logged, Replicas};
 
 use crate::executor::Process;
 
@@ -38,8 +38,7 @@ impl Envoy {
         let serving: Vec<&Process> =
             executors.iter().filter(|executor| executor.serving()).collect();
         // With none healthy, Envoy's panic routing asks them all.
-        let asked =
-            if serving.is_empty() { executors.iter().collect() } else { serving };
+        let asked = if serving.is_empty() { executors.iter().collect() } else { serving };
         let in_turn = (0..asked.len()).map(|index| asked[(*turn + index) % asked.len()]);
         let answered = in_turn
             .filter_map(|executor| Some((name(executor.replica), executor.answer(address)?)))

@@ -3,13 +3,13 @@
 use std::pin::Pin;
 use std::task::Context as Waking;
 
-use blocklist::Blocklist;
 use ::executor::logic::waf::{Sight, Step, WafLoop};
 use ::executor::points::aws_waf::{MemorySets, POINT};
 use ::executor::points::blocklist as mirror;
 use ::executor::points::envoy::{Answer, EnvoyPoint, answer};
 use ::executor::view::{Repairs, SeenEpoch, ViewSink, repair, serving};
 use ::executor::{FoldStage, Fuses, Ownership, Restored};
+use blocklist::Blocklist;
 use futures::executor::block_on;
 use pipeline::memory::Log;
 use pipeline::{Assigned, Bus, Clock, Context, Health, Leases, Message};
@@ -121,8 +121,7 @@ impl Process {
         }
         let Some(running) = &mut self.running else { return Ok(false) };
         let twice = faults.handled_twice();
-        let mut moved =
-            running.follower.follow(&self.around.log, self.around.clock.now(), twice);
+        let mut moved = running.follower.follow(&self.around.log, self.around.clock.now(), twice);
         moved |= running.repair(&self.around.log);
         if !running.leases.read(Reader::complete) {
             return Ok(moved);
@@ -192,13 +191,8 @@ impl Running {
             let restored = Restored::read(&assigned)?;
             let overwritten = restored.overwritten.clone();
             let owned = ownership.take(assigned.partition);
-            let stage = FoldStage::new(
-                assigned.partition,
-                restored,
-                fuses.clone(),
-                leases.clone(),
-                owned,
-            );
+            let stage =
+                FoldStage::new(assigned.partition, restored, fuses.clone(), leases.clone(), owned);
             overwritten.into_iter().for_each(|observable| repairs.ask(observable));
             Ok(stage)
         })
@@ -219,14 +213,12 @@ impl Running {
         faults: &mut Faults,
     ) -> Result<(), Died> {
         let now = around.clock.now();
-        let mut acts =
-            self.leases.read(|reader| self.envoy.apply(reader.view(), now, usize::MAX));
+        let mut acts = self.leases.read(|reader| self.envoy.apply(reader.view(), now, usize::MAX));
         acts.extend(self.write_waf(around, now, faults)?);
         acts.extend(self.write_blocklist(replica, around, now, faults)?);
         // The view has no order of its own; the log of a run must have one.
         acts.sort_by_key(|act: &Enforcement| (act.enforcement_id, act.point.clone()));
-        let messages: Vec<Message> =
-            acts.iter().map(|act| Message::of(act).unwrap()).collect();
+        let messages: Vec<Message> = acts.iter().map(|act| Message::of(act).unwrap()).collect();
         faults.tell(&around.log, GROUP, &messages)
     }
 
@@ -238,9 +230,9 @@ impl Running {
     ) -> Result<Vec<Enforcement>, Died> {
         let protected = &around.fuses.protected;
         let term = self.ownership.term();
-        let sight = self.leases.read(|reader| {
-            Sight::of(reader.view(), reader.complete(), protected, term, now)
-        });
+        let sight = self
+            .leases
+            .read(|reader| Sight::of(reader.view(), reader.complete(), protected, term, now));
         for _ in 0..WAF_STEPS_MAX {
             match self.waf.next(&sight, |mark| self.leases.may_write(mark), now) {
                 Step::Read(family) => {
@@ -277,8 +269,7 @@ impl Running {
             faults.pass(GROUP, Site::BlocklistToBeWritten)?;
         }
         let writer = replica.to_string();
-        let passed =
-            mirror::pass(&mut self.mirror, &sight, &around.blocklist, &writer, sweep, now);
+        let passed = mirror::pass(&mut self.mirror, &sight, &around.blocklist, &writer, sweep, now);
         block_on(passed).unwrap();
         if writes {
             faults.pass(GROUP, Site::BlocklistWritten)?;

@@ -53,7 +53,10 @@ impl Portrait {
             }));
         }
         lines.extend(records::enforcements(log).iter().map(|act| {
-            format!("enforcement {} {} {:?} {:?}", act.decision_id, act.point, act.phase, act.status)
+            format!(
+                "enforcement {} {} {:?} {:?}",
+                act.decision_id, act.point, act.phase, act.status
+            )
         }));
         lines.extend(outcomes(world));
         Portrait(lines)
@@ -61,9 +64,10 @@ impl Portrait {
 
     /// The lines about one decision, without its id.
     pub(crate) fn about(&self, kind: &str, decision_id: &str) -> Vec<String> {
-        let own = self.0.iter().filter_map(|line| {
-            line.strip_prefix(kind)?.trim_start().strip_prefix(decision_id)
-        });
+        let own = self
+            .0
+            .iter()
+            .filter_map(|line| line.strip_prefix(kind)?.trim_start().strip_prefix(decision_id));
         own.map(|rest| rest.trim_start().to_owned()).collect()
     }
 

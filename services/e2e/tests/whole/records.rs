@@ -1,7 +1,9 @@
 //! What stands in the log, decoded.
 
 use pipeline::memory::Log;
-use schemas::{Action, Control, Decision, Detection, Enforcement, Lease, LeaseEntry, Millis, Mode, Origin};
+use schemas::{
+    Action, Control, Decision, Detection, Enforcement, Lease, LeaseEntry, Millis, Mode, Origin,
+};
 use schemas::{Outcome, Provenance, Reason, Record};
 use uuid::Uuid;
 

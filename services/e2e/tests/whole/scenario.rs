@@ -23,6 +23,19 @@ window_seconds = 60
 networks = [ { network = "81.2.70.0/24", name = "office" } ]
 "#;
 
+/// As the story's, with longer blocks.
+pub(crate) const LONG: &str = r#"
+mode = "enforced"
+[ladder]
+steps_seconds = [15, 20, 30]
+[logins]
+routes = ["/login"]
+failures = 5
+window_seconds = 60
+[protected]
+networks = [ { network = "81.2.70.0/24", name = "office" } ]
+"#;
+
 /// What a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -1,9 +1,9 @@
 //! The scorer's process: six lanes.
 
+use ::scorer::stage::{Scorer, open};
 use observe::Policy;
 use pipeline::memory::Log;
 use schemas::Topic;
-use ::scorer::stage::{Scorer, open};
 
 use crate::faults::{Died, Faults};
 use crate::lane::Lane;

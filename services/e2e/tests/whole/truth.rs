@@ -49,8 +49,7 @@ impl Truth {
     fn fold(&mut self, offset: i64, at: Millis, decision: &Decision) {
         let appended = Appended { generation: Generation { epoch: self.epoch, offset }, at };
         let lease = self.view.lease(&decision.observable);
-        if let Folded::Lease(lease) =
-            fold(lease, decision, appended, &self.protected, &self.limits)
+        if let Folded::Lease(lease) = fold(lease, decision, appended, &self.protected, &self.limits)
         {
             self.view.apply(lease);
         }

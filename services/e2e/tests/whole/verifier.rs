@@ -2,13 +2,13 @@
 
 use ::executor::logic::ip_set::Family;
 use ::executor::points::aws_waf::MemorySets;
+use ::verifier::logic::{Answer, Core, Input, IpSet, Reach, ReadWaf, WafRead};
+use ::verifier::stage::{Decisions, Enforcements};
+use ::verifier::{Verification, restore};
 use observe::Policy;
 use pipeline::memory::Log;
 use pipeline::{Clock, Leases, LeasesSink, Message};
 use schemas::{Millis, Topic};
-use ::verifier::logic::{Answer, Core, Input, IpSet, Reach, ReadWaf, WafRead};
-use ::verifier::stage::{Decisions, Enforcements};
-use ::verifier::{Verification, restore};
 
 use crate::envoy::Envoy;
 use crate::executor;

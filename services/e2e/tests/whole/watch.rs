@@ -13,6 +13,7 @@ use ::executor::points::envoy::Answer;
 use futures::executor::block_on;
 use ipnet::IpNet;
 use schemas::effective::blocked_networks;
+use schemas::observable::representative;
 use schemas::{Action, Effective, Generation, Millis, Observable, View, effective};
 use uuid::Uuid;
 
@@ -39,6 +40,8 @@ pub(crate) struct Watch {
     /// Since when a network must be in the WAF, and when it last had to be.
     wanted: BTreeMap<IpNet, (Millis, Millis)>,
     held: BTreeSet<IpNet>,
+    /// What every living replica knew to be blocked at the last tick, and until when.
+    known: BTreeMap<IpNet, Millis>,
     generations: BTreeMap<(u32, Observable), Generation>,
     /// How often each network came into the WAF.
     pub(crate) entered: BTreeMap<IpNet, usize>,
@@ -57,6 +60,7 @@ impl Watch {
             shown: BTreeMap::new(),
             wanted: BTreeMap::new(),
             held: BTreeSet::new(),
+            known: BTreeMap::new(),
             generations: BTreeMap::new(),
             entered: BTreeMap::new(),
         }
@@ -89,6 +93,7 @@ pub(crate) fn check(world: &mut World) {
     generations(world);
     at_envoy(world);
     in_blocklist(world);
+    debug(world);
     in_waf(world);
 }
 
@@ -200,13 +205,15 @@ fn in_waf(world: &mut World) {
     let watch = &mut world.watch;
     for network in &blocked {
         let (since, last) = watch.wanted.entry(*network).or_insert((now, now));
-        if *last < ticked_at {
+        // A claim that took the place of one that ended may find its network just taken out.
+        let goes_on = watch.known.get(network).is_some_and(|until| now < *until);
+        if *last < ticked_at || !goes_on {
             *since = now;
         }
         *last = now;
         let covered = held.iter().any(|entry| entry.contains(network));
         assert!(
-            covered || !watch.held.contains(network),
+            covered || !goes_on || !watch.held.contains(network),
             "{network} was in the WAF, must be, and is not at {at} ms"
         );
         assert!(
@@ -226,6 +233,32 @@ fn in_waf(world: &mut World) {
         }
     }
     watch.held = held;
+    world.watch.known = known(world, &blocked);
+}
+
+/// Those of the blocked networks that every living replica knows to be blocked, with the end of the claim.
+fn known(world: &World, blocked: &[IpNet]) -> BTreeMap<IpNet, Millis> {
+    let (now, protected) = (world.now(), &world.truth.protected);
+    let awake = world.executors.iter().filter(|executor| !executor.paused);
+    let views: Vec<_> = awake.filter_map(|executor| executor.leases()).collect();
+    let until = |network: &IpNet| {
+        let address = representative(*network);
+        let mut ends = views.iter().map(|leases| {
+            leases.read(|reader| match effective(reader.view(), protected, address, now) {
+                Effective::Claim { claim, .. } if claim.action == Action::Block => claim.until,
+                _ => Millis::MIN,
+            })
+        });
+        ends.try_fold(Millis::MAX, |least, end| (end > now).then(|| least.min(end)))
+    };
+    blocked.iter().filter_map(|network| Some((*network, until(network)?))).collect()
+}
+
+pub(crate) fn debug(world: &World) {
+    if std::env::var("WHOLE_TRACE").is_err() { return; }
+    let writes: Vec<String> = world.waf.writes().iter().map(|w| format!("{:?} {:?} {}", w.family, w.addresses, w.description)).collect();
+    eprintln!("{} deaths {} waf {:?} blocked {:?} writes {} last {:?} frozen {:?}", world.at(), world.faults.deaths, waf(world), blocked_networks(&world.truth.view, &world.truth.protected, world.now()), writes.len(), writes.last(), world.truth.view.frozen_since());
+    for e in &world.executors { if let Some(l) = e.leases() { eprintln!("   {} hold {:?} pos {:?} blocked {:?} paused {}", e.replica, l.read(|r| r.hold()), l.read(|r| r.position()), l.read(|r| blocked_networks(r.view(), &world.truth.protected, world.now())), e.paused); } }
 }
 
 /// Fails unless both providers and both replicas hold exactly what must hold.
@@ -235,9 +268,8 @@ pub(crate) fn equal(world: &World) {
     assert_eq!(waf(world), blocked, "I9: the WAF is not equal after half a minute of quiet");
     for executor in &world.executors {
         let Some(leases) = executor.leases() else { continue };
-        let held = leases.read(|reader| {
-            blocked_networks(reader.view(), &world.truth.protected, world.now())
-        });
+        let held = leases
+            .read(|reader| blocked_networks(reader.view(), &world.truth.protected, world.now()));
         let held: BTreeSet<IpNet> = held.into_iter().collect();
         assert_eq!(held, blocked, "I9: envoy/{} is not equal", executor.replica);
         assert_eq!(leases.read(|reader| reader.hold()), None, "I9: still holding");

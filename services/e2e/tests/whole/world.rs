@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use blocklist::Blocklist;
 use ::executor::Fuses;
 use ::executor::points::aws_waf::MemorySets;
+use blocklist::Blocklist;
 use observe::Policy;
 use pipeline::memory::Log;
 use pipeline::{Clock, Message};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use schemas::{Action, Decision, Effect, Observable, Outcome, Phase};
 
-use super::kit::{SQL_INJECTION, World, now};
+use super::kit::{SQL_INJECTION, World, figure, now};
 use super::log::Log;
 use super::{addresses, truth};
 
@@ -26,7 +26,7 @@ async fn story(world: &World, log: &Log, client: IpAddr) {
     assert_eq!(world.get(client, "/").await.status, 200, "a client that did nothing");
     world.get(client, SQL_INJECTION).await;
     let decision = blocked(log, &observable).await;
-    proved(log, &decision, "envoy", 3, Phase::Apply).await;
+    let proof = proved(log, &decision, "envoy", 3, Phase::Apply).await;
     let refused = world.get(client, "/").await;
     assert_eq!(refused.status, 403);
     assert_eq!(
@@ -54,7 +54,13 @@ async fn story(world: &World, log: &Log, client: IpAddr) {
     assert!(passed_at >= until - 200, "let in {} ms early", until - passed_at);
     assert!(refused_last <= until + LIFTED_WITHIN_MS, "{} ms late", refused_last - until);
     proved(log, &decision, "envoy", 3, Phase::Lift).await;
-    proved(log, &decision, "aws-waf", 2, Phase::Lift).await;
+    let lifted = proved(log, &decision, "aws-waf", 2, Phase::Lift).await;
+    figure(&format!(
+        "loop: {observable} proved at level 3 {} ms after the attack; let in {} ms after until, the WAF's lift read back after {} ms",
+        proof.verified_at - decision.detected_at.unwrap(),
+        passed_at - until,
+        lifted.verified_at - until
+    ));
     assert!(!truth::waf(world).await.unwrap().contains(&observable.network()));
     assert_eq!(world.redis(&["EXISTS", &key]).await.unwrap(), [":0"]);
 }

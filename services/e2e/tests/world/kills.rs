@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use schemas::{Decision, Millis, Observable, Status};
 use uuid::Uuid;
 
-use super::kit::{World, now};
+use super::kit::{World, figure, now};
 use super::log::{Log, Read};
 use super::{addresses, truth};
 
@@ -72,11 +72,11 @@ async fn k1_killed_executors_lose_no_decision_and_double_none() {
     assert!(now() < until, "the machine was too slow for this test: all of it ended");
     let overrun_ms = gone(&world, &decisions, until).await;
     none_doubled(&log, &decisions).await;
-    eprintln!(
+    figure(&format!(
         "K1: {} decisions, {} kills, converged {converged_ms} ms after the last start, last removal {overrun_ms} ms after until",
         decisions.len(),
         size.kills
-    );
+    ));
 }
 
 /// Every decision became the claim of its lease.
@@ -164,7 +164,9 @@ async fn x1_restarting_each_executor_opens_no_gap_at_envoy_or_in_the_waf() {
     };
     let (asked, ()) = tokio::join!(no_gap(&world, &clients, &due, &done), restarted);
     assert!(now() < until, "the machine was too slow for this test");
-    eprintln!("X1: {asked} requests refused and every read of the WAF whole, over two restarts");
+    figure(&format!(
+        "X1: {asked} requests refused and every read of the WAF whole, over two restarts"
+    ));
 }
 
 /// Asks Envoy and the WAF again and again; answers how many requests were refused.

@@ -2,6 +2,7 @@
 //!
 //! A test takes the world [`World::calm`], beside others, or [`World::alone`], when it kills, flushes or freezes.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -234,6 +235,11 @@ pub(crate) fn said(output: &Output) -> String {
     let (out, err) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("{out}{err}")
+}
+
+/// Shows a row's figure, past the capture of the test's output.
+pub(crate) fn figure(text: &str) {
+    std::io::stderr().write_all(format!("figure  {text}\n").as_bytes()).unwrap();
 }
 
 /// Milliseconds since the Unix epoch.

@@ -9,7 +9,7 @@ use scorer::logic::Memory;
 use uuid::Uuid;
 
 use super::addresses;
-use super::kit::{SQL_INJECTION, World, now};
+use super::kit::{SQL_INJECTION, World, figure, now};
 use super::log::{Log, Read};
 
 const EVENTS: usize = 2_000;
@@ -77,6 +77,8 @@ async fn k3_kills_change_no_detection_and_no_decision() {
     for (observable, ids) in decisions {
         assert_eq!(ids.len(), 1, "{observable} is blocked by {ids:?}");
     }
+    let (found, kills) = (found.len(), KILLS);
+    figure(&format!("K3: {kills} kills, {EVENTS} events, {found} detections, as in a calm replay"));
 }
 
 /// The ids of the decisions that block each observable, once every one has some.

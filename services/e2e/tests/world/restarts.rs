@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use schemas::Observable;
 
-use super::kit::{World, now};
+use super::kit::{World, figure, now};
 use super::log::Log;
 use super::{addresses, truth};
 
@@ -61,8 +61,8 @@ async fn rebuilt(world: &World, log: &Log, clients: &[IpAddr], row: &str) {
         done.cancel();
     };
     let (asked, ()) = tokio::join!(refusing, converging);
-    eprintln!(
+    figure(&format!(
         "{row}: {BLOCKED} records again after {} ms; {asked} requests refused meanwhile",
         begun.elapsed().as_millis()
-    );
+    ));
 }

@@ -4,6 +4,7 @@
 //! Every write begins with a fresh read, whose lock token makes read, compare and swap one act, and is computed anew
 //! from the leases. Writes of both sets share one pace, because the provider counts them together.
 
+use ipnet::IpNet;
 use schemas::effective::blocked_networks;
 use schemas::reader::{Mark, MayWrite};
 use schemas::{Enforcement, Millis, Protected, View};
@@ -88,7 +89,12 @@ impl Sight {
         now: Millis,
     ) -> Sight {
         let at = if term.is_some() { now } else { now - OWNER_FIRST_MS };
-        let blocked = blocked_networks(view, protected, at);
+        let mut blocked = blocked_networks(view, protected, at);
+        if at < now {
+            // An allow that ended since then gave way to a block: what holds now is not due either.
+            blocked.extend(blocked_networks(view, protected, now));
+            blocked = IpNet::aggregate(&blocked);
+        }
         let claims = view.leases().flat_map(|lease| &lease.claims);
         let next_end = claims.map(|claim| claim.until).filter(|until| *until > at).min();
         Sight {

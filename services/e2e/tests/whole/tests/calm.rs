@@ -5,9 +5,9 @@ use schemas::{Action, Origin, Reason};
 use super::told;
 use crate::faults::Plan;
 use crate::portrait::Portrait;
+use crate::records;
 use crate::scenario::{ATTACKERS, OFFICE, OPERATED};
 use crate::world::World;
-use crate::records;
 
 const ACTS: [&str; 8] = [
     "aws-waf Apply Applied",
@@ -38,9 +38,7 @@ const PROOFS: [&str; 13] = [
 fn blocks(world: &World, address: &str) -> Vec<schemas::Decision> {
     let observable = address.parse().unwrap();
     let decisions = records::decisions(&world.log).into_iter();
-    decisions
-        .filter(|own| own.observable == observable && own.action == Action::Block)
-        .collect()
+    decisions.filter(|own| own.observable == observable && own.action == Action::Block).collect()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use pipeline::{Bus, admin};
 use schemas::{Epoch, LeaseEntry, Topic};
 
 use crate::faults::Plan;
-use crate::scenario::{ATTACKERS, Kind, LOGINS_V4, SQLI_V4, Scenario, TRAVERSAL_V4};
+use crate::scenario::{ATTACKERS, Kind, LOGINS_V4, LONG, SQLI_V4, Scenario, TRAVERSAL_V4};
 use crate::watch;
 use crate::world::{EPOCH, SECOND, World};
 
@@ -21,19 +21,6 @@ fn five_then_one(at: i64, lasts: i64) -> Scenario {
     scenario.attack(at, LOGINS_V4, Kind::SqlInjection);
     scenario.sorted()
 }
-
-/// As the story's, with longer blocks.
-const LONG: &str = r#"
-mode = "enforced"
-[ladder]
-steps_seconds = [15, 20, 30]
-[logins]
-routes = ["/login"]
-failures = 5
-window_seconds = 60
-[protected]
-networks = [ { network = "81.2.70.0/24", name = "office" } ]
-"#;
 
 fn adopt(world: &mut World) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

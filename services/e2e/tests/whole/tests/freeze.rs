@@ -49,8 +49,10 @@ fn ask(world: &mut World, request: &Request) {
             runtime.block_on(overrides.decide(&asked)).unwrap();
         }
         What::Control { frozen } => {
-            let asked =
-                ControlRequest { reason: "a test".to_owned(), idempotency_key: request.key.clone() };
+            let asked = ControlRequest {
+                reason: "a test".to_owned(),
+                idempotency_key: request.key.clone(),
+            };
             runtime.block_on(overrides.control(&asked, *frozen, ADA)).unwrap();
         }
     }
@@ -153,9 +155,8 @@ fn once_each(world: &World, told: &[Request]) {
     let operators = operators.filter(|decision| decision.origin == Origin::Operator);
     let mut found: Vec<String> =
         operators.map(|decision| decision.decision_id.to_string()).collect();
-    found.extend(
-        records::controls(&world.log).iter().map(|control| control.control_id.to_string()),
-    );
+    found
+        .extend(records::controls(&world.log).iter().map(|control| control.control_id.to_string()));
     expected.sort();
     found.sort();
     assert_eq!(found, expected);

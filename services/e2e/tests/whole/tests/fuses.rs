@@ -109,7 +109,8 @@ fn tm9_a_claim_without_end_or_one_that_ended_is_refused_and_a_long_one_is_cut() 
 
 #[test]
 fn an_unproved_address_is_never_blocked_by_automation() {
-    let unproved = Decision { provenance: None, ..block("forged", "91.189.88.152", Some(START + DAY)) };
+    let unproved =
+        Decision { provenance: None, ..block("forged", "91.189.88.152", Some(START + DAY)) };
     let header = Decision {
         provenance: Some(schemas::Provenance::HeaderUntrusted),
         ..block("header", "91.189.88.153", Some(START + DAY))

@@ -1,0 +1,195 @@
+//! What `compose` may be asked for, and the doing of it.
+//!
+//! Bad arguments end with 64 before anything is installed or started.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::paths::Paths;
+use crate::terminal::{say, warn};
+use crate::world::World;
+use crate::{demo, install, verify, world};
+
+/// Bad arguments: nothing was installed or started.
+const EXIT_USAGE: u8 = 64;
+/// Ended by a second Ctrl-C.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// The local world.
+#[derive(Debug, Parser)]
+#[command(name = "compose", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing, start the world, and run the loop on live traffic until Ctrl-C
+    Demo(DemoArgs),
+    /// Install what is missing and check everything; ends with one line `N passed, N failed`
+    Verify {
+        /// Also what takes long: more cases, two minutes of traffic, chaos
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Install what is missing and keep the world running, without traffic, until Ctrl-C
+    Up(WorldArgs),
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Short progress lines, no colours; 120 s unless --seconds says otherwise
+    #[arg(long)]
+    headless: bool,
+    /// How long attacks and visitors come, after the canary; without it until Ctrl-C
+    #[arg(long, value_parser = clap::value_parser!(u64).range(10..=86_400))]
+    seconds: Option<u64>,
+    /// Where to write the report, as JSON
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Kill one of our processes every 8 s in the order that this seed gives, and flush Redis once
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
+    /// Kill Kafka and Redis once each, and stop the WAF for 10 s
+    #[arg(long)]
+    chaos_world: bool,
+    #[command(flatten)]
+    world: WorldArgs,
+}
+
+#[derive(Debug, Args)]
+struct WorldArgs {
+    /// Your brokers, HOST:PORT[,…], instead of Kafka started here; any KAFKA_X_Y is passed on
+    #[arg(long)]
+    brokers: Option<String>,
+    /// Your Redis, redis://… or rediss://…
+    #[arg(long)]
+    redis: Option<String>,
+    /// Your WAFv2 endpoint, http://… or https://…; AWS_… is passed on
+    #[arg(long)]
+    waf_endpoint: Option<String>,
+    /// Another policy file than compose/policy.demo.toml
+    #[arg(long)]
+    policy: Option<PathBuf>,
+}
+
+/// Reads the arguments and does what they ask for; the answer is for `main`.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print().ok();
+            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome =
+        runtime.context("could not start").and_then(|runtime| runtime.block_on(run(cli.command)));
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            warn(format!("perimeter: {error:#}"));
+            ExitCode::from(if error.is::<Usage>() { EXIT_USAGE } else { 1 })
+        }
+    }
+}
+
+/// Asked for something that cannot be.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+async fn run(command: Command) -> Result<bool> {
+    let paths = Paths::find()?;
+    let interrupted = interrupted()?;
+    let policy = paths.root.join("compose/policy.demo.toml");
+    match command {
+        Command::Demo(args) => {
+            let options = demo::Options {
+                headless: args.headless,
+                seconds: args.seconds,
+                report: args.report,
+                chaos: args.chaos,
+                chaos_world: args.chaos_world,
+                world: options(args.world, policy)?,
+            };
+            options.check().map_err(usage)?;
+            demo::run(&paths, &options, &interrupted).await
+        }
+        Command::Verify { deep } => verify::run(&paths, &policy, deep, &interrupted).await,
+        Command::Up(args) => up(&paths, options(args, policy)?, &interrupted).await,
+    }
+}
+
+async fn up(
+    paths: &Paths,
+    options: world::Options,
+    interrupted: &CancellationToken,
+) -> Result<bool> {
+    options.reachable().await?;
+    let parts = install::Parts {
+        kafka: options.brokers.is_none(),
+        redis: options.redis.is_none(),
+        tests: false,
+    };
+    tokio::select! {
+        installed = install::everything(paths, parts) => installed?,
+        () = interrupted.cancelled() => return Ok(false),
+    }
+    let begun = Instant::now();
+    let world = World::start(paths, options, interrupted).await?;
+    demo::show(&world, begun.elapsed());
+    say("Ctrl-C ends it.");
+    interrupted.cancelled().await;
+    world.stop().await;
+    Ok(true)
+}
+
+/// Settings that cannot be used are refused before anything is installed.
+fn options(args: WorldArgs, demo_policy: PathBuf) -> Result<world::Options> {
+    let options = world::Options {
+        brokers: args.brokers,
+        redis: args.redis,
+        waf_endpoint: args.waf_endpoint,
+        policy: args.policy.unwrap_or(demo_policy),
+    };
+    options.check().map_err(usage)?;
+    Ok(options)
+}
+
+fn usage(error: anyhow::Error) -> anyhow::Error {
+    Usage(format!("{error:#}")).into()
+}
+
+/// Cancelled by the first Ctrl-C, SIGTERM or SIGHUP. The second ends us at once, and the kernel ends what we started.
+fn interrupted() -> Result<CancellationToken> {
+    let token = CancellationToken::new();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = signal(kind).context("could not listen for signals")?;
+        let cancelled = token.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                if cancelled.is_cancelled() {
+                    std::process::exit(EXIT_INTERRUPTED);
+                }
+                cancelled.cancel();
+            }
+        });
+    }
+    Ok(token)
+}
