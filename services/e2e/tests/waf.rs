@@ -250,7 +250,7 @@ fn x3_nonsense_from_the_provider_removes_nothing_that_is_not_due() {
         bench.block(0..40, HOUR_MS);
         bench.holds(40, Duration::from_secs(4)).await;
         let full = bench.fake.writes().len();
-        let until = bench.clock.now() + 16_000;
+        let until = bench.clock.now() + 18_000;
         let waves = [
             [("GetIPSet", Fault::Garbage), ("ListIPSets", Fault::Garbage)],
             [("GetIPSet", Fault::GatewayTimeout), ("ListIPSets", Fault::GatewayTimeout)],
@@ -262,7 +262,8 @@ fn x3_nonsense_from_the_provider_removes_nothing_that_is_not_due() {
             for (operation, fault) in faults {
                 bench.fake.fail_next(operation, fault);
             }
-            // A new block makes the loop read and write at once.
+            // Once the last read is too old to write upon, a new block makes the loop read, and then write.
+            tokio::time::sleep(Duration::from_millis(400)).await;
             bench.block(40 + wave..41 + wave, until - bench.clock.now());
             bench.holds(41 + wave as usize, Duration::from_secs(8)).await;
             assert_eq!(bench.fake.faults_left(), 0, "some faults of wave {wave} were not met");

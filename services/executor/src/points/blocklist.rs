@@ -53,6 +53,14 @@ impl Sight {
         }
         Sight { shown, hidden, wanted: wanted(view, protected, now), may_add, next_end }
     }
+
+    fn hidden_observables(&self) -> HashSet<&Observable> {
+        let observables = self.hidden.iter().filter_map(|change| match change {
+            Change::Hide(observable, _) => Some(observable),
+            Change::Show(_) => None,
+        });
+        observables.collect()
+    }
 }
 
 /// The claim of the lease that rules it at `now`.
@@ -130,9 +138,12 @@ impl Mirror {
                 changes.push(change.clone());
             }
         }
+        // Redis lets go of what ended by itself; its clock may be behind ours, so it is told as well. What was written
+        // and is no longer spoken of ended under a newer claim that this replica did not see in force.
+        let hidden = sight.hidden_observables();
         let ended = self.written.values().filter(|shown| {
-            // Redis lets go of what ended by itself; its clock may be behind ours, so it is told as well.
-            shown.until <= now && !sight.shown.contains_key(&shown.observable)
+            let observable = &shown.observable;
+            !sight.shown.contains_key(observable) && !hidden.contains(observable)
         });
         changes.extend(ended.map(|shown| Change::Hide(shown.observable.clone(), shown.generation)));
         changes
@@ -163,14 +174,7 @@ impl Mirror {
 
     /// Forgets what no lease in force needs any more.
     pub fn forget(&mut self, sight: &Sight) {
-        let hidden: HashSet<&Observable> = sight
-            .hidden
-            .iter()
-            .filter_map(|change| match change {
-                Change::Hide(observable, _) => Some(observable),
-                Change::Show(_) => None,
-            })
-            .collect();
+        let hidden = sight.hidden_observables();
         self.hidden.retain(|observable| hidden.contains(observable));
     }
 

@@ -62,7 +62,7 @@ fn without_an_epoch_record_nothing_is_added_until_there_is_one() {
     world.run_to(5 * SECOND);
     assert!(!holding(&world) && world.refuses(SQLI_V4), "nothing was lost by holding");
     world.run_to(12 * SECOND);
-    world.watch.strict = true;
+    world.watch.resume();
     world.come_to_rest();
 }
 
@@ -77,7 +77,7 @@ fn another_epoch_holds_until_it_is_adopted() {
     adopt(&mut world);
     world.run_to(13 * SECOND);
     assert!(!holding(&world) && world.refuses(LOGINS_V4), "what waited came into force");
-    world.watch.strict = true;
+    world.watch.resume();
     world.run();
     world.come_to_rest();
 }
@@ -124,7 +124,7 @@ fn an_adoption_ends_the_hold_and_loses_no_active_block() {
     assert!(world.refuses(LOGINS_V4), "what was decided meanwhile came into force");
     world.run_to(14 * SECOND);
     assert_eq!(watch::waf(&world).len(), 6);
-    world.watch.strict = true;
+    world.watch.resume();
     world.run();
     world.come_to_rest();
 }

@@ -115,7 +115,7 @@ impl Book {
 
 #[test]
 fn freezes_thaws_and_repeated_overrides_in_any_order() {
-    for seed in seeds(60, 1_000) {
+    for seed in seeds(30, 1_000) {
         let command = "cargo test -p e2e --test whole freezes_thaws";
         let _repeat = Repeat(format!("WHOLE_SEED={seed} {command}"));
         let mut rng = rng(seed);

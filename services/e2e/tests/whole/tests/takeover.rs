@@ -34,7 +34,7 @@ fn what_a_dead_replica_folded_is_taken_over_and_no_block_lapses() {
         }
         world.restart(dead);
         world.executors[dead].give(vec![]);
-        world.watch.strict = true;
+        world.watch.resume();
         world.run();
         assert_eq!(world.envoy.failed_open, 0);
         world.come_to_rest();
@@ -87,7 +87,7 @@ fn k4_a_paused_owner_wakes_after_a_takeover_and_lowers_nothing() {
         let command = "cargo test -p e2e --test whole k4";
         let _repeat = Repeat(format!("WHOLE_SEED={seed} {command}"));
         let mut rng = rng(seed);
-        let mut scenario = Scenario::attacks(45 * SECOND);
+        let mut scenario = Scenario::attacks(42 * SECOND);
         let paused = rng.random_range(400..6_000);
         // While it sleeps: more attacks, and operators who change their minds about the same addresses.
         for (client, kind) in ATTACKERS {
@@ -116,7 +116,7 @@ fn k4_a_paused_owner_wakes_after_a_takeover_and_lowers_nothing() {
         }
         world.executors[0].give(vec![]);
         world.settle();
-        world.watch.strict = true;
+        world.watch.resume();
         world.run();
         let (own, truth) = (claims(&world), &world.truth.view);
         for lease in truth.leases() {
