@@ -46,6 +46,10 @@ impl Health {
         if state.draining {
             return Err("draining".to_owned());
         }
+        // The admin port opens before any part could be named, and a process without parts does nothing yet.
+        if state.parts.is_empty() {
+            return Err("not ready: nothing has started yet".to_owned());
+        }
         let missing: Vec<&str> = state
             .parts
             .iter()
@@ -99,6 +103,7 @@ mod tests {
     #[test]
     fn a_process_is_ready_when_every_part_is_and_never_again_once_it_drains() {
         let health = Health::default();
+        assert_eq!(health.ready(), Err("not ready: nothing has started yet".to_owned()));
         health.expect("stage");
         health.expect("view");
         health.set("stage", true);

@@ -40,8 +40,8 @@ pub(crate) struct Watch {
     /// Since when a network must be in the WAF, and when it last had to be.
     wanted: BTreeMap<IpNet, (Millis, Millis)>,
     held: BTreeSet<IpNet>,
-    /// What every living replica knew to be blocked at the last tick, and until when.
-    known: BTreeMap<IpNet, Millis>,
+    /// What every living replica knew to be blocked at the last tick, and by which decision.
+    known: BTreeMap<IpNet, Uuid>,
     generations: BTreeMap<(u32, Observable), Generation>,
 }
 
@@ -204,11 +204,15 @@ fn in_waf(world: &mut World) {
     let late = if world.faults.delay() { WAF_DELAYED_MS } else { WAF_LATE_MS };
     let strict = world.watch.strict && world.watch.strict_waf;
     let ticked_at = world.ticked_at;
+    let ruling: BTreeMap<IpNet, Uuid> = blocked
+        .iter()
+        .filter_map(|network| Some((*network, refusing(world, representative(*network))?)))
+        .collect();
     let watch = &mut world.watch;
     for network in &blocked {
         let (since, last) = watch.wanted.entry(*network).or_insert((now, now));
-        // A claim that took the place of one that ended may find its network just taken out.
-        let goes_on = watch.known.get(network).is_some_and(|until| now < *until);
+        // A claim that took the place of another may find its network just taken out.
+        let goes_on = ruling.get(network).is_some_and(|id| watch.known.get(network) == Some(id));
         if *last < ticked_at || !goes_on {
             *since = now;
         }
@@ -237,22 +241,25 @@ fn in_waf(world: &mut World) {
     world.watch.known = known(world, &blocked);
 }
 
-/// Those of the blocked networks that every living replica knows to be blocked, with the end of the claim.
-fn known(world: &World, blocked: &[IpNet]) -> BTreeMap<IpNet, Millis> {
+/// Those of the blocked networks that every living replica knows to be blocked by one and the same decision.
+fn known(world: &World, blocked: &[IpNet]) -> BTreeMap<IpNet, Uuid> {
     let (now, protected) = (world.now(), &world.truth.protected);
     let awake = world.executors.iter().filter(|executor| !executor.paused);
     let views: Vec<_> = awake.filter_map(|executor| executor.leases()).collect();
-    let until = |network: &IpNet| {
+    let decision = |network: &IpNet| {
         let address = representative(*network);
-        let mut ends = views.iter().map(|leases| {
+        let mut decisions = views.iter().map(|leases| {
             leases.read(|reader| match effective(reader.view(), protected, address, now) {
-                Effective::Claim { claim, .. } if claim.action == Action::Block => claim.until,
-                _ => Millis::MIN,
+                Effective::Claim { claim, .. } if claim.action == Action::Block => {
+                    Some(claim.decision_id)
+                }
+                _ => None,
             })
         });
-        ends.try_fold(Millis::MAX, |least, end| (end > now).then(|| least.min(end)))
+        let first = decisions.next().flatten()?;
+        decisions.all(|other| other == Some(first)).then_some(first)
     };
-    blocked.iter().filter_map(|network| Some((*network, until(network)?))).collect()
+    blocked.iter().filter_map(|network| Some((*network, decision(network)?))).collect()
 }
 
 /// Fails unless both providers and both replicas hold exactly what must hold.

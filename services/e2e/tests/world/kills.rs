@@ -157,8 +157,8 @@ async fn x1_restarting_each_executor_opens_no_gap_at_envoy_or_in_the_waf() {
     let restarted = async {
         for executor in EXECUTORS {
             world.restart(executor).await;
-            // The other one is only restarted once Envoy may ask this one again.
-            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            // The other one is only restarted once Envoy asks this one again: with both gone it fails open.
+            world.executors_healthy().await;
         }
         done.cancel();
     };

@@ -22,6 +22,7 @@ pub(crate) const SQL_INJECTION: &str = "/products?id=1%27%20OR%20%271%27%3D%271"
 /// Every process of ours.
 pub(crate) const SERVICES: [&str; 6] =
     ["collector", "scorer", "decider", "executor-0", "executor-1", "verifier"];
+const EXECUTORS: usize = 2;
 /// From a kill until the process answers again.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(15);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -77,6 +78,7 @@ impl World {
         for service in SERVICES {
             world.ready(service).await;
         }
+        world.executors_healthy().await;
         world
     }
 
@@ -159,6 +161,18 @@ impl World {
             let admin = self.at(&format!("/services/{service}/admin"));
             let answer = exchange(&admin, "GET", "/readyz", &[], "").await;
             (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until Envoy holds both executors for healthy.
+    pub(crate) async fn executors_healthy(&self) {
+        let admin = self.at("/envoy/admin");
+        eventually("Envoy holds both executors for healthy", BACK_WITHIN, async || {
+            let clusters = exchange(&admin, "GET", "/clusters", &[], "").await.body;
+            let executors = clusters.lines().filter(|line| line.starts_with("authz::"));
+            let healthy = executors.filter(|line| line.ends_with("health_flags::healthy")).count();
+            (healthy == EXECUTORS).then_some(())
         })
         .await;
     }

@@ -143,7 +143,8 @@ impl Mirror {
         let hidden = sight.hidden_observables();
         let ended = self.written.values().filter(|shown| {
             let observable = &shown.observable;
-            !sight.shown.contains_key(observable) && !hidden.contains(observable)
+            !sight.shown.contains_key(observable)
+                && (shown.until <= now || !hidden.contains(observable))
         });
         changes.extend(ended.map(|shown| Change::Hide(shown.observable.clone(), shown.generation)));
         changes

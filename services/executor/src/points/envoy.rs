@@ -4,10 +4,10 @@
 //! afterwards every request is answered for ever, and `grpc.health.v1` says whether a fresher replica is to be preferred.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use dashmap::DashSet;
 use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::{
@@ -161,7 +161,7 @@ pub async fn serve(
         protected,
         trusted,
         clock: context.clock.clone(),
-        callers: RwLock::default(),
+        callers: DashSet::new(),
     };
     let server = Server::builder()
         .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
@@ -199,7 +199,7 @@ struct Authz {
     trusted: Trusted,
     clock: Clock,
     /// Certificates of callers that were accepted: reading one takes longer than answering.
-    callers: RwLock<Vec<Vec<u8>>>,
+    callers: DashSet<Vec<u8>>,
 }
 
 #[tonic::async_trait]
@@ -236,11 +236,8 @@ impl Authz {
     fn admit(&self, request: &Request<CheckRequest>) -> Result<(), Status> {
         let certificates = request.peer_certs();
         let certificate = certificates.as_ref().and_then(|certificates| certificates.first());
-        if let Some(certificate) = certificate {
-            let callers = self.callers.read().unwrap_or_else(PoisonError::into_inner);
-            if callers.iter().any(|known| known.as_slice() == certificate.as_ref()) {
-                return Ok(());
-            }
+        if certificate.is_some_and(|certificate| self.callers.contains(certificate.as_ref())) {
+            return Ok(());
         }
         let identity = proto::mtls::identity(request)?;
         if !identity.starts_with(proto::mtls::SERVICE) {
@@ -249,11 +246,10 @@ impl Authz {
             )));
         }
         if let Some(certificate) = certificate {
-            let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
-            if callers.len() >= CALLERS_MAX {
-                callers.clear();
+            if self.callers.len() >= CALLERS_MAX {
+                self.callers.clear();
             }
-            callers.push(certificate.as_ref().to_vec());
+            self.callers.insert(certificate.as_ref().to_vec());
         }
         Ok(())
     }
