@@ -47,7 +47,7 @@ pub(crate) enum Plan {
     /// Every process dies at any site with this chance, and sleeps over a round now and then.
     Any {
         chance: f64,
-        rng: ChaCha8Rng,
+        rng: Box<ChaCha8Rng>,
     },
 }
 

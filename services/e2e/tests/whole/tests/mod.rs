@@ -41,8 +41,8 @@ impl Drop for Repeat {
     }
 }
 
-pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
-    ChaCha8Rng::seed_from_u64(seed)
+pub(crate) fn rng(seed: u64) -> Box<ChaCha8Rng> {
+    Box::new(ChaCha8Rng::seed_from_u64(seed))
 }
 
 /// The full story under a plan, to its end and half a minute beyond.
