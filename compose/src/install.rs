@@ -202,7 +202,15 @@ async fn build(paths: &Paths) -> Result<()> {
             bail!("cargo build made no program {program} in {}", paths.programs.display());
         }
     }
+    settle().await;
     Ok(())
+}
+
+/// Waits until what a build left in memory is on disk: written out later, it makes Kafka and Redis wait for seconds.
+pub async fn settle() {
+    if let Err(error) = tokio::task::spawn_blocking(nix::unistd::sync).await {
+        say(format!("could not wait for the disk: {error}"));
+    }
 }
 
 /// A cargo for the whole workspace, free of what the cargo that started us told us about one package.

@@ -125,6 +125,7 @@ async fn tests(
     if broken {
         return;
     }
+    install::settle().await;
     match World::start(paths, options(policy), interrupted).await {
         Ok(world) => {
             let outcome = cargo_test(paths, Some(&world.file()), deep).await;

@@ -21,7 +21,7 @@ pub const POINT: &str = "blocklist";
 const SWEEP_INTERVAL_MS: Millis = 2_000;
 const PASS_INTERVAL: Duration = Duration::from_millis(50);
 const BACK_OFF_FIRST_MS: Millis = 250;
-const BACK_OFF_MAX_MS: Millis = 5_000;
+const BACK_OFF_MAX_MS: Millis = 1_000;
 
 /// What is to be shown, and whether anything may be added.
 pub struct Sight {
