@@ -206,7 +206,7 @@ async fn build(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Waits until what a build left in memory is on disk: written out later, it makes Kafka and Redis wait for seconds.
+/// Waits until what a build left in memory is on disk, so that the world does not share the disk with it.
 pub async fn settle() {
     if let Err(error) = tokio::task::spawn_blocking(nix::unistd::sync).await {
         say(format!("could not wait for the disk: {error}"));

@@ -291,20 +291,6 @@ fn no_test_is_skipped_and_nothing_is_left_for_later() {
 }
 
 #[test]
-fn every_allow_has_a_reason() {
-    let mut offences = Vec::new();
-    for (path, text) in sources().iter().filter(|(path, _)| !path.ends_with("tidy.rs")) {
-        for (number, line) in text.lines().enumerate() {
-            if line.contains("#[allow(") && !line.contains("reason") && !text.contains("reason = ")
-            {
-                offences.push(format!("{}:{}", path.display(), number + 1));
-            }
-        }
-    }
-    check("an exception says why", offences);
-}
-
-#[test]
 fn every_crate_obeys_the_workspace_lints() {
     let offences = metadata()
         .packages
