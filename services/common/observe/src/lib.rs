@@ -5,9 +5,11 @@
 //! and clocks asked by the callers.
 
 pub mod client;
+pub mod observation;
 pub mod policy;
 pub mod probe;
 pub mod route;
 
 pub use client::{Client, Trusted, client_address};
+pub use observation::{Dead, Line, Observation};
 pub use policy::{Policy, PolicyError};
