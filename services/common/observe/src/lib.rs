@@ -1,10 +1,11 @@
-//! What several services must see the same way: whose address it is, what the policy says, which request is our
-//! own probe, and what route a uri names.
+//! What several services must see the same way: whose address it is, what a line of a log says, what the policy says,
+//! which request is our own probe, and what route a uri names.
 //!
 //! Everything here is data in, data out: no async, no I/O, no clock, no randomness. Files are read, nonces drawn
 //! and clocks asked by the callers.
 
 pub mod client;
+pub mod logs;
 pub mod observation;
 pub mod policy;
 pub mod probe;

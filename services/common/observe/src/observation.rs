@@ -34,6 +34,10 @@ pub struct Observation {
 }
 
 /// What a line or document is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every line is an event; a box would allocate for each"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
     Event(Observation),
