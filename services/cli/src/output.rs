@@ -141,7 +141,7 @@ impl Progress {
     /// One more unit is done.
     pub(crate) fn advance(&mut self) -> io::Result<()> {
         self.done += 1;
-        if !self.terminal || self.done % PROGRESS_EVERY != 0 {
+        if !self.terminal || !self.done.is_multiple_of(PROGRESS_EVERY) {
             return Ok(());
         }
         self.shown = true;
