@@ -93,6 +93,8 @@ async fn fold(
     };
     // The fold shares no fate with the view: whatever befalls it, Envoy is answered from what is known and claims end
     // on time. So it is begun anew here instead of ending the process.
+    let restarts = metrics::counter!("perimeter_fold_restarts_total");
+    restarts.increment(0);
     loop {
         match pipeline::run(context, GROUP, open.clone()).await {
             Ok(()) => return Ok(()),
@@ -102,7 +104,7 @@ async fn fold(
                     error = format!("{error:#}"),
                     "the fold stopped; beginning it anew"
                 );
-                metrics::counter!("perimeter_fold_restarts_total").increment(1);
+                restarts.increment(1);
                 context.health.set(format!("stage {}", GROUP.0), false);
             }
         }

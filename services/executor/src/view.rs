@@ -166,8 +166,10 @@ pub async fn watch(context: &Context, leases: &Leases, ownership: &Ownership) ->
     context.health.expect(PART);
     let mut held = None;
     loop {
-        let (complete, hold, count) =
-            leases.read(|reader| (reader.complete(), reader.hold(), reader.view().len()));
+        let (complete, hold, count, frozen) = leases.read(|reader| {
+            let view = reader.view();
+            (reader.complete(), reader.hold(), view.len(), view.frozen_since().is_some())
+        });
         context.health.set(PART, complete);
         if hold != held {
             match &hold {
@@ -181,6 +183,7 @@ pub async fn watch(context: &Context, leases: &Leases, ownership: &Ownership) ->
         }
         metrics::gauge!("perimeter_mode", "mode" => "hold")
             .set(f64::from(u8::from(held.is_some())));
+        metrics::gauge!("perimeter_mode", "mode" => "frozen").set(f64::from(u8::from(frozen)));
         metrics::gauge!("perimeter_leases").set(count as f64);
         metrics::gauge!("perimeter_owner").set(f64::from(u8::from(ownership.term().is_some())));
         if let Some(age_ms) = leases.age_ms(context.clock.now()) {

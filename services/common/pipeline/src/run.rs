@@ -68,6 +68,7 @@ pub async fn run<S: Stage>(
         consumer
             .subscribe(&[topic.name()])
             .with_context(|| format!("could not subscribe to {}", topic.name()))?;
+        announce(topic);
         let mut runner = Runner {
             producer: kafka.producer()?,
             topic,
@@ -277,6 +278,16 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         if let Err(error) = self.producer.flush(FLUSH_MAX) {
             tracing::warn!(%error, "could not flush a snapshot; the next start reads further back");
         }
+    }
+}
+
+/// Shows the stage's metrics from the start: a counter that first appears above 0 has, to whoever watches it, never risen.
+fn announce(topic: Topic) {
+    let labels = [("topic", topic.name())];
+    metrics::counter!("perimeter_stage_records_total", &labels).increment(0);
+    for fault in ["reject", "retry"] {
+        let labels = [("topic", topic.name()), ("fault", fault)];
+        metrics::counter!("perimeter_stage_faults_total", &labels).increment(0);
     }
 }
 

@@ -91,6 +91,7 @@ pub(crate) fn show(point: &str, desired: usize, actual: usize, diff: usize) {
     metrics::gauge!("perimeter_point_desired", &labels).set(desired as f64);
     metrics::gauge!("perimeter_point_actual", &labels).set(actual as f64);
     metrics::gauge!("perimeter_point_diff", &labels).set(diff as f64);
+    metrics::counter!("perimeter_point_failures_total", &labels).increment(0);
 }
 
 /// A point was reached just now.
