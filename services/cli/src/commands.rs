@@ -3,3 +3,4 @@
 pub(crate) mod overrides;
 pub(crate) mod query;
 pub(crate) mod show;
+pub(crate) mod watch;

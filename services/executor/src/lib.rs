@@ -12,6 +12,7 @@ pub mod logic;
 pub mod ownership;
 pub mod points;
 pub mod stage;
+pub mod traces;
 pub mod view;
 
 pub use config::Config;
@@ -23,6 +24,7 @@ use anyhow::{Context as _, Result};
 use pipeline::{Assigned, Context, Group, LEASE_TOPICS, Leases};
 
 use points::{Outbox, aws_waf, blocklist, envoy};
+use traces::Traces;
 use view::{Repairs, SeenEpoch, ViewSink};
 
 /// The fold's consumer group.
@@ -36,13 +38,14 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let ownership = Ownership::default();
     let publisher = context.bus.publisher()?;
     let (repairs, asking) = Repairs::channel();
-    let (outbox, outgoing) = Outbox::channel();
+    let traces = Traces::default();
+    let (outbox, outgoing) = Outbox::channel(traces.clone());
     let seen = SeenEpoch::default();
     let protected = config.policy.protected();
     let (context, leases) = (&context, &leases);
 
     let late = late_writes(&repairs, &ownership);
-    let sink = ViewSink::new(leases.sink_with(late), seen.clone());
+    let sink = ViewSink::new(leases.sink_with(late), seen.clone(), traces);
     let trusted = envoy::trusted(&config.policy);
     let waf = match &config.waf {
         Some(waf) => Some(aws_waf::Provider::Service(Box::new(aws_waf::Service::new(waf).await))),

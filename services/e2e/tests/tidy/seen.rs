@@ -45,11 +45,11 @@ fn found(pattern: &str, text: &str) -> BTreeSet<String> {
 /// The metrics that our programs show, as Prometheus names them.
 fn metrics() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (path, text) in
-        sources().iter().filter(|(path, _)| !path.to_string_lossy().contains("/tests/"))
-    {
-        names.extend(found(r#"metrics::(?:counter|gauge)!\(\s*"([a-z_]+)""#, text));
-        for histogram in found(r#"metrics::histogram!\(\s*"([a-z_]+)""#, text) {
+    let programs =
+        sources().into_iter().filter(|(path, _)| !path.to_string_lossy().contains("/tests/"));
+    for (_, text) in programs {
+        names.extend(found(r#"metrics::(?:counter|gauge)!\(\s*"([a-z_]+)""#, &text));
+        for histogram in found(r#"metrics::histogram!\(\s*"([a-z_]+)""#, &text) {
             names.extend(["bucket", "sum", "count"].map(|suffix| format!("{histogram}_{suffix}")));
         }
     }
