@@ -20,6 +20,7 @@ use crate::output::Printer;
 
 const DRAW_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(1);
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const KEY_WAIT: Duration = Duration::from_millis(100);
 /// Most claims asked for: more than any screen has lines.
@@ -65,6 +66,7 @@ impl Drop for Screen {
 
 /// Shows what comes until somebody has seen enough.
 async fn live(mut updates: mpsc::Receiver<Update>) -> Outcome {
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut screen = Screen::open()?;
@@ -78,28 +80,30 @@ async fn live(mut updates: mpsc::Receiver<Update>) -> Outcome {
             }
             Some(update) = updates.recv() => board.apply(update, show::now()),
             _ = keys.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
             _ = hang_up.recv() => return Ok(()),
         }
     }
 }
 
-/// Answers once, when a key says that it is enough, or when there is no keyboard any more.
+/// Is closed when a key says that it is enough, or when there is no keyboard any more.
 fn keys() -> mpsc::Receiver<()> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
         while !sender.is_closed() {
-            match event::poll(KEY_WAIT)
-                .and_then(|ready| if ready { event::read().map(Some) } else { Ok(None) })
-            {
-                Ok(Some(event)) if !ends(&event) => {}
-                Ok(None) => {}
-                // Sent or not: dropping the sender says the same.
-                Ok(Some(_)) | Err(_) => return,
+            match next_event() {
+                Ok(Some(event)) if ends(&event) => return,
+                Ok(_) => {}
+                Err(_) => return,
             }
         }
     });
     receiver
+}
+
+fn next_event() -> io::Result<Option<Event>> {
+    if event::poll(KEY_WAIT)? { event::read().map(Some) } else { Ok(None) }
 }
 
 fn ends(event: &Event) -> bool {
@@ -128,9 +132,10 @@ async fn ask(
             }
             Ok::<_, tonic::Status>([Update::Status(status), Update::Claims(list)])
         };
-        let updates = match asked.await {
-            Ok(updates) => Vec::from(updates),
-            Err(status) => vec![Update::Lost(Failure::from_status(&status).to_string())],
+        let updates = match tokio::time::timeout(ANSWER_WITHIN, asked).await {
+            Ok(Ok(updates)) => Vec::from(updates),
+            Ok(Err(status)) => vec![Update::Lost(Failure::from_status(&status).to_string())],
+            Err(_) => vec![Update::Lost("the decider does not answer".to_owned())],
         };
         for update in updates {
             if sender.send(update).await.is_err() {
