@@ -85,7 +85,7 @@ fn data(root: &Path, memory_bytes_free: u64) -> PathBuf {
 
 fn free_bytes(folder: &Path) -> u64 {
     nix::sys::statvfs::statvfs(folder)
-        .map_or(0, |stat| stat.blocks_available() as u64 * stat.fragment_size() as u64)
+        .map_or(0, |stat| stat.blocks_available() * stat.fragment_size())
 }
 
 /// Takes the world's folder for this process; held until dropped, released by the kernel whatever happens.

@@ -23,9 +23,8 @@ const SNAPSHOTS: Group = Group("scorer-state");
 
 /// Scores until shutdown.
 pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
-    tokio::try_join!(
-        pipeline::run(&context, GROUP, move |assigned| stage::open(&config.policy, &assigned)),
-        pipeline::proofread::<Snapshot>(&context, SNAPSHOTS),
-    )
-    .map(|_| ())
+    let scored =
+        pipeline::run(&context, GROUP, move |assigned| stage::open(&config.policy, &assigned));
+    let proofread = pipeline::proofread::<Snapshot>(&context, SNAPSHOTS);
+    futures::future::try_join(scored, proofread).await.map(|_| ())
 }
