@@ -1,6 +1,6 @@
 //! A receiver of traces: what the services send by OTLP, kept in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -48,23 +48,21 @@ impl Trace {
         self.0.values().filter(|span| span.name == name).count()
     }
 
-    /// The names from below `root` down to each span that has no child. A span that hangs in the air panics.
-    pub(crate) fn branches(&self, root: &[u8]) -> Vec<Vec<&str>> {
+    /// The names from below `root` down to each span that has no child; `None` while a span hangs in the air.
+    pub(crate) fn branches(&self, root: &[u8]) -> Option<BTreeSet<Vec<String>>> {
         let parents: Vec<&Vec<u8>> = self.0.values().map(|span| &span.parent_span_id).collect();
         let leaves = self.0.values().filter(|span| !parents.contains(&&span.span_id));
         leaves.map(|leaf| self.path(leaf, root)).collect()
     }
 
-    fn path<'a>(&'a self, leaf: &'a Span, root: &[u8]) -> Vec<&'a str> {
-        let mut names = vec![leaf.name.as_str()];
+    fn path(&self, leaf: &Span, root: &[u8]) -> Option<Vec<String>> {
+        let mut names = vec![leaf.name.clone()];
         let mut span = leaf;
         while span.parent_span_id != root {
-            span = self.0.get(&span.parent_span_id).unwrap_or_else(|| {
-                panic!("the parent of `{}` never arrived: {names:?}", span.name)
-            });
-            names.insert(0, &span.name);
+            span = self.0.get(&span.parent_span_id)?;
+            names.insert(0, span.name.clone());
         }
-        names
+        Some(names)
     }
 }
 

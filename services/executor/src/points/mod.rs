@@ -129,3 +129,29 @@ pub(crate) fn missed(point: &str) {
 pub(crate) fn pause(now: Millis, until: Millis, least: Duration) -> Duration {
     Duration::from_millis(u64::try_from(until - now).unwrap_or(0)).max(least)
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::Record as _;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const APPLIED: &[u8] =
+        include_bytes!("../../../../schemas/examples/enforcement/v1/applied.avro");
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn an_enforcement_continues_the_trace_of_its_decision() {
+        let traces = Traces::default();
+        traces.note(Uuid::from_u128(1), TRACE);
+        let (outbox, mut outgoing) = Outbox::channel(traces);
+        for (decision, expected) in [(1, Some(TRACE)), (2, None)] {
+            let decision_id = Uuid::from_u128(decision);
+            outbox.put(vec![Enforcement { decision_id, ..Enforcement::decode(APPLIED).unwrap() }]);
+            let headers = outgoing.try_recv().unwrap().headers;
+            let trace = headers.first().map(|(_, value)| value.as_slice());
+            assert_eq!(trace, expected.map(str::as_bytes));
+        }
+    }
+}
