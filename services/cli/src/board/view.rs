@@ -145,13 +145,12 @@ fn draw_points(frame: &mut Frame<'_>, area: Rect, board: &Board) {
 
 fn draw_visitors(frame: &mut Frame<'_>, area: Rect, board: &Board) {
     let count = |sight| board.seen.get(&sight).copied().unwrap_or(0);
-    let mut lines = vec![Line::raw(format!(
-        "refused {}  let in {}  got through {}  refused too long {}",
-        count(Sight::Refused),
-        count(Sight::LetIn),
-        count(Sight::GotThrough),
-        count(Sight::StillRefused),
-    ))];
+    let (refused, let_in) = (count(Sight::Refused), count(Sight::LetIn));
+    let (through, too_long) = (count(Sight::GotThrough), count(Sight::StillRefused));
+    let mut lines = vec![
+        Line::raw(format!("refused {refused} · let in again {let_in}")),
+        Line::raw(format!("got through {through} · refused too long {too_long}")),
+    ];
     lines.extend(board.sights.iter().take(usize::from(area.height)).map(|(sight, happening)| {
         let (word, style) = match sight {
             Sight::Refused => ("is refused", GOOD),
@@ -265,7 +264,8 @@ mod tests {
         shows(&lines, &["‼ Kafka is away\u{FFFD}[2J"]);
         shows(&lines, &["81.2.69.142", "block", "pipeline", "15s", "2", "envoy 3"]);
         shows(&lines, &["aws-waf", "7"]);
-        shows(&lines, &["refused 1", "got through 0"]);
+        shows(&lines, &["refused 1", "let in again 0"]);
+        shows(&lines, &["got through 0", "refused too long 0"]);
         shows(&lines, &["81.2.69.142 is refused"]);
         shows(&lines, &["00:00:09.000", "SQL injection, strike 2"]);
     }
