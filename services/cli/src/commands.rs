@@ -9,3 +9,4 @@ pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod score;
 pub(crate) mod show;
+pub(crate) mod watch;

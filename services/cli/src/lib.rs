@@ -6,6 +6,7 @@
 //! here: any rule of a service's own, and anything that puts a decision in force.
 
 mod args;
+mod board;
 mod bootstrap;
 mod commands;
 mod connection;
@@ -62,7 +63,7 @@ async fn run(arguments: Arguments) -> Outcome {
         Command::Thaw(arguments) => commands::overrides::thaw(arguments, &printer).await,
         Command::List(arguments) => commands::query::list(arguments, &printer).await,
         Command::Get(arguments) => commands::query::get(arguments, &printer).await,
-        Command::Watch(arguments) => commands::query::watch(arguments, &printer).await,
+        Command::Watch(arguments) => commands::watch::watch(arguments, &printer).await,
         Command::Replay(arguments) => commands::replay::run(&arguments, &printer),
         Command::Config(Config::Check(arguments)) => commands::config::check(&arguments, &printer),
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &printer).await,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pipeline::{Leases, Outputs, Received, Stage};
-use schemas::{Decision, Detection};
+use schemas::{Action, Decision, Detection, Mode, Reason};
 
 use crate::logic::{Past, Rules};
 use crate::names;
@@ -44,6 +44,13 @@ impl Stage for Decide {
             out.push(&decision);
         }
     }
+}
+
+/// Shows from the start the count that alerts watch: what first appears above 0 has, to whoever watches it, never risen.
+pub(crate) fn announce() {
+    let (action, reason) = (names::action(Action::Block), names::reason(Reason::Policy));
+    let labels = [("action", action), ("reason", reason), ("mode", names::mode(Mode::Enforced))];
+    metrics::counter!("perimeter_decisions_total", &labels).increment(0);
 }
 
 fn count(decision: &Decision) {
