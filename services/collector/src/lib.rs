@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use observe::Trusted;
+use observe::probe::Forged;
 use pipeline::Context;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -28,6 +29,7 @@ const PART: &str = "envoy access log";
 
 /// Collects until shutdown.
 pub async fn start(config: Config, context: Context) -> Result<()> {
+    announce();
     context.health.expect(PART);
     let interfaces =
         if_addrs::get_if_addrs().context("could not list this host's own addresses")?;
@@ -48,4 +50,18 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     context.health.set(PART, true);
     tracing::info!(%address, %run, "listening for Envoy's access log");
     envoy.serve(listener, &tls).await
+}
+
+/// Shows what alerts watch from the start: a counter that first appears above 0 has, to whoever watches it, never risen.
+fn announce() {
+    metrics::counter!("perimeter_collector_events_total").increment(0);
+    metrics::counter!("perimeter_collector_dead_letters_total", "class" => "future").increment(0);
+    for forged in Forged::ALL {
+        let reason = forged.class();
+        metrics::counter!("perimeter_collector_probe_forged_total", "reason" => reason)
+            .increment(0);
+    }
+    for reason in ["encoding", "refused", "shutdown"] {
+        metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason).increment(0);
+    }
 }
