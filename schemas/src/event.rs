@@ -68,7 +68,8 @@ pub struct EventView<'a> {
     pub probe: bool,
 }
 
-static EVENT: LazyLock<Codec> = LazyLock::new(|| Codec::new(include_str!("../avro/event.avsc")));
+static EVENT: LazyLock<Codec> =
+    LazyLock::new(|| Codec::new(include_str!("../avro/event.avsc"), &[]));
 
 const PROVENANCES: [Provenance; 5] = [
     Provenance::SocketPeer,

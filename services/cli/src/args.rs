@@ -10,7 +10,7 @@ Exit codes:
   0   done
   1   an error: not reachable, not permitted, not as it should be
   2   wrong usage
-  3   refused by a fuse: protected, too wide, too long
+  3   refused by a fuse: protected, too wide, too long, more than the policy's mode
   64  a setting cannot be used; nothing was connected to
 
 Connection:
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Lift whatever holds for an address or network, and keep automation off it for a while.
     #[command(after_long_help = EXIT_CODES)]
     Unblock(Unblock),
+    /// Keep automation, and blocks by others, off an address or network until it lapses.
+    #[command(after_long_help = EXIT_CODES)]
+    Allow(Block),
     /// List the claims in force, newest first.
     #[command(after_long_help = EXIT_CODES)]
     List(List),
@@ -63,6 +66,9 @@ pub(crate) enum Command {
     /// Let automation act again.
     #[command(after_long_help = EXIT_CODES)]
     Thaw(Control),
+    /// Say whether what automation decides from now on is enforced or only recorded.
+    #[command(after_long_help = EXIT_CODES)]
+    Mode(Mode),
     /// Make what Perimeter needs in Kafka or AWS, and check what is there.
     #[command(subcommand)]
     Bootstrap(Bootstrap),
@@ -139,6 +145,21 @@ pub(crate) struct Control {
     pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mode {
+    /// The policy file's mode is the upper bound; what is in force stays until its end.
+    #[arg(value_enum)]
+    pub(crate) mode: ModeName,
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeName {
+    Simulated,
+    Enforced,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pipeline::{Leases, Outputs, Received, Stage};
 use schemas::{Decision, Detection, Millis};
 
-use crate::logic::{Past, Rules, decide, decision_id};
+use crate::logic::{Past, Rules, decide_in, decision_id};
 use crate::names;
 
 /// How many decisions lie between two times at which the past forgets what has long ended.
@@ -39,7 +39,11 @@ impl Stage for Decide {
     type Input = Detection;
 
     async fn handle(&mut self, batch: &[Received<'_, Detection>], out: &mut Outputs) {
-        let frozen = self.leases.read(|reader| reader.view().frozen_since()).is_some();
+        let (frozen, asked) = self.leases.read(|reader| {
+            let view = reader.view();
+            (view.frozen_since().is_some(), view.mode())
+        });
+        let mode = self.rules.mode(asked);
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         for received in batch {
             let detection = &received.record;
@@ -47,7 +51,7 @@ impl Stage for Decide {
                 continue;
             }
             let known = past.known(&detection.observable);
-            let decision = decide(&self.rules, detection, &known, frozen);
+            let decision = decide_in(&self.rules, detection, &known, mode, frozen);
             count(&decision);
             out.continue_trace(received.trace);
             out.push(&decision);
