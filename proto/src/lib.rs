@@ -1,8 +1,9 @@
 //! The gRPC contract, and the mutual TLS under which every gRPC port of ours is served and called.
 //!
-//! Identity is the SPIFFE URI of the peer's certificate; who may call what is decided by the service that is called.
+//! Identity is the SPIFFE URI of the peer's certificate; who may call what is one table in [`roles`].
 
 pub mod mtls;
+pub mod roles;
 
 /// `perimeter.v1`, generated from `perimeter/v1/perimeter.proto`.
 #[allow(

@@ -1,6 +1,6 @@
 //! Mutual TLS: the settings of both sides, and who the peer is.
 
-use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+use tonic::transport::{Certificate, CertificateDer, ClientTlsConfig, Identity, ServerTlsConfig};
 use tonic::{Request, Status};
 use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509Certificate};
 
@@ -26,7 +26,12 @@ pub fn client(ca: &str, certificate: &str, key: &str, domain: &str) -> ClientTls
 
 /// The SPIFFE identity of whoever made the call.
 pub fn identity<T>(request: &Request<T>) -> Result<String, Status> {
-    let certificates = request.peer_certs().ok_or_else(|| {
+    identity_of(request.peer_certs().as_deref().map(Vec::as_slice))
+}
+
+/// The SPIFFE identity in the first of a peer's certificates.
+pub(crate) fn identity_of(certificates: Option<&[CertificateDer<'_>]>) -> Result<String, Status> {
+    let certificates = certificates.ok_or_else(|| {
         Status::unauthenticated(
             "this call needs mutual TLS; connect to the mTLS port with your certificate",
         )
@@ -36,17 +41,6 @@ pub fn identity<T>(request: &Request<T>) -> Result<String, Status> {
             "the certificate carries no SPIFFE URI such as spiffe://perimeter/operator/NAME",
         )
     })
-}
-
-/// The identity of the caller, if it is an operator's.
-pub fn operator<T>(request: &Request<T>) -> Result<String, Status> {
-    let identity = identity(request)?;
-    if identity.starts_with(OPERATOR) {
-        return Ok(identity);
-    }
-    Err(Status::permission_denied(format!(
-        "{identity} is not an operator; only {OPERATOR}NAME may do this"
-    )))
 }
 
 /// The SPIFFE URI in a certificate (DER).

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::{Action, Claim, Control, Lease, Millis, Observable, Origin, Protected};
+use crate::{Action, Claim, Control, Lease, Millis, Mode, Observable, Origin, Protected, Setting};
 
 /// Leases and controls as far as one reader has read them.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,7 @@ pub struct View {
     lengths_v4: BTreeMap<Reverse<u8>, usize>,
     lengths_v6: BTreeMap<Reverse<u8>, usize>,
     frozen_since: Option<Millis>,
+    mode: Option<Mode>,
 }
 
 /// What applying a lease to a view came to.
@@ -70,8 +71,20 @@ impl View {
 
     /// Takes a control in. `appended_at` is the broker's append time.
     pub fn apply_control(&mut self, control: &Control, appended_at: Millis) {
-        let since = control.frozen_since.map_or(appended_at, |since| since.min(appended_at));
-        self.frozen_since = control.frozen.then_some(since);
+        match control.setting() {
+            Some(Setting::Frozen(frozen)) => {
+                let since =
+                    control.frozen_since.map_or(appended_at, |since| since.min(appended_at));
+                self.frozen_since = frozen.then_some(since);
+            }
+            Some(Setting::Mode(mode)) => self.mode = Some(mode),
+            None => {}
+        }
+    }
+
+    /// The mode that an operator asked for, if one ever did. The policy's is its upper bound.
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode
     }
 
     /// Since when automation is frozen, by broker append time.

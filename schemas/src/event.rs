@@ -96,10 +96,11 @@ pub struct EventView<'a> {
     pub finding: Option<&'a str>,
 }
 
-static EVENT: LazyLock<Codec> = LazyLock::new(|| Codec::new(include_str!("../avro/event.avsc")));
+static EVENT: LazyLock<Codec> =
+    LazyLock::new(|| Codec::new(include_str!("../avro/event.avsc"), &[]));
 /// What was written before `activity` and all that follows it.
 static EVENT_V1: LazyLock<Codec> =
-    LazyLock::new(|| Codec::new(include_str!("../avro/event.v1.avsc")));
+    LazyLock::new(|| Codec::new(include_str!("../avro/old/event.v1.avsc"), &[]));
 
 const PROVENANCES: [Provenance; 5] = [
     Provenance::SocketPeer,

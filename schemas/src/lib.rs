@@ -21,7 +21,7 @@ pub mod snapshot;
 pub mod topic;
 mod wire;
 
-pub use control::Control;
+pub use control::{Control, Setting};
 pub use decision::{Action, Decision, Mode, Origin, Provenance, Reason};
 pub use detection::{Category, Detection, Evidence, Severity};
 pub use effective::{Effective, View, effective};

@@ -124,25 +124,26 @@ pub(crate) struct Codec {
     schema: Schema,
     header: [u8; HEADER_BYTES],
     reader: GenericSingleObjectReader,
+    /// Schemas it was written with before, by fingerprint; what they lack has its default.
+    older: Vec<(u64, GenericSingleObjectReader)>,
 }
 
 impl Codec {
-    pub(crate) fn new(avsc: &str) -> Self {
-        let schema =
-            Schema::parse_str(avsc).expect("the schemas in avro/ are checked by the tests");
-        let reader = GenericSingleObjectReader::builder()
-            .schema(schema.clone())
-            .human_readable(true)
-            .build()
-            .expect("the schemas in avro/ are checked by the tests");
+    pub(crate) fn new(avsc: &str, older: &[&str]) -> Self {
+        let schema = parsed(avsc);
+        let reader = reader_of(&schema);
         let mut header = [0; HEADER_BYTES];
         header[..2].copy_from_slice(&MAGIC);
         header[2..].copy_from_slice(&schema.fingerprint::<Rabin>().bytes);
-        Codec { schema, header, reader }
+        let older = older.iter().map(|avsc| {
+            let schema = parsed(avsc);
+            (fingerprint(&schema.fingerprint::<Rabin>().bytes), reader_of(&schema))
+        });
+        Codec { older: older.collect(), schema, header, reader }
     }
 
     pub(crate) fn fingerprint(&self) -> u64 {
-        u64::from_le_bytes(self.header[2..].try_into().expect("eight bytes follow the marker"))
+        fingerprint(&self.header[2..])
     }
 
     pub(crate) fn header(&self) -> &[u8; HEADER_BYTES] {
@@ -151,12 +152,13 @@ impl Codec {
 
     pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, DecodeError> {
         let (fingerprint, _) = header(bytes)?;
-        if fingerprint != self.fingerprint() {
-            return Err(DecodeError::UnknownSchema { fingerprint });
-        }
+        let older = || self.older.iter().find(|(older, _)| *older == fingerprint);
+        let reader = match fingerprint == self.fingerprint() {
+            true => &self.reader,
+            false => &older().ok_or(DecodeError::UnknownSchema { fingerprint })?.1,
+        };
         let mut rest = bytes;
-        let record = self
-            .reader
+        let record = reader
             .read_deser(&mut rest)
             .map_err(|error| DecodeError::Malformed(error.to_string()))?;
         if !rest.is_empty() {
@@ -187,10 +189,30 @@ impl Codec {
     }
 }
 
+fn parsed(avsc: &str) -> Schema {
+    Schema::parse_str(avsc).expect("the schemas in avro/ are checked by the tests")
+}
+
+fn reader_of(schema: &Schema) -> GenericSingleObjectReader {
+    GenericSingleObjectReader::builder()
+        .schema(schema.clone())
+        .human_readable(true)
+        .build()
+        .expect("the schemas in avro/ are checked by the tests")
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().expect("a fingerprint has eight bytes"))
+}
+
 macro_rules! codec {
-    ($name:ident, $file:literal) => {
-        static $name: LazyLock<Codec> =
-            LazyLock::new(|| Codec::new(include_str!(concat!("../avro/", $file, ".avsc"))));
+    ($name:ident, $file:literal $(, $older:literal)*) => {
+        static $name: LazyLock<Codec> = LazyLock::new(|| {
+            Codec::new(
+                include_str!(concat!("../avro/", $file, ".avsc")),
+                &[$(include_str!(concat!("../avro/old/", $older, ".avsc"))),*],
+            )
+        });
     };
 }
 codec!(DETECTION, "detection");
@@ -199,7 +221,7 @@ codec!(LEASE, "lease");
 codec!(EPOCH, "epoch");
 codec!(ENFORCEMENT, "enforcement");
 codec!(OUTCOME, "outcome");
-codec!(CONTROL, "control");
+codec!(CONTROL, "control", "control.v1");
 codec!(SNAPSHOT, "snapshot");
 
 macro_rules! owned_record {

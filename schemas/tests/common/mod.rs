@@ -291,17 +291,31 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn control() -> impl Strategy<Value = Control> {
-    (id(), text(), any::<bool>(), option::of(any::<i64>()), any::<i64>(), text(), text()).prop_map(
-        |(control_id, scope, frozen, frozen_since, requested_at, requested_by, reason)| Control {
-            control_id,
-            scope,
-            frozen,
-            frozen_since,
-            requested_at,
-            requested_by,
-            reason,
-        },
-    )
+    let mode = option::of(select(vec![Mode::Simulated, Mode::Enforced]));
+    (id(), text(), any::<bool>(), option::of(any::<i64>()), any::<i64>(), text(), text(), mode)
+        .prop_map(
+            |(
+                control_id,
+                scope,
+                frozen,
+                frozen_since,
+                requested_at,
+                requested_by,
+                reason,
+                mode,
+            )| {
+                Control {
+                    control_id,
+                    scope,
+                    frozen,
+                    frozen_since,
+                    requested_at,
+                    requested_by,
+                    reason,
+                    mode,
+                }
+            },
+        )
 }
 
 pub(crate) fn snapshot() -> impl Strategy<Value = Snapshot> {

@@ -342,5 +342,6 @@ pub(crate) fn control(frozen: bool, frozen_since: Option<Millis>, at: Millis) ->
         requested_at: at,
         requested_by: "spiffe://perimeter/operator/ada".to_owned(),
         reason: String::new(),
+        mode: None,
     }
 }

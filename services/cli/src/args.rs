@@ -9,12 +9,16 @@ use schemas::Millis;
 use crate::duration;
 use crate::input::STANDARD_INPUT;
 
+mod bootstrap;
+
+pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   an error: not reachable, not permitted, not as it should be
   2   wrong usage
-  3   refused by a fuse: protected, too wide, too long
+  3   refused by a fuse: protected, too wide, too long, more than the policy's mode
   4   done, and something needs a person: rows or lines that could not be read, findings of `doctor`
   64  a setting cannot be used; nothing was connected to
 
@@ -50,6 +54,9 @@ pub(crate) enum Command {
     /// Lift whatever holds for an address or network, and keep automation off it for a while.
     #[command(after_long_help = EXIT_CODES)]
     Unblock(Unblock),
+    /// Keep automation, and blocks by others, off an address or network until it lapses.
+    #[command(after_long_help = EXIT_CODES)]
+    Allow(Block),
     /// List the claims in force, newest first.
     #[command(after_long_help = EXIT_CODES)]
     List(List),
@@ -68,6 +75,9 @@ pub(crate) enum Command {
     /// Let automation act again.
     #[command(after_long_help = EXIT_CODES)]
     Thaw(Control),
+    /// Say whether what automation decides from now on is enforced or only recorded.
+    #[command(after_long_help = EXIT_CODES)]
+    Mode(Mode),
     /// Say what the scorer's rules find in recorded requests, each by itself: one JSON line a row.
     #[command(after_long_help = EXIT_CODES)]
     Score(Score),
@@ -168,6 +178,21 @@ pub(crate) struct Control {
     pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mode {
+    /// The policy file's mode is the upper bound; what is in force stays until its end.
+    #[arg(value_enum)]
+    pub(crate) mode: ModeName,
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeName {
+    Simulated,
+    Enforced,
 }
 
 #[derive(Debug, Args)]
@@ -291,81 +316,6 @@ pub(crate) enum LogFormat {
 
 fn log_format(text: &str) -> Result<LogFormat, observe::logs::FormatError> {
     if text == "auto" { Ok(LogFormat::Auto) } else { text.parse().map(LogFormat::Declared) }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BootstrapKafka {
-    /// The brokers' addresses, host:port separated by commas; KAFKA_BOOTSTRAP_SERVERS or the local world's when absent.
-    /// Any other KAFKA_X_Y sets librdkafka's property x.y.
-    #[arg(long)]
-    pub(crate) brokers: Option<String>,
-    /// Copies of each partition; 3 when absent, fewer where there are fewer brokers.
-    #[arg(long)]
-    pub(crate) replication: Option<i32>,
-    /// Copies that must have a record before it is acknowledged; 2 when absent, 1 with a single copy.
-    #[arg(long)]
-    pub(crate) min_isr: Option<i32>,
-    /// Say what would be done, and do nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// The topics were made anew on purpose: fold `decisions` on top of `leases` under a new epoch.
-    #[arg(long)]
-    pub(crate) adopt: bool,
-    /// An epoch that the services still hold and the topics, made anew, do not know: `perimeter status` and the
-    /// executors' logs name it. May be given more than once.
-    #[arg(long, value_name = "EPOCH", requires = "adopt")]
-    pub(crate) replaces: Vec<schemas::Millis>,
-    /// The policy file, whose protected networks and limits an adoption obeys; the local world's when absent.
-    #[arg(long, env = "PERIMETER_POLICY", value_name = "FILE")]
-    pub(crate) policy: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BootstrapAws {
-    /// WAFv2 endpoint of an emulator; AWS itself when absent.
-    #[arg(long)]
-    pub(crate) endpoint: Option<String>,
-    /// REGIONAL for load balancers and API gateways, CLOUDFRONT for distributions.
-    #[arg(long, value_enum, ignore_case = true, default_value_t = WafScope::Regional)]
-    pub(crate) scope: WafScope,
-    /// Names of the IP sets: PREFIX-v4 and PREFIX-v6.
-    #[arg(long, default_value = "perimeter-block")]
-    pub(crate) prefix: String,
-    /// Name of the web ACL.
-    #[arg(long, default_value = "perimeter")]
-    pub(crate) web_acl: String,
-    /// AWS region; CLOUDFRONT is always us-east-1.
-    #[arg(long, env = "AWS_REGION")]
-    pub(crate) region: Option<String>,
-    /// Take the client's address from this header, which your proxy before the WAF writes (X-Forwarded-For). Without
-    /// it the peer's address counts.
-    #[arg(long, value_name = "HEADER")]
-    pub(crate) forwarded_ip_header: Option<String>,
-    /// Which address of that header: LAST, the one your proxy appended, or ANY where several proxies of yours append.
-    /// There is no FIRST: the client itself writes that one.
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Position::Last)]
-    pub(crate) forwarded_ip_position: Position,
-    /// Say what would be done, and do nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Take over IP sets and a web ACL of these names that somebody else made, and forget which epoch wrote the sets.
-    /// Their addresses stay until an executor writes.
-    #[arg(long)]
-    pub(crate) adopt: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "UPPER")]
-pub(crate) enum WafScope {
-    Regional,
-    Cloudfront,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "UPPER")]
-pub(crate) enum Position {
-    Last,
-    Any,
 }
 
 #[cfg(test)]

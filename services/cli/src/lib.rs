@@ -59,6 +59,8 @@ async fn run(arguments: Arguments) -> Outcome {
         }
         Command::Block(arguments) => commands::overrides::block(arguments, &printer).await,
         Command::Unblock(arguments) => commands::overrides::unblock(arguments, &printer).await,
+        Command::Allow(arguments) => commands::overrides::allow(arguments, &printer).await,
+        Command::Mode(arguments) => commands::overrides::mode(arguments, &printer).await,
         Command::Freeze(arguments) => commands::overrides::freeze(arguments, &printer).await,
         Command::Thaw(arguments) => commands::overrides::thaw(arguments, &printer).await,
         Command::List(arguments) => commands::query::list(arguments, &printer).await,

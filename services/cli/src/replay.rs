@@ -41,10 +41,13 @@ impl Replay {
             &mut self.memories[partition(&Event::key_of(event), Event::TOPIC.partitions())];
         let (offset, appended_at) = (memory.next_offset(), event.observed_at);
         let applied = memory.apply(event, offset, appended_at, &mut self.detections)?;
+        let mode = self.rules.mode(None);
         for detection in self.detections.drain(..) {
             let key = detection.observable.to_string();
             let (past, next) = &mut self.pasts[partition(&key, Decision::TOPIC.partitions())];
-            let Some(decision) = past.answer(&self.rules, &detection, false) else { continue };
+            let Some(decision) = past.answer(&self.rules, &detection, mode, false) else {
+                continue;
+            };
             past.append(&self.rules, *next, detection.detected_at, &decision);
             *next += 1;
             decisions.push(decision);

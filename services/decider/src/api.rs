@@ -1,6 +1,6 @@
 //! The gRPC ports: Override and Query over mutual TLS, Query in plaintext on loopback.
 //!
-//! Whoever holds a certificate of our authority may ask; only an operator's may change what holds.
+//! Who may call what over mutual TLS is the table in [`proto::roles`]; plaintext serves only what changes nothing.
 
 mod answers;
 pub mod overrides;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use pipeline::{Clock, Context, Leases, Publisher, Tls};
+use proto::roles::Guard;
 use proto::v1::override_server::OverrideServer;
 use proto::v1::query_server::QueryServer;
 use tokio::net::TcpListener;
@@ -63,16 +64,21 @@ pub async fn serve(
             .build_v1()
             .context("could not build the reflection service")
     };
-    let secured = server(Some(&tls))?
+    let secured = secured(&tls)?
+        .layer(Guard)
         .add_service(health_service.clone())
         .add_service(reflection()?)
         .add_service(querying(&shared, &context.shutdown))
         .add_service(overriding);
-    let secured = run(secured, listener, &context.shutdown);
+    let secured = async {
+        let stop = context.shutdown.clone().cancelled_owned();
+        let served = secured.serve_with_incoming_shutdown(incoming(listener), stop);
+        served.await.context("the gRPC port stopped")
+    };
     let open = async {
         let Some(address) = plaintext else { return Ok(()) };
         let listener = bind(address, "DECIDER_PLAINTEXT_ADDR").await?;
-        let router = server(None)?
+        let router = server()
             .add_service(health_service)
             .add_service(reflection()?)
             .add_service(querying(&shared, &context.shutdown));
@@ -80,12 +86,8 @@ pub async fn serve(
     };
     let readiness = async {
         context.health.expect(PART);
-        let mut changes = shared.leases.changes();
-        while !shared.leases.read(|reader| reader.complete()) {
-            tokio::select! {
-                changed = changes.changed() => changed?,
-                () = context.shutdown.cancelled() => return Ok(()),
-            }
+        if !complete(&shared.leases, &context.shutdown).await {
+            return Ok(());
         }
         context.health.set(PART, true);
         health.set_serving::<QueryServer<Queries>>().await;
@@ -94,13 +96,25 @@ pub async fn serve(
     tokio::try_join!(secured, open, readiness).map(|_| ())
 }
 
+/// Waits until the leases and controls were once read to their ends. Answers false when the process must stop first.
+pub(crate) async fn complete(leases: &Leases, shutdown: &CancellationToken) -> bool {
+    let mut changes = leases.changes();
+    while !leases.read(|reader| reader.complete()) {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return false },
+            () = shutdown.cancelled() => return false,
+        }
+    }
+    true
+}
+
 /// Serves Query without TLS, for tests in one process.
 pub async fn serve_query(
     shared: Shared,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    let router = server(None)?.add_service(querying(&shared, &shutdown));
+    let router = server().add_service(querying(&shared, &shutdown));
     run(router, listener, &shutdown).await
 }
 
@@ -109,10 +123,12 @@ fn querying(shared: &Shared, shutdown: &CancellationToken) -> QueryServer<Querie
         .max_decoding_message_size(REQUEST_BYTES_MAX)
 }
 
-fn server(tls: Option<&Tls>) -> Result<Server> {
-    let server = Server::builder().max_concurrent_streams(STREAMS_MAX);
-    let Some(tls) = tls else { return Ok(server) };
-    server.tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key)).context(
+fn server() -> Server {
+    Server::builder().max_concurrent_streams(STREAMS_MAX)
+}
+
+fn secured(tls: &Tls) -> Result<Server> {
+    server().tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key)).context(
         "could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY",
     )
 }
@@ -123,8 +139,12 @@ async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     })
 }
 
+fn incoming(listener: TcpListener) -> TcpIncoming {
+    TcpIncoming::from(listener).with_nodelay(Some(true))
+}
+
 async fn run(router: Router, listener: TcpListener, shutdown: &CancellationToken) -> Result<()> {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let served = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+    let served =
+        router.serve_with_incoming_shutdown(incoming(listener), shutdown.clone().cancelled_owned());
     served.await.context("the gRPC port stopped")
 }

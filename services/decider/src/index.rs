@@ -8,7 +8,7 @@ mod shared;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use proto::v1::{Happening, PointState};
-use schemas::{Control, Decision, Detection, Effect, Enforcement, Millis, Outcome, Phase};
+use schemas::{Control, Decision, Detection, Effect, Enforcement, Millis, Outcome, Phase, Setting};
 use uuid::Uuid;
 
 use crate::names;
@@ -38,7 +38,7 @@ pub struct Index {
     entries: HashMap<Uuid, Entry>,
     order: VecDeque<Uuid>,
     happenings: VecDeque<Happening>,
-    controls: VecDeque<(Uuid, bool)>,
+    controls: VecDeque<(Uuid, Option<Setting>)>,
     /// Highest level ever seen at each point: what "proved" means there.
     highest: BTreeMap<String, i32>,
     told: HashSet<Uuid>,
@@ -148,7 +148,7 @@ impl Index {
         )))
     }
 
-    /// Takes in a freeze or thaw; nothing for one that is known already.
+    /// Takes in a freeze, a thaw or a change of the mode; nothing for one that is known already.
     pub fn control(&mut self, at: Millis, control: &Control) -> Option<Happening> {
         if self.control_of(control.control_id).is_some() {
             return None;
@@ -156,16 +156,16 @@ impl Index {
         if self.controls.len() == CONTROLS_MAX {
             self.controls.pop_front();
         }
-        self.controls.push_back((control.control_id, control.frozen));
-        let verb = if control.frozen { "freeze" } else { "thaw" };
+        self.controls.push_back((control.control_id, control.setting()));
+        let verb = names::setting(control.setting());
         let name = control.requested_by.rsplit('/').next().unwrap_or_default();
         let text = format!("{verb}: {name} asked for it: {}", control.reason);
         Some(self.keep(happening(at, "control", String::new(), control.control_id, text)))
     }
 
-    /// Whether the control of this id froze, if it is known.
-    pub fn control_of(&self, control_id: Uuid) -> Option<bool> {
-        self.controls.iter().find(|(id, _)| *id == control_id).map(|(_, frozen)| *frozen)
+    /// What the control of this id asked for, if it is known; `Some(None)` is a scope of a later version.
+    pub fn control_of(&self, control_id: Uuid) -> Option<Option<Setting>> {
+        self.controls.iter().find(|(id, _)| *id == control_id).map(|(_, setting)| *setting)
     }
 
     pub fn decision_of(&self, decision_id: Uuid) -> Option<&Decision> {

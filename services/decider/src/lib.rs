@@ -56,11 +56,19 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     );
     let copied = pipeline::follow(&context, &LEASE_TOPICS, leases.sink());
     let clock = context.clock.clone();
-    let stages = pipeline::run(&context, Group("decider"), move |assigned| {
-        let past = restore::restore(&assigned, &rules, &pasts, clock.now())?;
-        Ok(Decide::new(rules.clone(), past, leases.clone()))
-    });
-    let outcomes = pipeline::proofread::<Outcome>(&context, Group("decider-outcomes"));
-    let controls = pipeline::proofread::<Control>(&context, Group("decider-controls"));
+    let context = &context;
+    let stages = async move {
+        // Until the controls were read, nobody knows whether what is decided may be enforced.
+        if !api::complete(&leases, &context.shutdown).await {
+            return Ok(());
+        }
+        pipeline::run(context, Group("decider"), move |assigned| {
+            let past = restore::restore(&assigned, &rules, &pasts, clock.now())?;
+            Ok(Decide::new(rules.clone(), past, leases.clone()))
+        })
+        .await
+    };
+    let outcomes = pipeline::proofread::<Outcome>(context, Group("decider-outcomes"));
+    let controls = pipeline::proofread::<Control>(context, Group("decider-controls"));
     tokio::try_join!(served, followed, copied, stages, outcomes, controls).map(|_| ())
 }

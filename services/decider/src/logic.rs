@@ -6,7 +6,7 @@ mod words;
 
 use observe::Policy;
 use schemas::protected::admit;
-use schemas::{Action, Decision, Detection, Limits, Origin, Protected, Reason, Refusal};
+use schemas::{Action, Decision, Detection, Limits, Mode, Origin, Protected, Reason, Refusal};
 use uuid::Uuid;
 
 pub use past::{Known, Past};
@@ -22,6 +22,14 @@ pub struct Rules {
 impl Rules {
     pub fn new(policy: Policy) -> Self {
         Rules { protected: policy.protected(), limits: policy.limits(), policy }
+    }
+
+    /// The mode in force where operators asked for `asked`: enforced only if neither they nor the policy say simulated.
+    pub fn mode(&self, asked: Option<Mode>) -> Mode {
+        match (self.policy.mode, asked) {
+            (Mode::Enforced, None | Some(Mode::Enforced)) => Mode::Enforced,
+            (Mode::Simulated, _) | (_, Some(Mode::Simulated)) => Mode::Simulated,
+        }
     }
 }
 
@@ -44,7 +52,18 @@ pub fn decision_id(detection_id: Uuid) -> Uuid {
 ///
 /// A detection already answered is not answered again: the caller asks [`Past::answered`] first.
 pub fn decide(rules: &Rules, detection: &Detection, known: &Known, frozen: bool) -> Decision {
-    let observe = |reason| observed(rules, detection, reason, frozen);
+    decide_in(rules, detection, known, rules.policy.mode, frozen)
+}
+
+/// As [`decide`], in the mode that [`Rules::mode`] says is in force.
+pub fn decide_in(
+    rules: &Rules,
+    detection: &Detection,
+    known: &Known,
+    mode: Mode,
+    frozen: bool,
+) -> Decision {
+    let observe = |reason| observed(detection, reason, mode, frozen);
     let at = detection.detected_at;
 
     if let Some((network, name)) = rules.protected.overlap(detection.observable.network()) {
@@ -78,7 +97,7 @@ pub fn decide(rules: &Rules, detection: &Detection, known: &Known, frozen: bool)
     }
 }
 
-fn observed(rules: &Rules, detection: &Detection, reason: Reason, frozen: bool) -> Decision {
+fn observed(detection: &Detection, reason: Reason, mode: Mode, frozen: bool) -> Decision {
     Decision {
         decision_id: decision_id(detection.detection_id),
         detection_id: Some(detection.detection_id),
@@ -89,7 +108,7 @@ fn observed(rules: &Rules, detection: &Detection, reason: Reason, frozen: bool) 
         strikes: 0,
         reason,
         explanation: String::new(),
-        mode: rules.policy.mode,
+        mode,
         frozen,
         detected_at: Some(detection.detected_at),
         decided_by: None,

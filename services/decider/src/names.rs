@@ -1,6 +1,6 @@
 //! The names of closed enums, as the records, the metrics and the gRPC contract write them.
 
-use schemas::{Action, Category, Effect, Mode, Origin, Phase, Reason, Severity, Status};
+use schemas::{Action, Category, Effect, Mode, Origin, Phase, Reason, Setting, Severity, Status};
 
 pub(crate) fn action(action: Action) -> &'static str {
     match action {
@@ -22,6 +22,16 @@ pub(crate) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Simulated => "simulated",
         Mode::Enforced => "enforced",
+    }
+}
+
+pub(crate) fn setting(setting: Option<Setting>) -> &'static str {
+    match setting {
+        Some(Setting::Frozen(true)) => "freeze",
+        Some(Setting::Frozen(false)) => "thaw",
+        Some(Setting::Mode(Mode::Simulated)) => "mode simulated",
+        Some(Setting::Mode(Mode::Enforced)) => "mode enforced",
+        None => "a control of a later version",
     }
 }
 

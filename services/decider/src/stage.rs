@@ -33,10 +33,14 @@ impl Stage for Decide {
     type Input = Detection;
 
     async fn handle(&mut self, batch: &[Received<'_, Detection>], out: &mut Outputs) {
-        let frozen = self.leases.read(|reader| reader.view().frozen_since()).is_some();
+        let (frozen, asked) = self.leases.read(|reader| {
+            let view = reader.view();
+            (view.frozen_since().is_some(), view.mode())
+        });
+        let mode = self.rules.mode(asked);
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         for received in batch {
-            let Some(decision) = past.answer(&self.rules, &received.record, frozen) else {
+            let Some(decision) = past.answer(&self.rules, &received.record, mode, frozen) else {
                 continue;
             };
             count(&decision);

@@ -13,7 +13,9 @@ use decider::logic::{Known, decide};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Follow as _, Leases, Message, Raw, Update};
 use proto::v1::query_client::QueryClient;
-use proto::v1::{ControlRequest, GetRequest, ListRequest, StatusRequest, WatchRequest};
+use proto::v1::{
+    ControlRequest, GetRequest, ListRequest, SetModeRequest, StatusRequest, WatchRequest,
+};
 use schemas::{
     Action, Appended, Decision, Effect, Enforcement, Epoch, Folded, Generation, LeaseEntry, Origin,
     Outcome, Phase, Status, Topic, Verdict, fold,
@@ -291,4 +293,29 @@ async fn a_repeated_freeze_remembers_since_when_the_first_stands() {
         Code::InvalidArgument
     );
     assert!(!overrides.control(&request(3), false, "ada").await.unwrap().frozen);
+}
+
+fn mode(key: u128, mode: &str) -> SetModeRequest {
+    SetModeRequest {
+        mode: mode.to_owned(),
+        reason: "a new rule".to_owned(),
+        idempotency_key: uuid::Uuid::from_u128(key).to_string(),
+    }
+}
+
+#[tokio::test]
+async fn the_mode_is_set_once_per_key_and_never_above_the_policy() {
+    let mut api = Api::new();
+    let overrides = Overrides::new(api.shared.clone());
+    let reply = overrides.mode(&mode(1, "simulated"), "ada").await.unwrap();
+    assert_eq!((reply.mode.as_str(), reply.policy_mode.as_str()), ("simulated", "enforced"));
+    overrides.mode(&mode(1, "simulated"), "ada").await.unwrap();
+    assert_eq!(api.log.messages("controls").len(), 1);
+    for request in [mode(1, "enforced"), mode(2, "loud"), mode(2, "")] {
+        let refused = overrides.mode(&request, "ada").await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{}", refused.message());
+    }
+    api.shared.rules = std::sync::Arc::new(common::rules("mode = \"simulated\""));
+    let refused = Overrides::new(api.shared.clone()).mode(&mode(3, "enforced"), "ada").await;
+    assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
 }

@@ -191,3 +191,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_mode_in_force_is_the_stricter_of_policy_and_operator() {
+    use Mode::{Enforced, Simulated};
+    for (policy, asked, expected) in [
+        (Enforced, None, Enforced),
+        (Enforced, Some(Enforced), Enforced),
+        (Enforced, Some(Simulated), Simulated),
+        (Simulated, None, Simulated),
+        (Simulated, Some(Enforced), Simulated),
+        (Simulated, Some(Simulated), Simulated),
+    ] {
+        let text = if policy == Enforced { "enforced" } else { "simulated" };
+        let rules = rules(&format!("mode = \"{text}\""));
+        assert_eq!(rules.mode(asked), expected, "{policy:?} {asked:?}");
+    }
+}

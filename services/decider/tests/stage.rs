@@ -12,7 +12,7 @@ use decider::restore::restore;
 use decider::tail::{Pasts, Tail};
 use pipeline::memory::Log;
 use pipeline::{Assigned, Bus, Clock, Follow as _, Leases, Update, Worker};
-use schemas::{Action, Control, Decision, Detection, Lease, LeaseEntry, Record as _, Topic};
+use schemas::{Action, Control, Decision, Detection, Lease, LeaseEntry, Mode, Record as _, Topic};
 use uuid::Uuid;
 
 const START: i64 = 1_795_000_000_000;
@@ -219,17 +219,17 @@ async fn strikes_are_restored_from_the_leases_when_decisions_are_gone() {
     assert_eq!(world.decisions(), ["Block 3600 Policy"]);
 }
 
-#[tokio::test]
-async fn a_known_freeze_is_written_into_the_decision() {
-    let mut world = World::new();
+/// An operator's word on automation reaches the decider's copy.
+fn told(world: &World, scope: &str, frozen: bool, mode: Option<Mode>) {
     let control = Control {
         control_id: Uuid::new_v4(),
-        scope: "all".to_owned(),
-        frozen: true,
+        scope: scope.to_owned(),
+        frozen,
         frozen_since: None,
         requested_at: START,
         requested_by: "spiffe://perimeter/operator/ada".to_owned(),
         reason: "release".to_owned(),
+        mode,
     };
     let mut payload = Vec::new();
     control.encode(&mut payload).unwrap();
@@ -238,14 +238,42 @@ async fn a_known_freeze_is_written_into_the_decision() {
         partition: 0,
         offset: 0,
         timestamp: START,
-        key: b"all",
+        key: scope.as_bytes(),
         payload: &payload,
         trace: None,
     };
     world.leases.sink().update(Update::Record(raw));
+}
+
+fn last(world: &World) -> Decision {
+    Decision::decode(&world.log.messages("decisions").last().unwrap().2.payload).unwrap()
+}
+
+#[tokio::test]
+async fn a_known_freeze_is_written_into_the_decision() {
+    let mut world = World::new();
+    told(&world, "all", true, None);
     world.detect(&[detection(IP, START)]);
     world.work().await;
-    assert!(Decision::decode(&world.log.messages("decisions")[0].2.payload).unwrap().frozen);
+    assert!(last(&world).frozen);
+}
+
+#[tokio::test]
+async fn the_mode_in_force_at_the_decision_is_the_decisions_and_thaws_nothing() {
+    let mut world = World::new();
+    told(&world, "all", true, None);
+    told(&world, "mode", false, Some(Mode::Simulated));
+    world.detect(&[detection(IP, START)]);
+    world.work().await;
+    assert_eq!((last(&world).mode, last(&world).frozen), (Mode::Simulated, true));
+    told(&world, "mode", false, Some(Mode::Enforced));
+    world.detect(&[detection(IP, START + SECOND)]);
+    world.work().await;
+    assert_eq!(
+        (last(&world).mode, last(&world).action, last(&world).frozen),
+        (Mode::Enforced, Action::Block, true),
+        "what was simulated is no claim in force"
+    );
 }
 
 #[tokio::test]

@@ -219,6 +219,7 @@ impl Core {
             requested_at: now,
             requested_by: String::new(),
             reason: String::new(),
+            mode: None,
         };
         self.view.apply_control(&control, frozen_since.unwrap_or(now));
         let all: Vec<Uuid> = self.claims.keys().copied().collect();

@@ -1,11 +1,14 @@
-//! Block, unblock, freeze, thaw: what an operator changes.
+//! Block, unblock, allow, freeze, thaw, mode: what an operator changes.
 
-use proto::v1::{BlockRequest, ControlReply, ControlRequest, Decision, UnblockRequest};
+use proto::v1::{
+    AllowRequest, BlockRequest, ControlReply, ControlRequest, Decision, ModeReply, SetModeRequest,
+    UnblockRequest,
+};
 use serde_json::json;
 use tonic::Status;
 
 use super::show;
-use crate::args::{Block, Control, Unblock};
+use crate::args::{Block, Control, Mode, ModeName, Unblock};
 use crate::connection;
 use crate::failure::{Failure, Outcome};
 use crate::output::Printer;
@@ -30,6 +33,37 @@ pub(crate) async fn unblock(arguments: Unblock, printer: &Printer) -> Outcome {
         idempotency_key: key(arguments.idempotency_key),
     };
     decided(client.unblock(request).await.map(|reply| reply.into_inner().decision), printer)
+}
+
+pub(crate) async fn allow(arguments: Block, printer: &Printer) -> Outcome {
+    let mut client = connection::overrides(&arguments.connection).await?;
+    let request = AllowRequest {
+        observable: arguments.observable,
+        duration_ms: arguments.duration,
+        reason: arguments.reason,
+        idempotency_key: key(arguments.idempotency_key),
+    };
+    decided(client.allow(request).await.map(|reply| reply.into_inner().decision), printer)
+}
+
+pub(crate) async fn mode(arguments: Mode, printer: &Printer) -> Outcome {
+    let mut client = connection::overrides(&arguments.control.connection).await?;
+    let mode = match arguments.mode {
+        ModeName::Simulated => "simulated",
+        ModeName::Enforced => "enforced",
+    };
+    let ControlRequest { reason, idempotency_key } = control(arguments.control);
+    let request = SetModeRequest { mode: mode.to_owned(), reason, idempotency_key };
+    let reply = client.set_mode(request).await.map_err(|status| Failure::from_status(&status))?;
+    let ModeReply { mode, policy_mode } = reply.into_inner();
+    if printer.json() {
+        return Ok(printer.document(&json!({ "mode": mode, "policy_mode": policy_mode }))?);
+    }
+    let meaning = match mode.as_str() {
+        "simulated" => "what automation decides from now on is recorded and enforced nowhere",
+        _ => "what automation decides from now on is enforced",
+    };
+    Ok(printer.line(&format!("{mode}: {meaning}"))?)
 }
 
 pub(crate) async fn freeze(arguments: Control, printer: &Printer) -> Outcome {

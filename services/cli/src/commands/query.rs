@@ -102,7 +102,7 @@ fn status_table(status: &StatusReply, printer: &Printer) -> Outcome {
         (true, since) => Cell(format!("frozen since {}", show::time(since)), Tone::Warning),
     };
     let rows = [
-        vec![cell("mode"), Cell(status.mode.clone(), mode)],
+        vec![cell("mode"), Cell(mode_of(status), mode)],
         vec![cell("automation"), freeze],
         vec![cell("in force"), cell(status.claims_in_force.to_string())],
         vec![cell("view"), cell(format!("{} ms old", status.view_age_ms))],
@@ -136,6 +136,14 @@ fn status_table(status: &StatusReply, printer: &Printer) -> Outcome {
         .map(|problem| vec![Cell("problem".to_owned(), Tone::Bad), cell(problem)])
         .collect();
     Ok(printer.table(&["", ""], &rows)?)
+}
+
+/// `simulated (the policy says enforced)` where an operator asked for less than the policy allows.
+fn mode_of(status: &StatusReply) -> String {
+    if status.mode == status.policy_mode {
+        return status.mode.clone();
+    }
+    format!("{} (the policy says {})", status.mode, status.policy_mode)
 }
 
 fn claims(claims: &[ClaimState], printer: &Printer) -> Outcome {

@@ -140,6 +140,7 @@ pub(crate) fn status(status: &StatusReply) -> Value {
     });
     json!({
         "mode": status.mode,
+        "policy_mode": status.policy_mode,
         "frozen": status.frozen,
         "frozen_since": when(status.frozen_since),
         "claims_in_force": status.claims_in_force,

@@ -4,22 +4,28 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::mtls;
+use proto::roles::{Caller, Role};
 use proto::v1::override_server::Override;
-use proto::v1::{BlockRequest, ControlReply, ControlRequest, DecisionReply, UnblockRequest};
-use schemas::control::SCOPE_ALL;
-use schemas::{Action, Control, Decision, Record};
+use proto::v1::{
+    AllowRequest, BlockRequest, ControlReply, ControlRequest, DecisionReply, ModeReply,
+    SetModeRequest, UnblockRequest,
+};
+use schemas::control::{SCOPE_ALL, SCOPE_MODE};
+use schemas::{Action, Control, Decision, Millis, Record, Setting};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Shared, answers};
-use crate::logic::overrides::{Asked, Refused, decision, idempotency_key, reason, repeats};
+use crate::logic::overrides::{Asked, Refused, decision, idempotency_key, mode, reason, repeats};
+use crate::names;
 
 /// How long a call waits for Kafka. The record may arrive later all the same, so a repeat uses the same key.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests just answered, until the follower shows them.
 const JUST_MAX: usize = 1_000;
+/// Longest block or unblock that a responder may ask for.
+const RESPONDER_MAX_MS: Millis = 60 * 60 * 1000;
 
 /// The Override service.
 pub struct Overrides {
@@ -31,7 +37,7 @@ pub struct Overrides {
 #[derive(Default)]
 struct Just {
     decisions: VecDeque<Decision>,
-    controls: VecDeque<(Uuid, bool)>,
+    controls: VecDeque<(Uuid, Setting)>,
 }
 
 impl Overrides {
@@ -76,16 +82,39 @@ impl Overrides {
         frozen: bool,
         operator: &str,
     ) -> Result<ControlReply, Status> {
-        let control_id = idempotency_key(&asked.idempotency_key).map_err(status)?;
-        let reason = reason(&asked.reason).map_err(status)?;
+        let setting = Setting::Frozen(frozen);
+        self.set(setting, &asked.idempotency_key, &asked.reason, operator).await?;
+        let since = self.shared.leases.read(|reader| reader.view().frozen_since());
+        Ok(ControlReply { frozen, frozen_since: since.filter(|_| frozen).unwrap_or(0) })
+    }
+
+    /// Sets the mode, unless the same key was answered before.
+    pub async fn mode(&self, asked: &SetModeRequest, operator: &str) -> Result<ModeReply, Status> {
+        let mode = mode(&self.shared.rules, &asked.mode).map_err(status)?;
+        let (key, reason) = (&asked.idempotency_key, &asked.reason);
+        self.set(Setting::Mode(mode), key, reason, operator).await?;
+        let rules = &self.shared.rules;
+        Ok(ModeReply {
+            mode: names::mode(rules.mode(Some(mode))).to_owned(),
+            policy_mode: names::mode(rules.policy.mode).to_owned(),
+        })
+    }
+
+    async fn set(
+        &self,
+        setting: Setting,
+        key: &str,
+        why: &str,
+        operator: &str,
+    ) -> Result<(), Status> {
+        let control_id = idempotency_key(key).map_err(status)?;
+        let reason = reason(why).map_err(status)?;
         let mut just = self.just.lock().await;
         let known =
-            just.controls.iter().find(|(id, _)| *id == control_id).map(|(_, frozen)| *frozen);
+            just.controls.iter().find(|(id, _)| *id == control_id).map(|(_, known)| Some(*known));
         let known = known.or_else(|| self.shared.index.read(|index| index.control_of(control_id)));
-        let (complete, since) =
-            self.shared.leases.read(|reader| (reader.complete(), reader.view().frozen_since()));
         match known {
-            Some(known) if known == frozen => return Ok(self.state(frozen)),
+            Some(known) if known == Some(setting) => return Ok(()),
             Some(_) => {
                 return Err(Status::invalid_argument(format!(
                     "the idempotency key {control_id} was used for another request; draw a new one"
@@ -93,33 +122,36 @@ impl Overrides {
             }
             None => {}
         }
+        let (complete, since) =
+            self.shared.leases.read(|reader| (reader.complete(), reader.view().frozen_since()));
         // A freeze that forgot since when another stands would let in what was decided between the two.
         if !complete {
             return Err(Status::unavailable(
                 "this decider has not read the controls yet; ask again in a moment",
             ));
         }
+        let (scope, frozen, mode) = match setting {
+            Setting::Frozen(frozen) => (SCOPE_ALL, frozen, None),
+            Setting::Mode(mode) => (SCOPE_MODE, false, Some(mode)),
+        };
         let control = Control {
             control_id,
-            scope: SCOPE_ALL.to_owned(),
+            scope: scope.to_owned(),
             frozen,
             frozen_since: since.filter(|_| frozen),
             requested_at: self.shared.clock.now(),
             requested_by: operator.to_owned(),
             reason: reason.to_owned(),
+            mode,
         };
         self.publish(&control).await?;
-        tracing::warn!(frozen, by = operator, reason, "automation was frozen or thawed");
+        let what = names::setting(Some(setting));
+        tracing::warn!(what, by = operator, reason, "what automation may do was changed");
         if just.controls.len() == JUST_MAX {
             just.controls.pop_front();
         }
-        just.controls.push_back((control_id, frozen));
-        Ok(self.state(frozen))
-    }
-
-    fn state(&self, frozen: bool) -> ControlReply {
-        let since = self.shared.leases.read(|reader| reader.view().frozen_since());
-        ControlReply { frozen, frozen_since: since.filter(|_| frozen).unwrap_or(0) }
+        just.controls.push_back((control_id, setting));
+        Ok(())
     }
 
     async fn publish<R: Record + Sync>(&self, record: &R) -> Result<(), Status> {
@@ -143,7 +175,7 @@ impl Override for Overrides {
         &self,
         request: Request<BlockRequest>,
     ) -> Result<Response<DecisionReply>, Status> {
-        let operator = mtls::operator(&request)?;
+        let caller = Caller::admitted(&request)?.clone();
         let asked = request.into_inner();
         let asked = Asked {
             action: Action::Block,
@@ -151,8 +183,9 @@ impl Override for Overrides {
             duration_ms: asked.duration_ms,
             reason: &asked.reason,
             idempotency_key: &asked.idempotency_key,
-            operator: &operator,
+            operator: &caller.identity,
         };
+        within_role(&caller, asked.duration_ms)?;
         self.decide(&asked).await.map(replied)
     }
 
@@ -160,7 +193,7 @@ impl Override for Overrides {
         &self,
         request: Request<UnblockRequest>,
     ) -> Result<Response<DecisionReply>, Status> {
-        let operator = mtls::operator(&request)?;
+        let caller = Caller::admitted(&request)?.clone();
         let asked = request.into_inner();
         let asked = Asked {
             action: Action::Allow,
@@ -168,7 +201,30 @@ impl Override for Overrides {
             duration_ms: asked.duration_ms,
             reason: &asked.reason,
             idempotency_key: &asked.idempotency_key,
-            operator: &operator,
+            operator: &caller.identity,
+        };
+        within_role(&caller, asked.duration_ms)?;
+        self.decide(&asked).await.map(replied)
+    }
+
+    async fn allow(
+        &self,
+        request: Request<AllowRequest>,
+    ) -> Result<Response<DecisionReply>, Status> {
+        let caller = Caller::admitted(&request)?.clone();
+        let asked = request.into_inner();
+        if asked.duration_ms == 0 {
+            return Err(Status::invalid_argument(
+                "an allow needs a duration; nothing is allowed for ever",
+            ));
+        }
+        let asked = Asked {
+            action: Action::Allow,
+            observable: &asked.observable,
+            duration_ms: asked.duration_ms,
+            reason: &asked.reason,
+            idempotency_key: &asked.idempotency_key,
+            operator: &caller.identity,
         };
         self.decide(&asked).await.map(replied)
     }
@@ -177,17 +233,37 @@ impl Override for Overrides {
         &self,
         request: Request<ControlRequest>,
     ) -> Result<Response<ControlReply>, Status> {
-        let operator = mtls::operator(&request)?;
-        self.control(request.get_ref(), true, &operator).await.map(Response::new)
+        let operator = &Caller::admitted(&request)?.identity;
+        self.control(request.get_ref(), true, operator).await.map(Response::new)
     }
 
     async fn thaw(
         &self,
         request: Request<ControlRequest>,
     ) -> Result<Response<ControlReply>, Status> {
-        let operator = mtls::operator(&request)?;
-        self.control(request.get_ref(), false, &operator).await.map(Response::new)
+        let operator = &Caller::admitted(&request)?.identity;
+        self.control(request.get_ref(), false, operator).await.map(Response::new)
     }
+
+    async fn set_mode(
+        &self,
+        request: Request<SetModeRequest>,
+    ) -> Result<Response<ModeReply>, Status> {
+        let operator = &Caller::admitted(&request)?.identity;
+        self.mode(request.get_ref(), operator).await.map(Response::new)
+    }
+}
+
+/// What a responder asks for lasts an hour at most.
+fn within_role(caller: &Caller, duration_ms: Millis) -> Result<(), Status> {
+    if caller.role != Some(Role::Admin) && duration_ms > RESPONDER_MAX_MS {
+        return Err(Status::permission_denied(format!(
+            "{} may ask for {} min at most; more takes an operator's certificate",
+            caller.identity,
+            RESPONDER_MAX_MS / 60_000
+        )));
+    }
+    Ok(())
 }
 
 fn replied(decision: Decision) -> Response<DecisionReply> {

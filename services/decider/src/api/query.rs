@@ -116,13 +116,14 @@ impl Queries {
         let shared = &self.shared;
         let now = shared.clock.now();
         let age_ms = shared.leases.age_ms(now);
-        let (frozen_since, held, mut reply) = shared.leases.read(|reader| {
+        let (frozen_since, asked, held, mut reply) = shared.leases.read(|reader| {
             let view = reader.view();
             let reply =
                 shared.index.read(|index| points(view, index, &shared.rules.protected, now));
-            (view.frozen_since(), reader.hold(), reply)
+            (view.frozen_since(), view.mode(), reader.hold(), reply)
         });
-        reply.mode = names::mode(shared.rules.policy.mode).to_owned();
+        reply.mode = names::mode(shared.rules.mode(asked)).to_owned();
+        reply.policy_mode = names::mode(shared.rules.policy.mode).to_owned();
         reply.frozen = frozen_since.is_some();
         reply.frozen_since = frozen_since.unwrap_or(0);
         reply.view_age_ms = age_ms.unwrap_or(0);

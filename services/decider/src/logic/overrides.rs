@@ -108,6 +108,19 @@ pub fn reason(text: &str) -> Result<&str, Refused> {
     }
 }
 
+/// Reads the mode that an operator asks for. What the policy only simulates, no operator's word enforces.
+pub fn mode(rules: &Rules, text: &str) -> Result<Mode, Refused> {
+    match (text, rules.policy.mode) {
+        ("simulated", _) => Ok(Mode::Simulated),
+        ("enforced", Mode::Enforced) => Ok(Mode::Enforced),
+        ("enforced", Mode::Simulated) => Err(Refused::Fuse(
+            "the policy file says simulated, and that is the upper bound; change `mode` there"
+                .to_owned(),
+        )),
+        _ => Err(Refused::Invalid(format!("'{text}' is not a mode; write simulated or enforced"))),
+    }
+}
+
 fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
     let longest = rules.limits.operator_max_ms;
     match (asked.duration_ms, asked.action) {

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use schemas::fold::strikes_at;
 use schemas::{
-    Appended, Claim, Decision, Detection, Folded, Generation, Lease, Millis, Observable, Origin,
-    fold,
+    Appended, Claim, Decision, Detection, Folded, Generation, Lease, Millis, Mode, Observable,
+    Origin, fold,
 };
 use uuid::Uuid;
 
-use super::{Rules, decide, decision_id};
+use super::{Rules, decide_in, decision_id};
 
 /// How many answered detections are remembered beside those that the leases remember.
 pub const ANSWERED_MAX: usize = 65_536;
@@ -143,12 +143,14 @@ impl Past {
         &mut self,
         rules: &Rules,
         detection: &Detection,
+        mode: Mode,
         frozen: bool,
     ) -> Option<Decision> {
         if self.answered(&detection.observable, decision_id(detection.detection_id)) {
             return None;
         }
-        let decision = decide(rules, detection, &self.known(&detection.observable), frozen);
+        let decision =
+            decide_in(rules, detection, &self.known(&detection.observable), mode, frozen);
         self.decided(rules, decision.clone());
         self.since_forgot += 1;
         if self.since_forgot >= FORGET_EVERY {

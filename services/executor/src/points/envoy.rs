@@ -22,6 +22,7 @@ use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use observe::{Trusted, client_address};
 use pipeline::{Clock, Context, Leases};
+use proto::roles::Caller;
 use schemas::{Action, Effective, Enforcement, Millis, Protected, Reader, View, effective};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
@@ -34,6 +35,8 @@ use super::{Outbox, pause, reached, show};
 use crate::logic::acts::{Acts, Held, Stands, Wanted, wanted};
 use crate::view::serving;
 
+/// The one method of this port besides health, as the table of roles names it.
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// Header of a refused answer.
 pub const DECISION_HEADER: &str = "x-perimeter-decision";
 const FORBIDDEN: i32 = 403;
@@ -239,12 +242,7 @@ impl Authz {
         if certificate.is_some_and(|certificate| self.callers.contains(certificate.as_ref())) {
             return Ok(());
         }
-        let identity = proto::mtls::identity(request)?;
-        if !identity.starts_with(proto::mtls::SERVICE) {
-            return Err(Status::permission_denied(format!(
-                "{identity} is no service; only services may ask here"
-            )));
-        }
+        proto::roles::admit(CHECK, &Caller::of(proto::mtls::identity(request)?))?;
         if let Some(certificate) = certificate {
             if self.callers.len() >= CALLERS_MAX {
                 self.callers.clear();

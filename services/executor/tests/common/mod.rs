@@ -134,6 +134,7 @@ impl World {
             requested_at: self.clock.now(),
             requested_by: "spiffe://perimeter/operator/ada".to_owned(),
             reason: "test".to_owned(),
+            mode: None,
         };
         self.append(&control);
         self.follow();

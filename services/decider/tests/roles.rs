@@ -1,0 +1,255 @@
+//! Row AC1: every method × everybody who may knock, over real mutual TLS on loopback.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use common::enforced;
+use decider::api::{Shared, serve};
+use pipeline::memory::Log;
+use pipeline::{Bus, Clock, Context, Follow as _, Health, Leases, Tls, Update};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use proto::roles::{Least, METHODS, Role};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
+use schemas::Topic;
+use tonic::client::Grpc;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+const NOW: i64 = 1_795_000_000_000;
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Who knocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knocks {
+    WithoutCertificate,
+    OfAnotherAuthority,
+    Expired,
+    OfUnknownKind,
+    Nameless,
+    Service,
+    Viewer,
+    Responder,
+    Admin,
+}
+
+use Knocks::*;
+
+const ALL: [Knocks; 9] = [
+    WithoutCertificate,
+    OfAnotherAuthority,
+    Expired,
+    OfUnknownKind,
+    Nameless,
+    Service,
+    Viewer,
+    Responder,
+    Admin,
+];
+
+/// Who may, written down a second time: the table under test must say the same.
+const MAY: [(&str, &[Knocks]); 13] = [
+    ("/perimeter.v1.Override/Block", &[Responder, Admin]),
+    ("/perimeter.v1.Override/Unblock", &[Responder, Admin]),
+    ("/perimeter.v1.Override/Allow", &[Admin]),
+    ("/perimeter.v1.Override/Freeze", &[Responder, Admin]),
+    ("/perimeter.v1.Override/Thaw", &[Admin]),
+    ("/perimeter.v1.Override/SetMode", &[Admin]),
+    ("/perimeter.v1.Query/Get", &[Viewer, Responder, Admin]),
+    ("/perimeter.v1.Query/List", &[Viewer, Responder, Admin]),
+    ("/perimeter.v1.Query/Watch", &[Viewer, Responder, Admin]),
+    ("/perimeter.v1.Query/Status", &[Viewer, Responder, Admin]),
+    ("/grpc.health.v1.Health/Check", &[OfUnknownKind, Nameless, Service, Viewer, Responder, Admin]),
+    ("/grpc.health.v1.Health/Watch", &[OfUnknownKind, Nameless, Service, Viewer, Responder, Admin]),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[Viewer, Responder, Admin]),
+];
+
+/// Every method of every service that the port serves, from the compiled descriptors.
+fn served() -> BTreeSet<String> {
+    let sets = [
+        proto::DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+    ];
+    let mut methods = BTreeSet::new();
+    for set in sets {
+        let set = FileDescriptorSet::decode(set).unwrap();
+        for file in set.file {
+            for service in file.service {
+                let name =
+                    format!("/{}.{}", file.package.as_deref().unwrap(), service.name.unwrap());
+                methods.extend(
+                    service
+                        .method
+                        .iter()
+                        .map(|method| format!("{name}/{}", method.name.as_ref().unwrap())),
+                );
+            }
+        }
+    }
+    methods
+}
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn tls(&self, identity: &str, expired: bool) -> Tls {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names = vec![
+            SanType::URI(identity.try_into().unwrap()),
+            SanType::DnsName("localhost".try_into().unwrap()),
+        ];
+        params.use_authority_key_identifier_extension = true;
+        if expired {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2020, 2, 1);
+        }
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Tls { ca: self.pem.clone(), certificate, key: key.serialize_pem() }
+    }
+}
+
+/// The settings with which somebody knocks.
+fn settings(who: Knocks, authority: &Authority, other: &Authority) -> ClientTlsConfig {
+    let (signer, identity) = match who {
+        WithoutCertificate => {
+            let ca = Certificate::from_pem(&authority.pem);
+            return ClientTlsConfig::new().ca_certificate(ca).domain_name("localhost");
+        }
+        OfAnotherAuthority => (other, "spiffe://perimeter/operator/eve"),
+        Expired => (authority, "spiffe://perimeter/operator/ada"),
+        OfUnknownKind => (authority, "spiffe://perimeter/guest/ada"),
+        Nameless => (authority, "spiffe://perimeter/operator/"),
+        Service => (authority, "spiffe://perimeter/service/scorer"),
+        Viewer => (authority, "spiffe://perimeter/viewer/vi"),
+        Responder => (authority, "spiffe://perimeter/responder/bo"),
+        Admin => (authority, "spiffe://perimeter/operator/ada"),
+    };
+    let tls = signer.tls(identity, who == Expired);
+    proto::mtls::client(&authority.pem, &tls.certificate, &tls.key, "localhost")
+}
+
+/// Calls a method with an empty message; an answer that never comes is one that was begun.
+async fn call(channel: Channel, method: &'static str) -> Result<(), Status> {
+    let mut grpc = Grpc::new(channel);
+    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let path = method.parse().unwrap();
+    let request = Request::new(tokio_stream::iter([()]));
+    grpc.streaming(request, path, ProstCodec::<(), ()>::default()).await.map(|_| ())
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// The method was reached: what it made of an empty message is its own business.
+    Reached,
+    Denied,
+    /// The connection was refused. With TLS 1.3 the client learns that only from its first call.
+    NoConnection,
+}
+
+async fn knock(endpoint: &Endpoint, method: &'static str) -> Answer {
+    let Ok(channel) = endpoint.connect().await else { return Answer::NoConnection };
+    match call(channel, method).await.map_err(|status| status.code()) {
+        Ok(()) | Err(Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound) => {
+            Answer::Reached
+        }
+        Err(Code::Unauthenticated | Code::PermissionDenied) => Answer::Denied,
+        Err(Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled) => {
+            Answer::NoConnection
+        }
+        Err(other) => panic!("{method}: {other:?}"),
+    }
+}
+
+async fn port(authority: &Authority) -> (SocketAddr, Context) {
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let clock = Clock::manual(NOW);
+    let bus = Bus::in_memory(Log::new(clock.clone()));
+    let context = Context {
+        service: "decider",
+        replica: 0,
+        bus: bus.clone(),
+        clock: clock.clone(),
+        health: Health::default(),
+        shutdown: Default::default(),
+        tls: Some(authority.tls("spiffe://perimeter/service/decider", false)),
+    };
+    let leases = Leases::default();
+    for topic in [Topic::Leases, Topic::Controls] {
+        leases.sink().update(Update::Reached { topic, partition: 0, end: 0, now: NOW });
+    }
+    let publisher = bus.publisher().unwrap();
+    let index = decider::index::Shared::default();
+    let shared = Shared { rules: enforced(), leases, index, publisher, clock };
+    let serving = context.clone();
+    tokio::spawn(async move { serve(&serving, shared, address, None).await });
+    (address, context)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ac1_every_method_is_open_to_whom_the_table_names_and_to_nobody_else() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (address, context) = port(&authority).await;
+    let begun = Instant::now();
+    while tokio::net::TcpStream::connect(address).await.is_err() {
+        assert!(begun.elapsed() < DEADLINE, "the port does not open");
+        tokio::task::yield_now().await;
+    }
+    for who in ALL {
+        let endpoint = Endpoint::from_shared(format!("https://{address}"))
+            .unwrap()
+            .tls_config(settings(who, &authority, &other))
+            .unwrap();
+        for (method, may) in MAY {
+            let expected = match who {
+                WithoutCertificate | OfAnotherAuthority | Expired => Answer::NoConnection,
+                _ if may.contains(&who) => Answer::Reached,
+                _ => Answer::Denied,
+            };
+            let answer = tokio::time::timeout(DEADLINE, knock(&endpoint, method)).await.unwrap();
+            assert_eq!(answer, expected, "{who:?} {method}");
+        }
+    }
+    context.shutdown.cancel();
+}
+
+#[test]
+fn the_tables_name_every_method_of_the_descriptors_and_no_other() {
+    let served = served();
+    let tested: BTreeSet<String> = MAY.iter().map(|(method, _)| (*method).to_owned()).collect();
+    assert_eq!(tested, served, "a method without a row in this test");
+    // Envoy's own contract is served by the executors.
+    let table = METHODS.iter().map(|(method, _)| (*method).to_owned());
+    let ours: BTreeSet<String> = table.filter(|method| !method.starts_with("/envoy.")).collect();
+    assert_eq!(ours, served, "a method without a row in proto::roles");
+    for (method, may) in MAY {
+        let (_, least) = METHODS.iter().find(|(name, _)| *name == method).unwrap();
+        let lowest = match least {
+            Least::Certificate => OfUnknownKind,
+            Least::Role(Role::Viewer) => Viewer,
+            Least::Role(Role::Responder) => Responder,
+            Least::Role(Role::Admin) => Admin,
+            Least::Service => Service,
+        };
+        assert_eq!(may.first(), Some(&lowest), "{method}");
+    }
+}
