@@ -14,8 +14,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use schemas::effective::blocked_networks;
 use schemas::{
-    Action, Claim, Event, Generation, Lease, Observable, Origin, Protected, Provenance, Record,
-    View,
+    Action, Activity, Claim, Event, Generation, Lease, Observable, Origin, Protected, Provenance,
+    Record, View,
 };
 use uuid::Uuid;
 
@@ -43,6 +43,10 @@ fn event() -> Event {
         referer: Some("https://shop.example/products?category=shoes".to_owned()),
         refused_by_us: false,
         probe: false,
+        activity: Activity::HttpRequest,
+        succeeded: None,
+        account: None,
+        finding: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! One observed request or login, normalised. The only record on the hot path, so the only one decoded in place.
+//! One observed request, login or finding, normalised. The only record on the hot path, so the only one decoded in place.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -36,6 +36,27 @@ pub struct Event {
     pub referer: Option<String>,
     pub refused_by_us: bool,
     pub probe: bool,
+    #[serde(default)]
+    pub activity: Activity,
+    #[serde(default)]
+    pub succeeded: Option<bool>,
+    #[serde(default)]
+    pub account: Option<String>,
+    #[serde(default)]
+    pub finding: Option<String>,
+}
+
+/// What kind of activity was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// A request, as a server or proxy logs it.
+    #[default]
+    HttpRequest,
+    /// A login, as the service that was asked reports it.
+    Login,
+    /// What another detector says it found.
+    Finding,
 }
 
 /// An event, borrowed from the message it came in. Absent is not empty.
@@ -66,9 +87,19 @@ pub struct EventView<'a> {
     pub refused_by_us: bool,
     /// A verified probe of ours: never scored.
     pub probe: bool,
+    pub activity: Activity,
+    /// Whether it succeeded, as the source says; absent when unknown.
+    pub succeeded: Option<bool>,
+    /// The account a login was for.
+    pub account: Option<&'a str>,
+    /// What another detector says it found: its rule and title.
+    pub finding: Option<&'a str>,
 }
 
 static EVENT: LazyLock<Codec> = LazyLock::new(|| Codec::new(include_str!("../avro/event.avsc")));
+/// What was written before `activity` and all that follows it.
+static EVENT_V1: LazyLock<Codec> =
+    LazyLock::new(|| Codec::new(include_str!("../avro/event.v1.avsc")));
 
 const PROVENANCES: [Provenance; 5] = [
     Provenance::SocketPeer,
@@ -77,6 +108,7 @@ const PROVENANCES: [Provenance; 5] = [
     Provenance::LogText,
     Provenance::ExternalFeed,
 ];
+const ACTIVITIES: [Activity; 3] = [Activity::HttpRequest, Activity::Login, Activity::Finding];
 
 impl Record for Event {
     const TOPIC: Topic = Topic::Events;
@@ -84,18 +116,19 @@ impl Record for Event {
 
     fn decode(bytes: &[u8]) -> Result<EventView<'_>, DecodeError> {
         let (fingerprint, datum) = header(bytes)?;
-        if fingerprint != EVENT.fingerprint() {
+        let second = fingerprint == EVENT.fingerprint();
+        if !second && fingerprint != EVENT_V1.fingerprint() {
             return Err(DecodeError::UnknownSchema { fingerprint });
         }
         let mut wire = Wire::new(datum);
-        let view = EventView {
+        let mut view = EventView {
             event_id: id(wire.text()?)?,
             source: wire.text()?,
             position: wire.optional(Wire::long)?,
             observed_at: wire.long()?,
             received_at: wire.optional(Wire::long)?,
             client: address(wire.text()?)?,
-            provenance: provenance(wire.long()?)?,
+            provenance: symbol(&PROVENANCES, wire.long()?)?,
             method: wire.text()?,
             host: wire.optional(Wire::text)?,
             uri: wire.text()?,
@@ -104,7 +137,17 @@ impl Record for Event {
             referer: wire.optional(Wire::text)?,
             refused_by_us: wire.boolean()?,
             probe: wire.boolean()?,
+            activity: Activity::default(),
+            succeeded: None,
+            account: None,
+            finding: None,
         };
+        if second {
+            view.activity = symbol(&ACTIVITIES, wire.long()?)?;
+            view.succeeded = wire.optional(Wire::boolean)?;
+            view.account = wire.optional(Wire::text)?;
+            view.finding = wire.optional(Wire::text)?;
+        }
         wire.end()?;
         view.within_limits()?;
         Ok(view)
@@ -118,8 +161,7 @@ impl Record for Event {
         put_long(out, self.observed_at);
         put_optional(out, self.received_at, put_long);
         put_text(out, &self.client.to_string());
-        let provenance = PROVENANCES.iter().position(|known| *known == self.provenance);
-        put_long(out, provenance.expect("the table holds every provenance") as i64);
+        put_symbol(out, &PROVENANCES, self.provenance);
         put_text(out, &self.method);
         put_optional(out, self.host.as_deref(), put_text);
         put_text(out, &self.uri);
@@ -128,6 +170,10 @@ impl Record for Event {
         put_optional(out, self.referer.as_deref(), put_text);
         out.push(u8::from(self.refused_by_us));
         out.push(u8::from(self.probe));
+        put_symbol(out, &ACTIVITIES, self.activity);
+        put_optional(out, self.succeeded, |out, succeeded| out.push(u8::from(succeeded)));
+        put_optional(out, self.account.as_deref(), put_text);
+        put_optional(out, self.finding.as_deref(), put_text);
         Ok(())
     }
 
@@ -161,6 +207,10 @@ impl EventView<'_> {
             referer: self.referer.map(str::to_owned),
             refused_by_us: self.refused_by_us,
             probe: self.probe,
+            activity: self.activity,
+            succeeded: self.succeeded,
+            account: self.account.map(str::to_owned),
+            finding: self.finding.map(str::to_owned),
         }
     }
 
@@ -168,7 +218,15 @@ impl EventView<'_> {
         if self.uri.len() > URI_BYTES_MAX {
             return Err(DecodeError::Invalid(format!("uri has {} bytes", self.uri.len())));
         }
-        let texts = [Some(self.source), Some(self.method), self.host, self.agent, self.referer];
+        let texts = [
+            Some(self.source),
+            Some(self.method),
+            self.host,
+            self.agent,
+            self.referer,
+            self.account,
+            self.finding,
+        ];
         match texts.into_iter().flatten().find(|text| text.len() > TEXT_BYTES_MAX) {
             Some(text) => Err(DecodeError::Invalid(format!("a text has {} bytes", text.len()))),
             None => Ok(()),
@@ -186,9 +244,15 @@ fn address(text: &str) -> Result<IpAddr, DecodeError> {
     Ok(address.to_canonical())
 }
 
-fn provenance(index: i64) -> Result<Provenance, DecodeError> {
+/// The symbols of an enum stand in its schema in the order of `symbols`.
+fn symbol<T: Copy>(symbols: &[T], index: i64) -> Result<T, DecodeError> {
     usize::try_from(index)
         .ok()
-        .and_then(|index| PROVENANCES.get(index).copied())
-        .ok_or_else(|| DecodeError::Malformed("provenance has no such symbol".to_owned()))
+        .and_then(|index| symbols.get(index).copied())
+        .ok_or_else(|| DecodeError::Malformed("an enum has no such symbol".to_owned()))
+}
+
+fn put_symbol<T: PartialEq>(out: &mut Vec<u8>, symbols: &[T], symbol: T) {
+    let index = symbols.iter().position(|known| *known == symbol);
+    put_long(out, index.expect("the table holds every symbol") as i64);
 }

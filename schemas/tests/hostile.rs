@@ -143,6 +143,23 @@ fn a_header_that_is_not_ours_is_refused() {
     }
 }
 
+/// Both versions of an event are read for ever, each by its own fingerprint only.
+#[test]
+fn an_event_is_read_by_the_schema_it_names() {
+    let like = samples(1).into_iter().find(|record| matches!(record, AnyRecord::Event(_))).unwrap();
+    let first = include_bytes!("../examples/event/v1/access.avro");
+    let second = include_bytes!("../examples/event/v2/access.avro");
+    for whole in [&first[..], &second[..]] {
+        assert!(attack(&like, whole).is_ok());
+        for bytes in HEADER_BYTES..whole.len() {
+            check(&like, &whole[..bytes], "malformed");
+        }
+        check(&like, &[whole, &[0]].concat(), "malformed");
+    }
+    check(&like, &[&first[..HEADER_BYTES], &second[HEADER_BYTES..]].concat(), "malformed");
+    check(&like, &[&second[..HEADER_BYTES], &first[HEADER_BYTES..]].concat(), "malformed");
+}
+
 #[test]
 fn an_event_over_its_limits_is_invalid() {
     type Change = fn(&mut Event, usize);
@@ -155,13 +172,15 @@ fn an_event_over_its_limits_is_invalid() {
             .map(|_| ())
             .map_err(|error| error.class())
     };
-    let limits: [(Change, usize); 6] = [
+    let limits: [(Change, usize); 8] = [
         (|event, bytes| event.uri = "u".repeat(bytes), URI_BYTES_MAX),
         (|event, bytes| event.source = "s".repeat(bytes), TEXT_BYTES_MAX),
         (|event, bytes| event.method = "m".repeat(bytes), TEXT_BYTES_MAX),
         (|event, bytes| event.host = Some("h".repeat(bytes)), TEXT_BYTES_MAX),
         (|event, bytes| event.agent = Some("a".repeat(bytes)), TEXT_BYTES_MAX),
         (|event, bytes| event.referer = Some("r".repeat(bytes)), TEXT_BYTES_MAX),
+        (|event, bytes| event.account = Some("a".repeat(bytes)), TEXT_BYTES_MAX),
+        (|event, bytes| event.finding = Some("f".repeat(bytes)), TEXT_BYTES_MAX),
     ];
     for (change, most) in limits {
         assert_eq!((with(change, most), with(change, most + 1)), (Ok(()), Err("invalid")));
@@ -264,7 +283,7 @@ fn no_schema_of_ours_lets_a_few_bytes_mean_much() {
         assert!(least_bytes(&schema) > 0, "{}", path.display());
         read += 1;
     }
-    assert_eq!(read, 9);
+    assert_eq!(read, 10);
 }
 
 /// The fewest bytes a value takes; panics where that is none inside an array, or where a name refers to another.

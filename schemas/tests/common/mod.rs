@@ -8,9 +8,10 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use schemas::{
-    Action, Category, Claim, Control, Decision, DecodeError, Detection, Effect, Enforcement, Epoch,
-    Event, Evidence, Generation, Lease, LeaseEntry, Mode, Observable, Origin, Outcome, Phase,
-    Provenance, Reason, Record, Severity, Snapshot, SourcePosition, Status, Verdict, Window,
+    Action, Activity, Category, Claim, Control, Decision, DecodeError, Detection, Effect,
+    Enforcement, Epoch, Event, Evidence, Generation, Lease, LeaseEntry, Mode, Observable, Origin,
+    Outcome, Phase, Provenance, Reason, Record, Severity, Snapshot, SourcePosition, Status,
+    Verdict, Window,
 };
 use uuid::Uuid;
 
@@ -94,8 +95,10 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         option::of(text()),
         option::of(text()),
     );
-    (id(), what, request, any::<bool>(), any::<bool>()).prop_map(
-        |(event_id, what, request, refused_by_us, probe)| {
+    let seen = (activity(), option::of(any::<bool>()), option::of(text()), option::of(text()));
+    (id(), what, request, any::<bool>(), any::<bool>(), seen).prop_map(
+        |(event_id, what, request, refused_by_us, probe, seen)| {
+            let (activity, succeeded, account, finding) = seen;
             let (source, position, observed_at, received_at, client, provenance) = what;
             let (method, host, uri, status, agent, referer) = request;
             Event {
@@ -114,6 +117,10 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
                 referer,
                 refused_by_us,
                 probe,
+                activity,
+                succeeded,
+                account,
+                finding,
             }
         },
     )
@@ -366,6 +373,7 @@ macro_rules! closed {
     };
 }
 closed! {
+    activity: Activity [HttpRequest, Login, Finding];
     action: Action [Observe, Allow, Block];
     origin: Origin [Feed, Pipeline, Operator];
     mode: Mode [Simulated, Enforced];

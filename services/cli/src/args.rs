@@ -1,6 +1,9 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use schemas::Millis;
 
 use crate::duration;
@@ -63,6 +66,9 @@ pub(crate) enum Command {
     /// Let automation act again.
     #[command(after_long_help = EXIT_CODES)]
     Thaw(Control),
+    /// Show how log files would be read: one JSON line a file.
+    #[command(after_long_help = EXIT_CODES)]
+    Parse(Parse),
     /// Make what Perimeter needs in Kafka or AWS, and check what is there.
     #[command(subcommand)]
     Bootstrap(Bootstrap),
@@ -167,6 +173,41 @@ pub(crate) struct Watch {
     pub(crate) observable: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Parse {
+    /// Log files, plain or compressed with gzip.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// auto, a format's name (docs/formats.md has them all), or a template as in nginx's log_format, such as
+    /// '$remote_addr [$time_local] "$request" $status'.
+    #[arg(long, default_value = "auto", value_parser = log_format)]
+    pub(crate) format: LogFormat,
+    /// The proxies whose X-Forwarded-For is believed, as networks separated by commas.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) proxies: Vec<IpNet>,
+    /// Print the first so many events of each file before its line.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) show: u64,
+    /// The year of dates that have none; the newest that is not in the future when absent.
+    #[arg(long)]
+    pub(crate) year: Option<u16>,
+    /// Minutes east of UTC, for dates that have no zone.
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, allow_hyphen_values = true,
+        value_parser = clap::value_parser!(i16).range(-1_440..=1_440))]
+    pub(crate) utc_offset: i16,
+}
+
+/// A declared format, or the one that each file's first lines show.
+#[derive(Debug, Clone)]
+pub(crate) enum LogFormat {
+    Auto,
+    Declared(observe::logs::Format),
+}
+
+fn log_format(text: &str) -> Result<LogFormat, observe::logs::FormatError> {
+    if text == "auto" { Ok(LogFormat::Auto) } else { text.parse().map(LogFormat::Declared) }
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! `perimeter`: what operators type.
 //!
 //! Overrides and questions go to a decider over mutual TLS; `bootstrap` makes the topics in Kafka and the IP sets and
-//! web ACL in AWS. Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is
+//! web ACL in AWS; `parse` reads log files and connects to nothing. Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is
 //! not here: anything that decides, folds or enforces.
 
 mod args;
@@ -59,6 +59,7 @@ async fn run(arguments: Arguments) -> Outcome {
         Command::List(arguments) => commands::query::list(arguments, &printer).await,
         Command::Get(arguments) => commands::query::get(arguments, &printer).await,
         Command::Watch(arguments) => commands::query::watch(arguments, &printer).await,
+        Command::Parse(arguments) => commands::parse::run(&arguments, &printer),
         Command::Status(arguments) => commands::query::status(arguments, &printer).await,
     }
 }

@@ -9,10 +9,11 @@ use envoy_types::pb::envoy::data::accesslog::v3::{
     HttpResponseProperties,
 };
 use envoy_types::pb::google::protobuf::Timestamp;
+use observe::observation::cut;
 use observe::probe::{Forged, Nonce, PROBE_HEADER, PublicKey, verify};
 use observe::{Trusted, client_address, route};
 use schemas::event::{TEXT_BYTES_MAX, URI_BYTES_MAX};
-use schemas::{Event, Millis};
+use schemas::{Activity, Event, Millis};
 use uuid::Uuid;
 
 /// An event further ahead of our clock than this goes to the dead letters: some clock is wrong.
@@ -118,6 +119,10 @@ pub fn event(
         referer: text(&request.referer),
         refused_by_us: refused_by_us(common, entry.response.as_ref()),
         probe: false,
+        activity: Activity::HttpRequest,
+        succeeded: None,
+        account: None,
+        finding: None,
     };
     let probe = match request.request_headers.get(PROBE_HEADER) {
         None => Probe::None,
@@ -139,15 +144,6 @@ pub fn event(
             .cloned(),
         future_ms: (ahead_ms > FUTURE_MS).then_some(ahead_ms),
     })
-}
-
-/// `text`, no longer than `bytes_max`, cut between characters.
-pub fn cut(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 fn final_entry(common: &AccessLogCommon) -> bool {

@@ -4,7 +4,7 @@
 
 use observe::Policy;
 use proptest::prelude::*;
-use schemas::{Event, Provenance, Record, Snapshot};
+use schemas::{Activity, Event, Provenance, Record, Snapshot};
 use scorer::logic::repeats::{IDS_MAX, SOURCES_MAX};
 use scorer::logic::windows::{BUCKETS, WINDOWS_MAX};
 use scorer::logic::{Collected, Memory};
@@ -30,6 +30,10 @@ fn failed_login(n: u32) -> Event {
         referer: None,
         refused_by_us: false,
         probe: false,
+        activity: Activity::HttpRequest,
+        succeeded: None,
+        account: None,
+        finding: None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use observe::Policy;
 use proptest::prelude::*;
-use schemas::{Event, EventView, Provenance, Record};
+use schemas::{Activity, Event, EventView, Provenance, Record};
 use scorer::logic::rules::{PROBABILITY_MIN, Rule};
 use scorer::logic::text::Texts;
 use uuid::Uuid;
@@ -26,6 +26,10 @@ fn with_event<T>(uri: &str, look: impl FnOnce(&EventView<'_>) -> T) -> T {
         referer: Some("../".to_owned()),
         refused_by_us: false,
         probe: false,
+        activity: Activity::HttpRequest,
+        succeeded: None,
+        account: None,
+        finding: None,
     };
     let mut bytes = Vec::new();
     event.encode(&mut bytes).unwrap();

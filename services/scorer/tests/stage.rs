@@ -55,6 +55,15 @@ fn the_fifth_failed_login_within_the_window_is_a_detection() {
 }
 
 #[test]
+fn a_login_that_a_service_reports_needs_no_route() {
+    let reported =
+        |succeeded| (0..6).map(|n| event(n * SECOND).login(succeeded).build()).collect::<Vec<_>>();
+    check(&reported(Some(false)), &["4 81.2.69.142 BruteForce"]);
+    check(&reported(Some(true)), &[]);
+    check(&reported(None), &[]);
+}
+
+#[test]
 fn what_we_refused_keeps_its_payload_and_loses_its_status() {
     let refused = |at| event(at).uri("/login").status(401).refused().build();
     check(&[0, 1, 2, 3, 4].map(|n| refused(n * SECOND)), &[]);

@@ -100,7 +100,7 @@ where
 }
 
 /// The address of one hop as proxies write it, with or without port, brackets and zone.
-fn hop_address(hop: &str) -> Option<IpAddr> {
+pub(crate) fn hop_address(hop: &str) -> Option<IpAddr> {
     if hop.len() > HOP_BYTES_MAX {
         return None;
     }

@@ -1,13 +1,16 @@
-//! What several services must see the same way: whose address it is, what the policy says, which request is our
-//! own probe, and what route a uri names.
+//! What several services must see the same way: whose address it is, what a line of a log says, what the policy says,
+//! which request is our own probe, and what route a uri names.
 //!
 //! Everything here is data in, data out: no async, no I/O, no clock, no randomness. Files are read, nonces drawn
 //! and clocks asked by the callers.
 
 pub mod client;
+pub mod logs;
+pub mod observation;
 pub mod policy;
 pub mod probe;
 pub mod route;
 
 pub use client::{Client, Trusted, client_address};
+pub use observation::{Dead, Line, Observation};
 pub use policy::{Policy, PolicyError};

@@ -11,7 +11,7 @@ use pipeline::{Clock, Message};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
-use schemas::{Epoch, Event, LeaseEntry, Millis, Provenance, Record, Topic};
+use schemas::{Activity, Epoch, Event, LeaseEntry, Millis, Provenance, Record, Topic};
 use uuid::Uuid;
 
 use crate::envoy::Envoy;
@@ -216,6 +216,10 @@ impl World {
             referer: None,
             refused_by_us: refused.is_some(),
             probe: false,
+            activity: Activity::HttpRequest,
+            succeeded: None,
+            account: None,
+            finding: None,
         };
         self.append(&event);
     }

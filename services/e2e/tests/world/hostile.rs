@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::{Event, Provenance, Record as _, Topic};
+use schemas::{Activity, Event, Provenance, Record as _, Topic};
 use uuid::Uuid;
 
 use super::kit::{SERVICES, World, figure, now};
@@ -154,5 +154,9 @@ fn event() -> Event {
         referer: None,
         refused_by_us: false,
         probe: false,
+        activity: Activity::HttpRequest,
+        succeeded: None,
+        account: None,
+        finding: None,
     }
 }

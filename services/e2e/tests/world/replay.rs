@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use schemas::{Action, Decision, Detection, Event, Mode, Observable, Provenance};
+use schemas::{Action, Activity, Decision, Detection, Event, Mode, Observable, Provenance};
 use scorer::logic::Memory;
 use uuid::Uuid;
 
@@ -158,6 +158,10 @@ fn events(run: Uuid, attackers: &[IpAddr]) -> Vec<Event> {
                 referer: None,
                 refused_by_us: false,
                 probe: false,
+                activity: Activity::HttpRequest,
+                succeeded: None,
+                account: None,
+                finding: None,
             }
         })
         .collect()

@@ -1,7 +1,7 @@
 //! Failed logins: the one rule about how often.
 
 use observe::Policy;
-use schemas::{Category, EventView, Evidence, Severity};
+use schemas::{Activity, Category, EventView, Evidence, Severity};
 
 use crate::logic::rules::{Hit, Threshold, probability};
 
@@ -9,7 +9,7 @@ const UNAUTHORIZED: i32 = 401;
 /// So many failures in so short a time are rarely a person: 0.95 with the prior.
 const WEIGHT: f64 = 7.0;
 
-/// A 401 on a login route, too often from one observable.
+/// A failed login, too often from one observable: a 401 on a login route, or what a service reports as one.
 #[derive(Debug, Clone)]
 pub struct FailedLogins {
     policy: Policy,
@@ -28,10 +28,7 @@ impl FailedLogins {
     /// One failed login. A status that our own rule wrote says nothing about the client, so that a block never feeds
     /// itself.
     pub fn score(&self, event: &EventView<'_>) -> Option<Hit> {
-        if event.status != Some(UNAUTHORIZED)
-            || event.refused_by_us
-            || !self.policy.is_login(event.uri)
-        {
+        if event.refused_by_us || !self.failed(event) {
             return None;
         }
         let Threshold { hits, window_ms } = self.threshold();
@@ -50,5 +47,15 @@ impl FailedLogins {
             probability: probability(&evidence),
             evidence,
         })
+    }
+
+    fn failed(&self, event: &EventView<'_>) -> bool {
+        match event.activity {
+            Activity::Login => event.succeeded == Some(false),
+            Activity::HttpRequest => {
+                event.status == Some(UNAUTHORIZED) && self.policy.is_login(event.uri)
+            }
+            Activity::Finding => false,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use observe::Policy;
 use pipeline::memory::Log;
 use pipeline::{Assigned, Bus, Clock, Message, Raw, Worker};
-use schemas::{Detection, Event, Millis, Provenance, Record, Snapshot, Topic};
+use schemas::{Activity, Detection, Event, Millis, Provenance, Record, Snapshot, Topic};
 use scorer::stage::{Scorer, open};
 use uuid::Uuid;
 
@@ -209,6 +209,10 @@ pub(crate) fn event(at: Millis) -> Builder {
         referer: None,
         refused_by_us: false,
         probe: false,
+        activity: Activity::HttpRequest,
+        succeeded: None,
+        account: None,
+        finding: None,
     })
 }
 
@@ -237,6 +241,12 @@ setters! {
     direct() |event| event.received_at = None;
     refused() |event| event.refused_by_us = true;
     probe() |event| event.probe = true;
+    login(succeeded: Option<bool>) |event| {
+        event.activity = Activity::Login;
+        event.succeeded = succeeded;
+        event.uri.clear();
+        event.status = None;
+    };
     position(source: &str, position: i64) |event| {
         event.source = source.to_owned();
         event.position = Some(position);

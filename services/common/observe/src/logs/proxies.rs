@@ -1,0 +1,141 @@
+//! What proxies write: Envoy's default text, and the JSON of Envoy, Traefik and Caddy.
+
+use serde_json::Value;
+
+use super::json::{at, header, number, object, text};
+use super::text::{address, excerpt, field, quoted, request_of, set_request, status, word};
+use super::time::{Dates, iso, seconds};
+use super::waf;
+use crate::Trusted;
+use crate::observation::{Dead, Line, Observation};
+use schemas::{Millis, Provenance};
+
+/// Envoy's access log: its default text, or JSON.
+pub(super) fn envoy(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line, Dead> {
+    if line.starts_with('[') {
+        return envoy_text(line, dates, trusted).map(Line::Event);
+    }
+    let entry = object(line)?;
+    let first = |names: &[&str]| names.iter().find_map(|name| text(&entry, &[name]));
+    let peer = first(&["downstream_direct_remote_address", "downstream_remote_address"])
+        .ok_or_else(|| Dead::no_address("no downstream_remote_address; add it to the format"))?;
+    let forwarded_for = first(&["x_forwarded_for", "x-forwarded-for"]);
+    let mut observation = request_of(address(peer)?, forwarded_for, trusted);
+    observation.observed_at = optional_time(first(&["start_time"]), dates)?;
+    observation.method = first(&["method", ":method"]).unwrap_or_default().to_owned();
+    // Where no route rewrites, the original path is a header of the client's own, so the path itself comes first.
+    let path = first(&["path", ":path", "x-envoy-original-path", "x-envoy-origin-path"]);
+    observation.uri = path.unwrap_or_default().to_owned();
+    observation.host = first(&["authority", ":authority", "host"]).map(str::to_owned);
+    observation.status = number(&entry, &["response_code"]).and_then(valid_status);
+    observation.agent = first(&["user_agent", "user-agent"]).map(str::to_owned);
+    observation.referer = first(&["referer", "referrer"]).map(str::to_owned);
+    let details = first(&["response_code_details"]).unwrap_or_default();
+    observation.refused_by_us = details.starts_with("ext_authz_denied");
+    Ok(Line::Event(observation))
+}
+
+/// `[TIME] "GET / HTTP/1.1" 200 - 0 5 1 1 "X-FORWARDED-FOR" "AGENT" "ID" "AUTHORITY" "UPSTREAM"`.
+///
+/// It has no peer, and Envoy escapes no quotes, so the address is what some header says.
+fn envoy_text(line: &str, dates: Dates, trusted: &Trusted) -> Result<Observation, Dead> {
+    let malformed = || Dead::malformed(format!("not Envoy's default: '{}'", excerpt(line)));
+    let (time, rest) = line[1..].split_once("] ").ok_or_else(malformed)?;
+    let (request, rest) = quoted(rest).ok_or_else(malformed)?;
+    let (code, rest) = rest.strip_prefix(' ').and_then(word).ok_or_else(malformed)?;
+    let (_numbers, texts) = rest.split_at(rest.find('"').ok_or_else(malformed)?);
+    let mut fields = [""; 4];
+    let mut rest = texts;
+    for field in &mut fields {
+        (*field, rest) = quoted(rest.trim_start_matches(' ')).ok_or_else(malformed)?;
+    }
+    let [forwarded_for, agent, _id, authority] = fields;
+    let nearest = forwarded_for.rsplit(',').next().unwrap_or_default().trim();
+    let mut observation = request_of(address(nearest)?, Some(forwarded_for), trusted);
+    observation.provenance = Provenance::HeaderUntrusted;
+    observation.observed_at = optional_time(Some(time), dates)?;
+    set_request(&mut observation, request);
+    observation.status = status(code);
+    observation.agent = field(agent);
+    observation.host = field(authority);
+    Ok(observation)
+}
+
+/// Traefik's access log in JSON.
+pub(super) fn traefik(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line, Dead> {
+    let entry = object(line)?;
+    let Some(peer) = text(&entry, &["ClientHost"]) else {
+        // Its own log goes to the same place unless told otherwise.
+        let own = text(&entry, &["level"]).is_some() && entry.get("RequestMethod").is_none();
+        return if own { Ok(Line::Nothing) } else { Err(Dead::no_address("no ClientHost")) };
+    };
+    let forwarded_for = text(&entry, &["request_X-Forwarded-For"]);
+    let mut observation = request_of(address(peer)?, forwarded_for, trusted);
+    let time = text(&entry, &["StartUTC"]).or_else(|| text(&entry, &["time"]));
+    observation.observed_at = optional_time(time, dates)?;
+    let owned = |name: &str| text(&entry, &[name]).map(str::to_owned);
+    observation.method = owned("RequestMethod").unwrap_or_default();
+    observation.host = owned("RequestHost");
+    observation.uri = owned("RequestPath").unwrap_or_default();
+    observation.status = number(&entry, &["DownstreamStatus"]).and_then(valid_status);
+    observation.agent = owned("request_User-Agent");
+    observation.referer = owned("request_Referer");
+    Ok(Line::Event(observation))
+}
+
+/// Caddy's log in JSON: requests, and what Coraza says there. All else in it is about Caddy itself.
+pub(super) fn caddy(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line, Dead> {
+    let entry = object(line)?;
+    let logger = text(&entry, &["logger"]).unwrap_or_default();
+    let time = caddy_time(&entry, dates)?;
+    if logger == "http.handlers.waf" {
+        return waf::coraza_note(text(&entry, &["msg"]).unwrap_or_default(), time);
+    }
+    let Some(request) = entry.get("request").filter(|_| logger.starts_with("http.log.access"))
+    else {
+        return if logger.is_empty() {
+            Err(Dead::malformed("no logger: not a line of Caddy's"))
+        } else {
+            Ok(Line::Nothing)
+        };
+    };
+    let peer = text(request, &["remote_ip"]).or_else(|| text(request, &["remote_addr"]));
+    let peer = address(peer.ok_or_else(|| Dead::no_address("no remote_ip"))?)?;
+    let headers = request.get("headers").unwrap_or(&Value::Null);
+    let mut observation = request_of(peer, header(headers, "X-Forwarded-For"), trusted);
+    observation.observed_at = time;
+    let owned = |name: &str| text(request, &[name]).map(str::to_owned);
+    observation.method = owned("method").unwrap_or_default();
+    observation.host = owned("host");
+    observation.uri = owned("uri").unwrap_or_default();
+    observation.status = number(&entry, &["status"]).and_then(valid_status);
+    observation.agent = header(headers, "User-Agent").map(str::to_owned);
+    observation.referer = header(headers, "Referer").map(str::to_owned);
+    Ok(Line::Event(observation))
+}
+
+/// Seconds with a fraction, or a text where Caddy was told to write one.
+fn caddy_time(entry: &Value, dates: Dates) -> Result<Option<Millis>, Dead> {
+    match at(entry, &["ts"]) {
+        None => Ok(None),
+        Some(Value::String(time)) => optional_time(Some(time), dates),
+        Some(number) => match seconds(&number.to_string()) {
+            Some(time) => Ok(Some(time)),
+            None => Err(Dead::no_time(format!("'{number}' is not a time"))),
+        },
+    }
+}
+
+/// Nothing where the log has no time; a time that cannot be read is the line's death.
+fn optional_time(text: Option<&str>, dates: Dates) -> Result<Option<Millis>, Dead> {
+    let Some(text) = text else { return Ok(None) };
+    match iso(text, dates) {
+        Some(time) => Ok(Some(time)),
+        None => Err(Dead::no_time(format!("'{}' is not a time", excerpt(text)))),
+    }
+}
+
+/// Envoy writes 0 where nothing was answered.
+pub(super) fn valid_status(code: i64) -> Option<i32> {
+    i32::try_from(code).ok().filter(|code| (100..1_000).contains(code))
+}

@@ -1,0 +1,145 @@
+//! The pieces that access logs share: addresses, request lines, quoted fields and their escapes.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use schemas::Activity;
+use schemas::observable::canonical_address;
+
+use crate::client::hop_address;
+use crate::observation::{Dead, Observation};
+use crate::{Trusted, client_address};
+
+/// Longest method; what is longer is no method.
+const METHOD_BYTES_MAX: usize = 32;
+/// Longest excerpt of a line in a reason.
+const EXCERPT_BYTES_MAX: usize = 80;
+
+/// A request of `peer`, or of whom it asks for if it is a trusted proxy.
+pub(super) fn request_of(
+    peer: IpAddr,
+    forwarded_for: Option<&str>,
+    trusted: &Trusted,
+) -> Observation {
+    let client = client_address(peer, forwarded_for, trusted);
+    Observation::new(Activity::HttpRequest, client.address, client.provenance)
+}
+
+/// An address as servers write it, with or without port, brackets and zone.
+pub(super) fn address(text: &str) -> Result<IpAddr, Dead> {
+    hop_address(text)
+        .map(canonical_address)
+        .ok_or_else(|| Dead::no_address(format!("'{}' is not an address", excerpt(text))))
+}
+
+/// An address that a port always follows, as in `::1:37752`.
+pub(super) fn address_and_port(text: &str) -> Result<IpAddr, Dead> {
+    let (address_text, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    match port.parse::<u16>() {
+        Ok(_) => address(address_text),
+        Err(_) => {
+            Err(Dead::no_address(format!("'{}' is not an address and a port", excerpt(text))))
+        }
+    }
+}
+
+/// Puts method and uri of a request line into `observation`, and the host of an absolute uri.
+pub(super) fn set_request(observation: &mut Observation, line: &str) {
+    let (method, uri) = split_request(line);
+    observation.method = method.to_owned();
+    observation.uri = unescaped(uri).into_owned();
+}
+
+/// Method and uri of `GET /a?b=c HTTP/1.1`. What is no request line is all uri: it is what was asked for.
+pub(super) fn split_request(line: &str) -> (&str, &str) {
+    if line == "-" {
+        return ("", "");
+    }
+    let Some((method, rest)) = line.split_once(' ').filter(|(method, _)| is_method(method)) else {
+        return ("", line);
+    };
+    let uri = rest.rsplit_once(' ').filter(|(_, protocol)| protocol.starts_with("HTTP/"));
+    (method, uri.map_or(rest, |(uri, _)| uri))
+}
+
+fn is_method(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
+    (1..=METHOD_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// A status, or nothing where the log has none.
+pub(super) fn status(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|status| (100..1_000).contains(status))
+}
+
+/// A field's text, or nothing where the log has `-` or nothing.
+pub(super) fn field(text: &str) -> Option<String> {
+    present(text).map(|text| unescaped(text).into_owned())
+}
+
+pub(super) fn present(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty() && *text != "-")
+}
+
+/// The inside of the quoted field that `text` begins with, and what follows it. A quote after `\` does not end it.
+pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('"')?;
+    let end = unescaped_quote(inside)?;
+    Some((&inside[..end], &inside[end + 1..]))
+}
+
+/// Where the first quote stands that no `\` escapes.
+pub(super) fn unescaped_quote(text: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let found = from + text[from..].find(['"', '\\'])?;
+        if text.as_bytes()[found] == b'"' {
+            return Some(found);
+        }
+        // What follows the backslash may be several bytes long.
+        from = found + 1 + text[found + 1..].chars().next()?.len_utf8();
+    }
+}
+
+/// `text` with `\xHH`, `\"` and `\\` as the bytes they stand for, as nginx and Apache escape. Other backslashes stay:
+/// not every server escapes, and a path of Windows has them.
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    loop {
+        let (byte, after) = match rest {
+            [] => break,
+            [b'\\', b'x', high, low, tail @ ..] => match hex(*high, *low) {
+                Some(byte) => (byte, tail),
+                None => (b'\\', &rest[1..]),
+            },
+            [b'\\', escaped @ (b'"' | b'\\'), tail @ ..] => (*escaped, tail),
+            [first, tail @ ..] => (*first, tail),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Cow::Owned(text),
+        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    }
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    Some((digit(high)? << 4 | digit(low)?) as u8)
+}
+
+/// The first word of `text` and what follows the space after it.
+pub(super) fn word(text: &str) -> Option<(&str, &str)> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if word.is_empty() { None } else { Some((word, rest)) }
+}
+
+/// A short piece of a line for a reason.
+pub(super) fn excerpt(text: &str) -> &str {
+    crate::observation::cut(text, EXCERPT_BYTES_MAX)
+}

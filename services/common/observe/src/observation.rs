@@ -1,0 +1,150 @@
+//! One observed activity, read from a line or a document of somebody else's: what it says, before it has a source, a
+//! position and an id.
+
+use std::net::IpAddr;
+
+use schemas::event::{TEXT_BYTES_MAX, URI_BYTES_MAX};
+use schemas::observable::canonical_address;
+use schemas::{Activity, Event, Millis, Provenance};
+use uuid::Uuid;
+
+/// What was observed. Texts are as they were sent, of any length; [`Observation::into_event`] cuts them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// When it happened, if the source says so.
+    pub observed_at: Option<Millis>,
+    pub client: IpAddr,
+    pub provenance: Provenance,
+    pub activity: Activity,
+    pub method: String,
+    pub host: Option<String>,
+    /// Path and query as sent; empty for what is no request.
+    pub uri: String,
+    pub status: Option<i32>,
+    pub agent: Option<String>,
+    pub referer: Option<String>,
+    /// The account that a login was for.
+    pub account: Option<String>,
+    /// Whether it succeeded; absent where the source does not say.
+    pub succeeded: Option<bool>,
+    /// What another detector says it found: its rule and title.
+    pub finding: Option<String>,
+    /// Answered by a rule of ours: its status says nothing about the client.
+    pub refused_by_us: bool,
+}
+
+/// What a line or document is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every line is an event; a box would allocate for each"
+)]
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    Event(Observation),
+    /// Well-formed, and says nothing about a client: a header, a comment, a daemon's note.
+    Nothing,
+}
+
+/// Why a line or document is no event, though it should be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Dead {
+    /// One of a closed set, as a metric label.
+    pub class: &'static str,
+    pub reason: String,
+}
+
+impl Observation {
+    /// Something of this kind that `client` did; all else is unknown.
+    pub fn new(activity: Activity, client: IpAddr, provenance: Provenance) -> Self {
+        Observation {
+            observed_at: None,
+            client,
+            provenance,
+            activity,
+            method: String::new(),
+            host: None,
+            uri: String::new(),
+            status: None,
+            agent: None,
+            referer: None,
+            account: None,
+            succeeded: None,
+            finding: None,
+            refused_by_us: false,
+        }
+    }
+
+    /// The event. Where the source has no time, it happened when it was received. Texts over the schema's limits are
+    /// cut between characters.
+    pub fn into_event(
+        self,
+        event_id: Uuid,
+        source: String,
+        position: Option<i64>,
+        received_at: Millis,
+    ) -> Event {
+        Event {
+            event_id,
+            source: short(source),
+            position,
+            observed_at: self.observed_at.unwrap_or(received_at),
+            received_at: Some(received_at),
+            client: canonical_address(self.client),
+            provenance: self.provenance,
+            method: short(self.method),
+            host: self.host.map(short),
+            uri: shortened(self.uri, URI_BYTES_MAX),
+            status: self.status,
+            agent: self.agent.map(short),
+            referer: self.referer.map(short),
+            refused_by_us: self.refused_by_us,
+            probe: false,
+            activity: self.activity,
+            succeeded: self.succeeded,
+            account: self.account.map(short),
+            finding: self.finding.map(short),
+        }
+    }
+}
+
+impl Dead {
+    /// It does not have the form it should have.
+    pub fn malformed(reason: impl Into<String>) -> Self {
+        Dead { class: "malformed", reason: reason.into() }
+    }
+
+    /// It names no client address, so nobody can be held to it.
+    pub fn no_address(reason: impl Into<String>) -> Self {
+        Dead { class: "no_address", reason: reason.into() }
+    }
+
+    /// Its time cannot be read.
+    pub fn no_time(reason: impl Into<String>) -> Self {
+        Dead { class: "no_time", reason: reason.into() }
+    }
+
+    /// It is longer, or nested deeper, than is read.
+    pub fn too_long(reason: impl Into<String>) -> Self {
+        Dead { class: "too_long", reason: reason.into() }
+    }
+
+    /// It is of a kind that is not read.
+    pub fn unsupported(reason: impl Into<String>) -> Self {
+        Dead { class: "unsupported", reason: reason.into() }
+    }
+}
+
+/// `text`, no longer than `bytes_max`, cut between characters.
+pub fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+fn short(text: String) -> String {
+    shortened(text, TEXT_BYTES_MAX)
+}
+
+fn shortened(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text
+}
