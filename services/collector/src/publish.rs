@@ -51,8 +51,9 @@ impl Outgoing {
             return None;
         }
         let source = &event.source;
-        let reason =
-            format!("the event is {ahead_ms} ms in the future; is the clock of {source}, or ours, right?");
+        let reason = format!(
+            "the event is {ahead_ms} ms in the future; is the clock of {source}, or ours, right?"
+        );
         let dead = Dead { class: "future", reason };
         message.topic = Topic::Events.dead_letters();
         message.headers = headers(&dead);

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use observe::Trusted;
+use observe::logs::Parser;
 use pipeline::Context;
 use schemas::Millis;
 
@@ -38,7 +40,8 @@ const LEAVING_QUIET_MS: Millis = 60 * 1_000;
 #[derive(Debug, Default)]
 pub struct Batch {
     pub outgoing: Outgoing,
-    pub(crate) places: BTreeMap<String, Place>,
+    /// By source.
+    pub places: BTreeMap<String, Place>,
     /// Whether everything there is was read.
     pub idle: bool,
 }
@@ -46,6 +49,7 @@ pub struct Batch {
 /// Follows files: a synchronous core without Kafka.
 pub struct Follower {
     config: Logs,
+    trusted: Trusted,
     state: State,
     /// What was not saved yet.
     unsaved: bool,
@@ -62,8 +66,8 @@ pub struct Follower {
 }
 
 /// Publishes what the files say until shutdown, or, if they are to be read once, until their ends.
-pub async fn run(config: Logs, outbox: Outbox, context: &Context) -> Result<()> {
-    let mut follower = Follower::open(config)?;
+pub async fn run(config: Logs, trusted: Trusted, outbox: Outbox, context: &Context) -> Result<()> {
+    let mut follower = Follower::open(config, trusted)?;
     let once = follower.config.once;
     loop {
         let now = context.clock.now();
@@ -93,13 +97,14 @@ pub async fn run(config: Logs, outbox: Outbox, context: &Context) -> Result<()> 
 
 impl Follower {
     /// Reads the state file; none is a first start.
-    pub fn open(config: Logs) -> Result<Follower> {
+    pub fn open(config: Logs, trusted: Trusted) -> Result<Follower> {
         let state = match &config.state {
             Some(path) => read_state(path)?,
             None => State::default(),
         };
         Ok(Follower {
             config,
+            trusted,
             looked_at: None,
             state,
             unsaved: false,
@@ -149,7 +154,10 @@ impl Follower {
         self.unsaved = false;
         let Some(path) = &self.config.state else { return Ok(()) };
         write_state(path, &self.state.text()).with_context(|| {
-            format!("could not write {}; is the folder ours to write in, and is there room", path.display())
+            format!(
+                "could not write {}; is the folder ours to write in, and is there room",
+                path.display()
+            )
         })
     }
 
@@ -172,11 +180,11 @@ impl Follower {
             if let Some(reader) = self.readers.iter_mut().find(|reader| reader.file == file) {
                 unread_bytes += reader.unread_bytes(state.0);
                 reader.leaving = rotated;
-            } else if self.left.get(&file) != Some(&state) {
-                if let Err(error) = self.open_file(&path, entry, rotated) {
-                    unreadable(&path, &error);
-                    self.left.insert(file, state);
-                }
+            } else if self.left.get(&file) != Some(&state)
+                && let Err(error) = self.open_file(&path, entry, rotated)
+            {
+                unreadable(&path, &error);
+                self.left.insert(file, state);
             }
         }
         for reader in self.readers.iter_mut().filter(|reader| !seen.contains(&reader.file)) {
@@ -220,12 +228,16 @@ impl Follower {
         if self.readers.iter().any(|reader| reader.source == source) {
             return Ok(());
         }
-        let format = &self.config.files[entry].format;
-        let (reader, place) = match Reader::open(&probe, source, &place, format)? {
+        let entry = &self.config.files[entry];
+        let Some(format) = entry.format.clone().or_else(|| probe.format()) else {
+            return Err(io::Error::other("its lines are in no format that is known; name one"));
+        };
+        let parser = Parser::new(format, self.trusted.clone(), entry.dates);
+        let (reader, place) = match Reader::open(&probe, source, &place, parser.clone())? {
             Some(reader) => (Some(reader), place),
             None => {
                 let (source, place) = (found.source_of_its_own(), found.beginning(place.read_at));
-                (Reader::open(&probe, source, &place, format)?, place)
+                (Reader::open(&probe, source, &place, parser.clone())?, place)
             }
         };
         let Some(mut reader) = reader else { return Ok(()) };

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use observe::logs::{Format, Parser};
+use observe::logs::{DETECT_LINES_MAX, Format, Parser, detect};
 use observe::{Dead, Line};
 use schemas::Millis;
 use uuid::Uuid;
@@ -109,6 +109,13 @@ impl Probe {
         Ok(Some(Probe { path: path.to_owned(), file: id, state, identity, packed, head }))
     }
 
+    /// The format that its first lines are in.
+    pub(super) fn format(&self) -> Option<Format> {
+        let lines: Vec<&[u8]> =
+            self.head.split(|byte| *byte == b'\n').take(DETECT_LINES_MAX).collect();
+        detect(&lines)
+    }
+
     /// The length of the text, where it is known without unpacking.
     pub(super) fn bytes(&self) -> Option<u64> {
         (!self.packed).then_some(self.state.0)
@@ -121,7 +128,7 @@ impl Reader {
         probe: &Probe,
         source: String,
         place: &Place,
-        format: &Format,
+        parser: Parser,
     ) -> io::Result<Option<Reader>> {
         let file = File::open(&probe.path)?;
         let (tail_bytes, tail) = place.tail.map_or((0, None), |(bytes, tail)| (bytes, Some(tail)));
@@ -154,7 +161,7 @@ impl Reader {
             head_bytes,
             input,
             lines: Lines::starting_at(place.offset),
-            parser: primed(format, &probe.head, place),
+            parser: primed(parser, &probe.head, place),
             read_at: place.read_at,
             noted_at: place.read_at.unwrap_or(0),
             tail: place.tail,
@@ -279,8 +286,7 @@ fn take(parser: &mut Parser, source: &str, piece: Piece<'_>, times: Times, out: 
             let received_at = times.received_at(observation.observed_at);
             let event_id = follow::event_id(source, piece.offset);
             let position = i64::try_from(piece.offset).ok();
-            let event =
-                observation.into_event(event_id, source.to_owned(), position, received_at);
+            let event = observation.into_event(event_id, source.to_owned(), position, received_at);
             out.event(&event, times.now);
         }
         Ok(Line::Nothing) => {}
@@ -289,8 +295,7 @@ fn take(parser: &mut Parser, source: &str, piece: Piece<'_>, times: Times, out: 
 }
 
 /// A parser that has seen how the file begins, as some formats say there what their lines mean.
-fn primed(format: &Format, head: &[u8], place: &Place) -> Parser {
-    let mut parser = Parser::new(format);
+fn primed(mut parser: Parser, head: &[u8], place: &Place) -> Parser {
     let known = head.len().min(usize::try_from(place.offset).unwrap_or(usize::MAX));
     let mut lines = Lines::default();
     lines.push(&head[..known]);
