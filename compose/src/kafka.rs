@@ -65,7 +65,7 @@ async fn prepare_in(
     controller: u16,
 ) -> Result<Program> {
     let folder = paths.world.join("kafka");
-    let data = folder.join(format!("data-{name}"));
+    let data = paths.data.join(name);
     crate::install::remove(&data)?;
     std::fs::create_dir_all(&data).with_context(|| format!("could not make {}", data.display()))?;
     let settings = folder.join(format!("{name}.properties"));
@@ -111,7 +111,7 @@ pub async fn make_archive(paths: &Paths) -> Result<()> {
     };
     process::end(&mut child, Duration::from_secs(30)).await;
     started?;
-    crate::install::remove(&paths.world.join("kafka/data-kafka-archive"))?;
+    crate::install::remove(&paths.data.join("kafka-archive"))?;
     // A runtime that writes no archive still runs Kafka, only slower: an empty one is ignored by it and by us.
     if !half.exists() {
         std::fs::write(&half, "").context("could not write into target/world/kafka")?;

@@ -7,6 +7,12 @@ use anyhow::{Context as _, Result, bail};
 
 /// A file that only this workspace has; it tells the root from any other folder.
 const LANDMARK: &str = "compose/kafka/pom.xml";
+/// Where Linux keeps files in memory.
+const MEMORY: &str = "/dev/shm";
+/// What must be free there before the world's data may lie there.
+const MEMORY_BYTES_MIN: u64 = 2 * 1024 * 1024 * 1024;
+/// Names another folder for the world's data.
+const DATA_SETTING: &str = "PERIMETER_WORLD_DATA";
 
 /// The folders that everything else is found from.
 #[derive(Debug, Clone)]
@@ -15,6 +21,9 @@ pub struct Paths {
     pub root: PathBuf,
     /// `target/world`: whatever the world installs, writes and logs.
     pub world: PathBuf,
+    /// What Kafka and Redis write, thrown away at every start. In memory where there is room: a disk that is still busy
+    /// with a build stalls both for seconds, and the world would show that instead of the loop.
+    pub data: PathBuf,
     /// Where cargo puts our programs, in the profile that this process was built in.
     pub programs: PathBuf,
 }
@@ -34,9 +43,11 @@ impl Paths {
             );
         };
         let programs = program.parent().context("could not find the folder of our programs")?;
+        let chosen = std::env::var_os(DATA_SETTING).map(PathBuf::from);
         Ok(Paths {
             root: root.to_owned(),
             world: root.join("target/world"),
+            data: chosen.unwrap_or_else(|| data(root, free_bytes(Path::new(MEMORY)))),
             programs: programs.to_owned(),
         })
     }
@@ -62,6 +73,21 @@ impl Paths {
     }
 }
 
+/// The folder of the world's data: one per workspace and user, in memory if enough of it is free.
+fn data(root: &Path, memory_bytes_free: u64) -> PathBuf {
+    if memory_bytes_free < MEMORY_BYTES_MIN {
+        return root.join("target/world/data");
+    }
+    let user = nix::unistd::geteuid();
+    let workspace = root.display().to_string().replace('/', "-");
+    Path::new(MEMORY).join(format!("perimeter-{user}{workspace}"))
+}
+
+fn free_bytes(folder: &Path) -> u64 {
+    nix::sys::statvfs::statvfs(folder)
+        .map_or(0, |stat| stat.blocks_available() * stat.fragment_size())
+}
+
 /// Takes the world's folder for this process; held until dropped, released by the kernel whatever happens.
 pub fn lock(world: &Path) -> Result<File> {
     std::fs::create_dir_all(world)
@@ -84,7 +110,18 @@ pub fn lock(world: &Path) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::lock;
+    use super::*;
+
+    #[test]
+    fn data_lies_in_memory_only_where_there_is_room() {
+        let root = Path::new("/home/me/perimeter");
+        assert_eq!(data(root, 64 * 1024 * 1024), root.join("target/world/data"));
+        let roomy = data(root, MEMORY_BYTES_MIN);
+        assert!(roomy.starts_with(MEMORY), "{}", roomy.display());
+        assert!(roomy.display().to_string().ends_with("-home-me-perimeter"));
+        assert_ne!(roomy, data(Path::new("/home/me/another"), MEMORY_BYTES_MIN));
+        assert_eq!(free_bytes(Path::new("/there/is/no/such/folder")), 0);
+    }
 
     #[test]
     fn one_folder_holds_one_world() {

@@ -18,7 +18,7 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// How to start Redis on `port`, with an empty file.
 pub fn prepare(paths: &Paths, port: u16) -> Result<Program> {
-    let data = paths.world.join("redis");
+    let data = paths.data.join("redis");
     remove(&data)?;
     std::fs::create_dir_all(&data).with_context(|| format!("could not make {}", data.display()))?;
     let port = port.to_string();

@@ -1,6 +1,7 @@
 //! The world's life: everything started side by side, ready or not at all, and gone when it ends.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -120,6 +121,9 @@ impl World {
         // A world that is not there must not be found.
         remove(&self.file()).ok();
         self.supervisor.stop().await;
+        if let Err(error) = remove_data(&self.paths) {
+            warn(format!("{error:#}"));
+        }
     }
 
     /// `world.json`.
@@ -138,9 +142,16 @@ impl World {
     }
 
     fn plan(paths: &Paths, options: Options, lock: File) -> Result<World> {
-        for left in ["world.json", "log", "certificates", "redis", "kafka/data-kafka"] {
+        for left in ["world.json", "log", "certificates"] {
             remove(&paths.world.join(left))?;
         }
+        remove_data(paths)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&paths.data).with_context(|| {
+            format!(
+                "could not make {}; name another folder with PERIMETER_WORLD_DATA",
+                paths.data.display()
+            )
+        })?;
         certificates::make(&paths.certificates())?;
         let policy = options.policy.canonicalize();
         let policy = policy.with_context(|| {
@@ -300,6 +311,16 @@ impl World {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
         Ok(())
     }
+}
+
+/// Removes what Kafka and Redis wrote, and only that: the folder may be one that the user named.
+fn remove_data(paths: &Paths) -> Result<()> {
+    for written in ["kafka", "redis"] {
+        remove(&paths.data.join(written))?;
+    }
+    // Stays where something else lies in it.
+    std::fs::remove_dir(&paths.data).ok();
+    Ok(())
 }
 
 /// Waits for a component, unless it ends before it was ready: starting it again would not help.

@@ -22,7 +22,7 @@ pub enum Hold {
     /// The topics are of another epoch than what is held.
     OtherEpoch { held: Millis, found: Millis },
     /// The end of a topic lies below what was already read.
-    EndBelow { reached: Position, end: Position },
+    EndBelow { reached: Position, end: Position, held: Option<Millis> },
 }
 
 /// What stands at a provider: who wrote it last, by epoch and position.
@@ -131,7 +131,7 @@ impl Reader {
     /// Why this reader holds, if it does.
     pub fn hold(&self) -> Option<Hold> {
         if let Some((reached, end)) = self.rewound {
-            return Some(Hold::EndBelow { reached, end });
+            return Some(Hold::EndBelow { reached, end, held: self.epoch });
         }
         if !self.complete {
             return Some(Hold::NotRead);
@@ -224,13 +224,17 @@ impl fmt::Display for Hold {
             Hold::OtherEpoch { held, found } => write!(
                 f,
                 "epoch {found} was found where {held} is held; if the topics were made anew on purpose, \
-                 run `perimeter bootstrap kafka --adopt`"
+                 run `perimeter bootstrap kafka --adopt --replaces {held}`"
             ),
-            Hold::EndBelow { reached, end } => write!(
+            Hold::EndBelow { reached, end, held } => write!(
                 f,
                 "leases and controls end at {}/{}, below {}/{} already read; if the topics were made anew on \
-                 purpose, run `perimeter bootstrap kafka --adopt`",
-                end.leases, end.controls, reached.leases, reached.controls
+                 purpose, run `perimeter bootstrap kafka --adopt --replaces {}`",
+                end.leases,
+                end.controls,
+                reached.leases,
+                reached.controls,
+                held.unwrap_or_default()
             ),
         }
     }

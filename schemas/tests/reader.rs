@@ -99,7 +99,7 @@ fn check(steps: &[Step], held: &[&str], hold: Option<Hold>, write: &str) {
 
 fn end_below(reached: (i64, i64), end: (i64, i64)) -> Option<Hold> {
     let position = |(leases, controls)| Position { leases, controls };
-    Some(Hold::EndBelow { reached: position(reached), end: position(end) })
+    Some(Hold::EndBelow { reached: position(reached), end: position(end), held: Some(FIRST) })
 }
 
 #[test]

@@ -228,6 +228,10 @@ pub(crate) struct BootstrapKafka {
     /// The topics were made anew on purpose: fold `decisions` on top of `leases` under a new epoch.
     #[arg(long)]
     pub(crate) adopt: bool,
+    /// An epoch that the services still hold and the topics, made anew, do not know: `perimeter status` and the
+    /// executors' logs name it. May be given more than once.
+    #[arg(long, value_name = "EPOCH", requires = "adopt")]
+    pub(crate) replaces: Vec<schemas::Millis>,
     /// The policy file, whose protected networks and limits an adoption obeys; the local world's when absent.
     #[arg(long, env = "PERIMETER_POLICY", value_name = "FILE")]
     pub(crate) policy: Option<String>,

@@ -17,7 +17,7 @@ pub mod tail;
 use std::sync::Arc;
 
 use pipeline::{Context, From, Group, LEASE_TOPICS, Leases};
-use schemas::Topic;
+use schemas::{Control, Outcome, Topic};
 
 pub use config::Config;
 pub use logic::Rules;
@@ -59,5 +59,7 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
         let past = restore::restore(&assigned, &rules, &pasts, clock.now())?;
         Ok(Decide::new(rules.clone(), past, leases.clone()))
     });
-    tokio::try_join!(served, followed, copied, stages).map(|_| ())
+    let outcomes = pipeline::proofread::<Outcome>(&context, Group("decider-outcomes"));
+    let controls = pipeline::proofread::<Control>(&context, Group("decider-controls"));
+    tokio::try_join!(served, followed, copied, stages, outcomes, controls).map(|_| ())
 }

@@ -21,12 +21,15 @@ pub use stage::{FoldStage, Fuses, Restored};
 use ::blocklist::Blocklist;
 use anyhow::{Context as _, Result};
 use pipeline::{Assigned, Context, Group, LEASE_TOPICS, Leases};
+use schemas::LeaseEntry;
 
 use points::{Outbox, aws_waf, blocklist, envoy};
 use view::{Repairs, SeenEpoch, ViewSink};
 
 /// The fold's consumer group.
 pub const GROUP: Group = Group("executor");
+/// The group that dead-letters what is no lease.
+const GROUP_OF_LEASES: Group = Group("executor-leases");
 /// How long a fold that stopped waits before it is begun anew.
 const FOLD_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -53,6 +56,7 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     tokio::try_join!(
         pipeline::follow(context, &LEASE_TOPICS, sink),
         fold(context, leases, &ownership, &repairs, &config),
+        proofread(context),
         view::watch(context, leases, &ownership),
         view::repair(context, leases, &ownership, &publisher, asking),
         view::repeat_epoch(context, leases, &ownership, &publisher, &seen),
@@ -91,19 +95,29 @@ async fn fold(
         overwritten.into_iter().for_each(|observable| repairs.ask(observable));
         Ok(stage)
     };
-    // The fold shares no fate with the view: whatever befalls it, Envoy is answered from what is known and claims end
-    // on time. So it is begun anew here instead of ending the process.
+    again(context, GROUP, || pipeline::run(context, GROUP, open.clone())).await
+}
+
+/// Runs a group, and begins it anew when it fails. What reads in a group shares no fate with the view: whatever befalls
+/// it, Envoy is answered from what is known and claims end on time, so it never ends the process.
+async fn again<F: Future<Output = Result<()>>>(
+    context: &Context,
+    group: Group,
+    run: impl Fn() -> F,
+) -> Result<()> {
     loop {
-        match pipeline::run(context, GROUP, open.clone()).await {
+        match run().await {
             Ok(()) => return Ok(()),
             Err(error) if context.shutdown.is_cancelled() => return Err(error),
             Err(error) => {
                 tracing::error!(
+                    group = group.0,
                     error = format!("{error:#}"),
-                    "the fold stopped; beginning it anew"
+                    "a group stopped; beginning it anew"
                 );
-                metrics::counter!("perimeter_fold_restarts_total").increment(1);
-                context.health.set(format!("stage {}", GROUP.0), false);
+                metrics::counter!("perimeter_group_restarts_total", "group" => group.0)
+                    .increment(1);
+                context.health.set(format!("stage {}", group.0), false);
             }
         }
         tokio::select! {
@@ -111,6 +125,12 @@ async fn fold(
             () = context.shutdown.cancelled() => return Ok(()),
         }
     }
+}
+
+/// Dead-letters what is no lease. As the fold, it must not take the process with it.
+async fn proofread(context: &Context) -> Result<()> {
+    again(context, GROUP_OF_LEASES, || pipeline::proofread::<LeaseEntry>(context, GROUP_OF_LEASES))
+        .await
 }
 
 /// What to do about a late write that the view meets: ask for a repair where this replica folds the observable.

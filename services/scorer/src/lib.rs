@@ -12,13 +12,19 @@ pub mod logic;
 pub mod stage;
 
 use pipeline::{Context, Group};
+use schemas::Snapshot;
 
 pub use config::Config;
 
 /// Consumer group of the scorers.
 pub const GROUP: Group = Group("scorer");
+/// Consumer group that dead-letters what is no snapshot.
+const SNAPSHOTS: Group = Group("scorer-state");
 
 /// Scores until shutdown.
 pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
-    pipeline::run(&context, GROUP, move |assigned| stage::open(&config.policy, &assigned)).await
+    let scored =
+        pipeline::run(&context, GROUP, move |assigned| stage::open(&config.policy, &assigned));
+    let proofread = pipeline::proofread::<Snapshot>(&context, SNAPSHOTS);
+    futures::future::try_join(scored, proofread).await.map(|_| ())
 }

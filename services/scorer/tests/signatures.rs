@@ -274,7 +274,10 @@ proptest! {
 
     #[test]
     fn words_alone_are_never_an_attack(words in proptest::collection::vec("[a-z]{1,9}|select|union|or|and|drop|table|from|where|like", 1..8)) {
-        prop_assert!(hits(&form(&words.join(" "))).is_empty(), "{}", words.join(" "));
+        let text = words.join(" ");
+        // These two next to each other are a statement: `union select name from users` is found, and should be.
+        prop_assume!(!text.contains("union select"));
+        prop_assert!(hits(&form(&text)).is_empty(), "{text}");
     }
 
     #[test]

@@ -26,7 +26,13 @@ pub(crate) async fn run(arguments: &BootstrapKafka, printer: &Printer) -> Outcom
     let both_there =
         made.present.iter().filter(|name| *name == "decisions" || *name == "leases").count() == 2;
     let adopted = if arguments.adopt && (both_there || !arguments.dry_run) {
-        Some(admin::adopt(&bus, policy.protected(), policy.limits(), now, arguments.dry_run).await?)
+        let adoption = admin::Adoption {
+            protected: policy.protected(),
+            limits: policy.limits(),
+            replaces: arguments.replaces.clone(),
+            dry_run: arguments.dry_run,
+        };
+        Some(admin::adopt(&bus, adoption, now).await?)
     } else {
         None
     };

@@ -19,7 +19,7 @@ use schemas::{Epoch, LeaseEntry, Millis, Topic};
 use crate::bus::{Bus, From};
 use crate::kafka::Kafka;
 
-pub use adopt::{Adopted, adopt};
+pub use adopt::{Adopted, Adoption, adopt};
 pub use plan::{Found, Plan, plan};
 
 /// How long the brokers may take to answer before they count as unreachable.

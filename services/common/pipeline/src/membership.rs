@@ -72,6 +72,8 @@ pub(crate) struct MembershipState {
     /// Partitions assigned and not opened yet, and partitions to let go, since last asked.
     pub(crate) assigned: Vec<i32>,
     pub(crate) revoked: Vec<i32>,
+    /// Whether the group gave this member its share. Where there are more members than partitions that may be none.
+    pub(crate) joined: bool,
 }
 
 impl MembershipState {
@@ -146,6 +148,7 @@ impl ClientContext for Membership {
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(partitions) = rebalance {
+            self.lock().joined = false;
             self.revoke(consumer, partitions);
         }
     }
@@ -159,7 +162,9 @@ impl ConsumerContext for Membership {
                     .map(|element| element.partition())
                     .collect::<Vec<_>>();
                 tracing::info!(?assigned, "partitions assigned");
-                self.lock().assigned.extend(assigned);
+                let mut state = self.lock();
+                state.assigned.extend(assigned);
+                state.joined = true;
             }
             Rebalance::Revoke(_) => {}
             Rebalance::Error(error) => tracing::warn!(%error, "could not rebalance"),

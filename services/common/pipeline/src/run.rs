@@ -79,7 +79,7 @@ pub async fn run<S: Stage>(
         let mut outcome = Ok(());
         while outcome.is_ok() && !context.shutdown.is_cancelled() {
             outcome = runner.step(&consumer);
-            context.health.set(part.clone(), !runner.partitions.is_empty());
+            context.health.set(part.clone(), consumer.context().lock().joined);
         }
         runner.drain(&consumer);
         outcome

@@ -134,36 +134,56 @@ where
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(serve(name, config, common, &telemetry, start));
+    let outcome = runtime.block_on(observed(name, config, common, &telemetry, start));
     runtime.shutdown_timeout(Duration::from_secs(1));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "{name} stopped");
-            match error.downcast_ref::<WrongPartitions>() {
-                Some(_) => ExitCode::from(EXIT_CONFIGURATION),
-                None => ExitCode::FAILURE,
-            }
-        }
+        Err(error) if error.is::<WrongPartitions>() => ExitCode::from(EXIT_CONFIGURATION),
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
-async fn serve<C, F>(
+/// Runs the service between the opening and the flush of telemetry; a failure is told in either case.
+async fn observed<C, F>(
     name: &'static str,
     config: C,
     common: Common,
-    telemetry: &telemetry::Config,
+    settings: &telemetry::Config,
     start: impl FnOnce(C, Context) -> F,
 ) -> anyhow::Result<()>
 where
     C: Config,
     F: Future<Output = anyhow::Result<()>>,
 {
-    let telemetry = telemetry::install(telemetry)?;
+    let telemetry = match telemetry::install(settings) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("{name}: {error:#}");
+            return Err(error);
+        }
+    };
+    let outcome = serve(name, config, common, telemetry.metrics(), start).await;
+    if let Err(error) = &outcome {
+        tracing::error!(error = format!("{error:#}"), "{name} stopped");
+    }
+    outcome
+}
+
+async fn serve<C, F>(
+    name: &'static str,
+    config: C,
+    common: Common,
+    metrics: telemetry::Metrics,
+    start: impl FnOnce(C, Context) -> F,
+) -> anyhow::Result<()>
+where
+    C: Config,
+    F: Future<Output = anyhow::Result<()>>,
+{
     tracing::info!(?config, replica = common.replica, "{name} starts");
     let health = Health::default();
     let shutdown = CancellationToken::new();
-    let admin = health.serve(common.admin, telemetry.metrics(), shutdown.clone()).await?;
+    let admin = health.serve(common.admin, metrics, shutdown.clone()).await?;
     let context = Context {
         service: name,
         replica: common.replica,

@@ -1,7 +1,8 @@
 //! Logs, metrics and traces of one process. What is not here: any record, any decision, any network but OTLP.
 //!
-//! Logs go to standard error, one line an event; metrics are rendered on demand for the admin port; traces leave by
-//! OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set, and cost nothing when it is not.
+//! Logs go to standard error, one line an event, through a thread of their own: a disk or a pipe that stalls must not
+//! stall the answer to a request, so what exceeds the queue is dropped and counted. Metrics are rendered on demand for
+//! the admin port; traces leave by OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set, and cost nothing when it is not.
 
 use std::io::IsTerminal;
 
@@ -12,6 +13,7 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -21,6 +23,9 @@ const QUIET: &str = "info,h2=warn,hyper=warn,tower=warn,tonic=warn,opentelemetry
 /// Upper bounds of the histograms, in seconds.
 const SECONDS_BUCKETS: [f64; 14] =
     [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Most lines that wait for standard error; more are dropped.
+const LINES_QUEUED_MAX: usize = 16_384;
 
 /// Where telemetry goes.
 #[derive(Debug, Clone, Default)]
@@ -35,18 +40,24 @@ pub struct Config {
 
 /// Holds telemetry open; dropping it flushes what is left.
 pub struct Telemetry {
-    metrics: PrometheusHandle,
+    metrics: Metrics,
     traces: Option<SdkTracerProvider>,
+    _lines: WorkerGuard,
 }
 
 /// Renders the process's metrics in Prometheus' text form.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    recorder: PrometheusHandle,
+    lines_dropped: ErrorCounter,
+}
 
 impl Metrics {
     pub fn render(&self) -> String {
-        self.0.run_upkeep();
-        self.0.render()
+        let dropped = self.lines_dropped.dropped_lines();
+        metrics::counter!("perimeter_log_lines_dropped_total").absolute(dropped as u64);
+        self.recorder.run_upkeep();
+        self.recorder.render()
     }
 }
 
@@ -62,8 +73,14 @@ pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
     let spans = traces
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("perimeter")));
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_QUEUED_MAX)
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let lines_dropped = writer.error_counter();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(true)
         .with_filter(filter);
@@ -73,16 +90,16 @@ pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
         .try_init()
         .context("could not install logging twice")?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    let metrics = PrometheusBuilder::new()
+    let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
         .and_then(PrometheusBuilder::install_recorder)
         .context("could not install metrics")?;
-    Ok(Telemetry { metrics, traces })
+    Ok(Telemetry { metrics: Metrics { recorder, lines_dropped }, traces, _lines: guard })
 }
 
 impl Telemetry {
     pub fn metrics(&self) -> Metrics {
-        Metrics(self.metrics.clone())
+        self.metrics.clone()
     }
 }
 

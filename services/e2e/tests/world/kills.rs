@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use schemas::{Decision, Millis, Observable, Status};
 use uuid::Uuid;
 
-use super::kit::{World, figure, now};
+use super::kit::{World, deep, figure, now};
 use super::log::{Log, Read};
 use super::{addresses, truth};
 
@@ -29,7 +29,7 @@ struct Size {
 
 impl Size {
     fn chosen() -> Size {
-        match std::env::var("PERIMETER_DEEP").is_ok_and(|deep| deep == "1") {
+        match deep() {
             true => Size { decisions: 5_000, kills: 40, lasts_ms: 60_000 },
             false => Size { decisions: 500, kills: 6, lasts_ms: 16_000 },
         }

@@ -251,6 +251,11 @@ pub(crate) fn said(output: &Output) -> String {
     format!("{out}{err}")
 }
 
+/// Whether this is `cargo verify --deep`.
+pub(crate) fn deep() -> bool {
+    std::env::var("PERIMETER_DEEP").is_ok_and(|deep| deep == "1")
+}
+
 /// Shows a row's figure, past the capture of the test's output.
 pub(crate) fn figure(text: &str) {
     std::io::stderr().write_all(format!("figure  {text}\n").as_bytes()).unwrap();

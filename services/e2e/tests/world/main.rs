@@ -7,6 +7,7 @@
 mod addresses;
 mod closes;
 mod command;
+mod epochs;
 mod forged;
 mod hostile;
 mod kills;

@@ -15,7 +15,8 @@ pub const DETECT_LINES_MAX: usize = 200;
 
 /// The format that most of these lines are in. `None` if they are in none that is known.
 ///
-/// A wrong guess costs events and chooses no victim: a format reads the client only from its own fixed place.
+/// A wrong guess costs events and chooses no victim: a format reads the client only from its own fixed place, which is
+/// the peer's unless the server was told to write a header there.
 pub fn detect(first_lines: &[&[u8]]) -> Option<Format> {
     let mut claims: Vec<(Format, usize)> = Vec::new();
     for line in first_lines.iter().take(DETECT_LINES_MAX) {
@@ -101,16 +102,18 @@ fn is_error_log(line: &str) -> bool {
     !line.starts_with('{') && matches!(event, Ok(Line::Event(_)))
 }
 
-/// Which of the family a line is, by what follows the request: the last two fields that are quoted, and the rest.
+/// Which of the family a line is, by what follows the request. Never [`Format::Nginx`]: a field that follows the agent
+/// may be a cookie as well as `X-Forwarded-For`, and only whoever declares the format knows.
 fn member_of_clf(line: &str) -> Format {
-    let Some((_, request)) = line.split_once("] ") else { return Format::Common };
-    let Some((_, rest)) = quoted(request) else { return Format::Common };
-    let Some(referer) = rest.find('"') else { return Format::Common };
-    let after = quoted(&rest[referer..]).and_then(|(_, rest)| quoted(rest.trim_start()));
-    match after {
+    let agent = || {
+        let (_, request) = line.split_once("] ")?;
+        let (_, rest) = quoted(request)?;
+        let (_, rest) = quoted(&rest[rest.find('"')?..])?;
+        quoted(rest.trim_start())
+    };
+    match agent() {
         None => Format::Common,
-        Some((_, "")) => Format::Combined,
         Some((_, rest)) if rest.ends_with("ms") => Format::Traefik,
-        Some(_) => Format::Nginx,
+        Some(_) => Format::Combined,
     }
 }

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use observe::Line;
+use observe::logs::{Format, detect};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -126,6 +127,16 @@ fn a_virtual_host_that_is_an_address_is_not_the_client() {
         "vhost",
         &format!("x {VICTIM} {CLIENT} - - [10/Oct/2023:08:32:31 +0000] \"GET / HTTP/1.1\" 401 5"),
     );
+}
+
+#[test]
+fn a_last_field_is_believed_only_where_it_was_declared() {
+    let cookie = format!(
+        "{PROXY} - - [10/Oct/2023:08:32:31 +0000] \"GET / HTTP/1.1\" 401 5 \"-\" \"curl\" \"{VICTIM}\""
+    );
+    let guessed = detect(&[cookie.as_bytes()]).unwrap();
+    assert_eq!(guessed, Format::Combined);
+    check(guessed.name(), &cookie);
 }
 
 #[test]

@@ -17,6 +17,17 @@ use crate::bus::{Bus, From};
 
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// What is to be adopted, and by which rules.
+#[derive(Debug, Clone)]
+pub struct Adoption {
+    pub protected: Protected,
+    pub limits: Limits,
+    /// Epochs that readers still hold and that the topics, made anew, know nothing of any more.
+    pub replaces: Vec<Millis>,
+    /// Only count.
+    pub dry_run: bool,
+}
+
 /// What an adoption came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
@@ -28,17 +39,12 @@ pub struct Adopted {
 }
 
 /// Folds `decisions` from its beginning on top of `leases`, publishes each lease once under a new epoch, and last the
-/// epoch record, which names those it replaces. With `dry_run` it only counts.
-pub async fn adopt(
-    bus: &Bus,
-    protected: Protected,
-    limits: Limits,
-    now: Millis,
-    dry_run: bool,
-) -> Result<Adopted> {
+/// epoch record, which names those it replaces.
+pub async fn adopt(bus: &Bus, adoption: Adoption, now: Millis) -> Result<Adopted> {
     let reading = bus.clone();
+    let Adoption { protected, limits, replaces, dry_run } = adoption;
     let (mut found, ends) = tokio::task::spawn_blocking(move || {
-        let mut found = Found::default();
+        let mut found = Found { epochs: replaces.into_iter().collect(), ..Found::default() };
         found.leases(&reading)?;
         let ends = found.decisions(&reading, &protected, &limits, now)?;
         anyhow::Ok((found, ends))
@@ -231,7 +237,8 @@ mod tests {
             log.append(Message::of(decision).unwrap());
         }
         let bus = Bus::in_memory(log.clone());
-        let told = adopt(&bus, protected, limits, NOW, false).await.unwrap();
+        let adoption = Adoption { protected, limits, replaces: vec![5], dry_run: false };
+        let told = adopt(&bus, adoption, NOW).await.unwrap();
         let entries = log.messages("leases");
         let decode = |index: usize| LeaseEntry::decode(&entries[index].2.payload).unwrap();
         let LeaseEntry::Lease(lease) = decode(entries.len() - 2) else { panic!("a lease") };
@@ -246,7 +253,7 @@ mod tests {
         let second = decision(2, Action::Allow, NOW + 2 * MINUTE);
         let both = [first.clone(), second.clone()];
         let (told, lease) = adopted(&both, &both).await;
-        assert_eq!((told.leases, told.epoch, told.replaces), (1, NOW, vec![7]));
+        assert_eq!((told.leases, told.epoch, told.replaces), (1, NOW, vec![5, 7]));
         assert_eq!((lease.claims[0].action, lease.generation.offset), (Action::Allow, 1));
         let (_, lease) = adopted(&both[..1], &both).await;
         assert_eq!(lease.claims[0].action, Action::Allow);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use pipeline::{Bus, admin};
-use schemas::{Epoch, LeaseEntry, Topic};
+use schemas::{Epoch, LeaseEntry, Millis, Topic};
 
 use crate::faults::Plan;
 use crate::scenario::{ATTACKERS, Kind, LOGINS_V4, LONG, SQLI_V4, Scenario, TRAVERSAL_V4};
@@ -22,12 +22,16 @@ fn five_then_one(at: i64, lasts: i64) -> Scenario {
     scenario.sorted()
 }
 
-fn adopt(world: &mut World) {
+fn adopt(world: &mut World, replaces: &[Millis]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let bus = Bus::in_memory(world.log.clone());
-    let (protected, limits) = (world.truth.protected.clone(), schemas::Limits::default());
-    let adopted = admin::adopt(&bus, protected, limits, world.now(), false);
-    let adopted = runtime.block_on(adopted).unwrap();
+    let adoption = admin::Adoption {
+        protected: world.truth.protected.clone(),
+        limits: schemas::Limits::default(),
+        replaces: replaces.to_vec(),
+        dry_run: false,
+    };
+    let adopted = runtime.block_on(admin::adopt(&bus, adoption, world.now())).unwrap();
     world.truth.adopt(adopted.epoch);
 }
 
@@ -74,7 +78,7 @@ fn another_epoch_holds_until_it_is_adopted() {
     world.watch.strict = false;
     run_without_additions(&mut world, 12 * SECOND);
     assert!(holding(&world) && world.refuses(SQLI_V4), "what is held stays");
-    adopt(&mut world);
+    adopt(&mut world, &[]);
     world.run_to(13 * SECOND);
     assert!(!holding(&world) && world.refuses(LOGINS_V4), "what waited came into force");
     world.watch.resume();
@@ -115,9 +119,8 @@ fn topics_made_anew_add_nothing_and_take_nothing_away_before_its_end() {
 fn an_adoption_ends_the_hold_and_loses_no_active_block() {
     let mut world = recreated(&[Topic::Decisions, Topic::Leases], 8 * SECOND);
     world.run_to(10 * SECOND);
-    // The operator names the epoch that is to be replaced.
-    world.append(&LeaseEntry::Epoch(Epoch { epoch: EPOCH, replaces: Vec::new() }));
-    adopt(&mut world);
+    // Nothing in the new topics names the epoch that is held, so the operator does.
+    adopt(&mut world, &[EPOCH]);
     world.run_to(11 * SECOND);
     assert!(!holding(&world));
     assert!(world.refuses(SQLI_V4), "what was held stays");
