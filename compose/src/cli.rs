@@ -167,6 +167,7 @@ fn options(args: WorldArgs, demo_policy: PathBuf) -> Result<world::Options> {
         redis: args.redis,
         waf_endpoint: args.waf_endpoint,
         policy: args.policy.unwrap_or(demo_policy),
+        traced: false,
     };
     options.check().map_err(usage)?;
     Ok(options)

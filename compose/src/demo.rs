@@ -227,6 +227,16 @@ pub fn show(world: &World, start: Duration) {
         say(format!("  {name:<12} http://{admin}/metrics"));
     }
     say(format!("  everything   {}", world.file().display()));
+    say("Where to look:");
+    say(
+        "  cargo run -q -p cli -- watch    a live board in another terminal: lag, blocks, proofs, decisions",
+    );
+    say("  deploy/grafana/*.json           dashboards; import them into your Grafana");
+    say("  deploy/prometheus/alerts.yml    alerts, each with its runbook under docs/runbooks");
+    say(format!(
+        "  http://{}/stats/prometheus      Envoy's own metrics; the services' are above",
+        description.envoy.admin
+    ));
 }
 
 fn summary(report: &Value) {

@@ -24,6 +24,8 @@ pub struct Description {
     pub certificates: Certificates,
     pub policy: PathBuf,
     pub probe: Probe,
+    /// Where the services send their traces by OTLP (gRPC). Nobody listens there unless a test does.
+    pub traces: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +144,7 @@ impl Description {
             },
             policy,
             probe: Probe { private_key, public_key },
+            traces: places.traces.clone(),
         }
     }
 

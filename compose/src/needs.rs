@@ -69,11 +69,18 @@ pub const NEEDS: [Need; 8] = [
 ];
 
 /// What the tests need besides.
-pub const TEST_NEEDS: [Need; 1] = [Need {
-    package: "openssl",
-    why: "to check our certificates with somebody else's program",
-    check: Check::Program("openssl"),
-}];
+pub const TEST_NEEDS: [Need; 2] = [
+    Need {
+        package: "openssl",
+        why: "to check our certificates with somebody else's program",
+        check: Check::Program("openssl"),
+    },
+    Need {
+        package: "prometheus",
+        why: "to ask what the dashboards and alerts ask",
+        check: Check::Program("promtool"),
+    },
+];
 
 /// The needs that are not met, given how to look.
 pub fn missing<'a>(

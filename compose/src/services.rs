@@ -28,12 +28,14 @@ pub struct Ports {
     pub authz: [u16; 2],
     /// Health and metrics of collector, scorer, decider, executor 0, executor 1, verifier.
     pub admin: [u16; 6],
+    /// Nobody's: a test may receive traces there.
+    pub otlp: u16,
 }
 
 impl Ports {
     /// Chooses free ones.
     pub fn choose() -> anyhow::Result<Self> {
-        let ports = ports::free(19)?;
+        let ports = ports::free(20)?;
         Ok(Ports {
             kafka: ports[0],
             kafka_controller: ports[1],
@@ -48,6 +50,7 @@ impl Ports {
             plaintext: ports[10],
             authz: [ports[11], ports[12]],
             admin: [ports[13], ports[14], ports[15], ports[16], ports[17], ports[18]],
+            otlp: ports[19],
         })
     }
 }
@@ -60,6 +63,8 @@ pub struct Places {
     pub redis_url: String,
     pub waf_endpoint: String,
     pub policy: String,
+    /// Where the services send their traces, if not where our own environment says.
+    pub traces: Option<String>,
     /// The user's own settings of Kafka's client and of AWS, when Kafka or the WAF are the user's.
     pub own: Vec<(String, String)>,
 }
@@ -174,7 +179,16 @@ fn shared(places: &Places) -> Vec<(String, String)> {
     let kafka = places.own.iter().filter(|(name, _)| name.starts_with("KAFKA_")).cloned();
     std::iter::once(("KAFKA_BOOTSTRAP_SERVERS".to_owned(), places.brokers.clone()))
         .chain(kafka)
+        .chain(places.traces.iter().flat_map(|address| otlp(address)))
         .collect()
+}
+
+/// A test waits for the spans: they leave at once.
+fn otlp(address: &str) -> [(String, String); 2] {
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), format!("http://{address}")),
+        ("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "200".to_owned()),
+    ]
 }
 
 /// The emulator asks for no credentials, but the SDK signs every request with some.

@@ -186,7 +186,13 @@ async fn check(paths: &Paths, arguments: &[&str]) -> Result<bool> {
 }
 
 fn options(policy: &Path) -> world::Options {
-    world::Options { brokers: None, redis: None, waf_endpoint: None, policy: policy.to_owned() }
+    world::Options {
+        brokers: None,
+        redis: None,
+        waf_endpoint: None,
+        policy: policy.to_owned(),
+        traced: true,
+    }
 }
 
 /// The counts in a line like `test result: ok. 12 passed; 0 failed; 0 ignored; …`.

@@ -37,6 +37,8 @@ pub struct Options {
     pub redis: Option<String>,
     pub waf_endpoint: Option<String>,
     pub policy: PathBuf,
+    /// Whether the services send their traces to an address, told in `world.json`, at which a test may listen.
+    pub traced: bool,
 }
 
 impl Options {
@@ -179,6 +181,7 @@ impl World {
                 .clone()
                 .unwrap_or_else(|| format!("http://{}", here(ports.waf))),
             policy: policy.display().to_string(),
+            traces: options.traced.then(|| here(ports.otlp)),
             own,
             ports,
         };

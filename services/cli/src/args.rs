@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// Say what holds for one address or network, where, and why.
     #[command(after_long_help = EXIT_CODES)]
     Get(Get),
-    /// Show what happens, as it happens.
+    /// Show what happens, as it happens: a live board on a terminal, else one line a happening.
     #[command(after_long_help = EXIT_CODES)]
     Watch(Watch),
     /// Show mode, freeze, enforcement points and what is down.

@@ -4,3 +4,4 @@ pub(crate) mod overrides;
 pub(crate) mod parse;
 pub(crate) mod query;
 pub(crate) mod show;
+pub(crate) mod watch;

@@ -5,6 +5,7 @@
 //! not here: anything that decides, folds or enforces.
 
 mod args;
+mod board;
 mod bootstrap;
 mod commands;
 mod connection;
@@ -58,7 +59,7 @@ async fn run(arguments: Arguments) -> Outcome {
         Command::Thaw(arguments) => commands::overrides::thaw(arguments, &printer).await,
         Command::List(arguments) => commands::query::list(arguments, &printer).await,
         Command::Get(arguments) => commands::query::get(arguments, &printer).await,
-        Command::Watch(arguments) => commands::query::watch(arguments, &printer).await,
+        Command::Watch(arguments) => commands::watch::watch(arguments, &printer).await,
         Command::Parse(arguments) => commands::parse::run(&arguments, &printer),
         Command::Status(arguments) => commands::query::status(arguments, &printer).await,
     }

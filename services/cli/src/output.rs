@@ -113,7 +113,7 @@ impl Printer {
 }
 
 /// Control characters may come from an attacker's request; a terminal must not obey them.
-fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     text.chars()
         .map(|character| if character.is_control() { '\u{FFFD}' } else { character })
         .collect()

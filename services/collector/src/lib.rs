@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use observe::Trusted;
+use observe::probe::Forged;
 use pipeline::Context;
 use publish::{Outbox, Watch};
 use tokio::net::TcpListener;
@@ -33,6 +34,7 @@ const INTAKE: &str = "http intake";
 
 /// Collects until shutdown, or until every source has ended.
 pub async fn start(config: Config, context: Context) -> Result<()> {
+    announce();
     let parts = [
         (ENVOY, config.envoy.is_some()),
         (LOGS, config.logs.is_some()),
@@ -107,4 +109,18 @@ async fn collect_documents(
     tracing::info!(%address, "listening for documents over HTTPS");
     let intake = http::Intake::new(config, outbox, context.clock.clone(), context.shutdown.clone());
     intake.serve(listener, &tls).await
+}
+
+/// Shows what alerts watch from the start: a counter that first appears above 0 has, to whoever watches it, never risen.
+fn announce() {
+    metrics::counter!("perimeter_collector_events_total").increment(0);
+    metrics::counter!("perimeter_collector_dead_letters_total", "class" => "future").increment(0);
+    for forged in Forged::ALL {
+        let reason = forged.class();
+        metrics::counter!("perimeter_collector_probe_forged_total", "reason" => reason)
+            .increment(0);
+    }
+    for reason in ["encoding", "refused", "shutdown"] {
+        metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason).increment(0);
+    }
 }

@@ -28,6 +28,7 @@ pub const RETAINED_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Runs the decider until shutdown.
 pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
+    stage::announce();
     let rules = Arc::new(Rules::new(config.policy));
     let leases = Leases::default();
     let pasts = tail::Pasts::default();

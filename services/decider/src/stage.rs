@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pipeline::{Leases, Outputs, Received, Stage};
-use schemas::{Decision, Detection, Millis};
+use schemas::{Action, Decision, Detection, Millis, Mode, Reason};
 
 use crate::logic::{Past, Rules, decide, decision_id};
 use crate::names;
@@ -60,6 +60,13 @@ impl Stage for Decide {
             }
         }
     }
+}
+
+/// Shows from the start the count that alerts watch: what first appears above 0 has, to whoever watches it, never risen.
+pub(crate) fn announce() {
+    let (action, reason) = (names::action(Action::Block), names::reason(Reason::Policy));
+    let labels = [("action", action), ("reason", reason), ("mode", names::mode(Mode::Enforced))];
+    metrics::counter!("perimeter_decisions_total", &labels).increment(0);
 }
 
 fn count(decision: &Decision) {

@@ -13,9 +13,12 @@ use std::time::{Duration, Instant};
 use executor::Ownership;
 use executor::config::{Waf, WafScope};
 use executor::points::{Outbox, aws_waf};
+use executor::traces::Traces;
 use ipnet::IpNet;
 use pipeline::memory::Log;
-use pipeline::{Bus, Clock, Context, Follow as _, Health, Leases, LeasesSink, Raw, Update};
+use pipeline::{
+    Bus, Clock, Context, Follow as _, Health, Leases, LeasesSink, Message, Raw, Update,
+};
 use schemas::{
     Action, Claim, Enforcement, Epoch, Generation, Lease, LeaseEntry, Millis, Observable, Origin,
     Protected, Record as _, Status, Topic,
@@ -41,7 +44,7 @@ struct Bench {
     sink: LeasesSink,
     clock: Clock,
     offset: i64,
-    outgoing: mpsc::Receiver<Enforcement>,
+    outgoing: mpsc::Receiver<Message>,
     said: Vec<Enforcement>,
     shutdown: CancellationToken,
 }
@@ -65,7 +68,7 @@ impl Bench {
         };
         let waf = Waf { scope: WafScope::Regional, prefix: PREFIX.to_owned() };
         let provider = aws_waf::Provider::Service(Box::new(aws_waf::Service::new(&waf).await));
-        let (outbox, outgoing) = Outbox::channel();
+        let (outbox, outgoing) = Outbox::channel(Traces::default());
         let sink = leases.sink();
         tokio::spawn(async move {
             let ownership = Ownership::default();
@@ -119,8 +122,8 @@ impl Bench {
     async fn holds(&mut self, count: usize, within: Duration) {
         let begun = Instant::now();
         loop {
-            while let Ok(enforcement) = self.outgoing.try_recv() {
-                self.said.push(enforcement);
+            while let Ok(message) = self.outgoing.try_recv() {
+                self.said.push(Enforcement::decode(&message.payload).unwrap());
             }
             let held = self.fake.addresses(SET);
             if held.len() == count && !held.contains(&RIVALS) {

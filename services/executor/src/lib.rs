@@ -12,6 +12,7 @@ pub mod logic;
 pub mod ownership;
 pub mod points;
 pub mod stage;
+pub mod traces;
 pub mod view;
 
 pub use config::Config;
@@ -24,6 +25,7 @@ use pipeline::{Assigned, Context, Group, LEASE_TOPICS, Leases};
 use schemas::LeaseEntry;
 
 use points::{Outbox, aws_waf, blocklist, envoy};
+use traces::Traces;
 use view::{Repairs, SeenEpoch, ViewSink};
 
 /// The fold's consumer group.
@@ -39,13 +41,14 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let ownership = Ownership::default();
     let publisher = context.bus.publisher()?;
     let (repairs, asking) = Repairs::channel();
-    let (outbox, outgoing) = Outbox::channel();
+    let traces = Traces::default();
+    let (outbox, outgoing) = Outbox::channel(traces.clone());
     let seen = SeenEpoch::default();
     let protected = config.policy.protected();
     let (context, leases) = (&context, &leases);
 
     let late = late_writes(&repairs, &ownership);
-    let sink = ViewSink::new(leases.sink_with(late), seen.clone());
+    let sink = ViewSink::new(leases.sink_with(late), seen.clone(), traces);
     let trusted = envoy::trusted(&config.policy);
     let waf = match &config.waf {
         Some(waf) => Some(aws_waf::Provider::Service(Box::new(aws_waf::Service::new(waf).await))),
@@ -105,6 +108,8 @@ async fn again<F: Future<Output = Result<()>>>(
     group: Group,
     run: impl Fn() -> F,
 ) -> Result<()> {
+    let restarts = metrics::counter!("perimeter_group_restarts_total", "group" => group.0);
+    restarts.increment(0);
     loop {
         match run().await {
             Ok(()) => return Ok(()),
@@ -115,8 +120,7 @@ async fn again<F: Future<Output = Result<()>>>(
                     error = format!("{error:#}"),
                     "a group stopped; beginning it anew"
                 );
-                metrics::counter!("perimeter_group_restarts_total", "group" => group.0)
-                    .increment(1);
+                restarts.increment(1);
                 context.health.set(format!("stage {}", group.0), false);
             }
         }

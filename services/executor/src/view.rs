@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use pipeline::{Context, Follow, Leases, LeasesSink, Publisher, Update};
+use pipeline::{Context, Follow, Leases, LeasesSink, Publisher, Raw, Update};
 use schemas::lease::EPOCH_KEY;
 use schemas::{Epoch, LeaseEntry, Millis, Observable, Reader, Topic};
 use tokio::sync::mpsc;
 
 use crate::ownership::Ownership;
+use crate::traces::Traces;
 
 /// From this age on a replica says that a fresher one should be asked, and answers all the same.
 pub const STALE_MS: Millis = 5_000;
@@ -25,15 +26,26 @@ const REPAIRS_MAX: usize = 65_536;
 /// The epoch record as it was last read, with its append time.
 pub type SeenEpoch = Arc<Mutex<Option<(Epoch, Millis)>>>;
 
-/// Feeds the copy, and notes the epoch record as it passes.
+/// Feeds the copy, and notes the epoch record and the traces as they pass.
 pub struct ViewSink {
     inner: LeasesSink,
     epoch: SeenEpoch,
+    traces: Traces,
 }
 
 impl ViewSink {
-    pub fn new(inner: LeasesSink, epoch: SeenEpoch) -> Self {
-        ViewSink { inner, epoch }
+    pub fn new(inner: LeasesSink, epoch: SeenEpoch, traces: Traces) -> Self {
+        ViewSink { inner, epoch, traces }
+    }
+
+    /// Remembers which trace the decision came with that was folded in last.
+    fn note_trace(&self, raw: &Raw<'_>) {
+        if let Some(trace) = raw.trace
+            && let Ok(LeaseEntry::Lease(lease)) = raw.decode::<LeaseEntry>()
+            && let Some(decision_id) = lease.recent_decisions.last()
+        {
+            self.traces.note(*decision_id, trace);
+        }
     }
 }
 
@@ -46,6 +58,11 @@ impl Follow for ViewSink {
         {
             *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some((epoch, raw.timestamp));
+        }
+        if let Update::Record(raw) = &update
+            && raw.topic == Topic::Leases
+        {
+            self.note_trace(raw);
         }
         self.inner.update(update);
     }
@@ -166,8 +183,10 @@ pub async fn watch(context: &Context, leases: &Leases, ownership: &Ownership) ->
     context.health.expect(PART);
     let mut held = None;
     loop {
-        let (complete, hold, count) =
-            leases.read(|reader| (reader.complete(), reader.hold(), reader.view().len()));
+        let (complete, hold, count, frozen) = leases.read(|reader| {
+            let view = reader.view();
+            (reader.complete(), reader.hold(), view.len(), view.frozen_since().is_some())
+        });
         context.health.set(PART, complete);
         if hold != held {
             match &hold {
@@ -181,6 +200,7 @@ pub async fn watch(context: &Context, leases: &Leases, ownership: &Ownership) ->
         }
         metrics::gauge!("perimeter_mode", "mode" => "hold")
             .set(f64::from(u8::from(held.is_some())));
+        metrics::gauge!("perimeter_mode", "mode" => "frozen").set(f64::from(u8::from(frozen)));
         metrics::gauge!("perimeter_leases").set(count as f64);
         metrics::gauge!("perimeter_owner").set(f64::from(u8::from(ownership.term().is_some())));
         if let Some(age_ms) = leases.age_ms(context.clock.now()) {

@@ -148,7 +148,7 @@ fn message(publish: &Publish) -> Option<Message> {
     match Message::of(&publish.outcome) {
         Ok(mut message) => {
             if let Some(trace) = &publish.trace {
-                message.headers.push(("traceparent", trace.clone().into_bytes()));
+                message.continue_trace("verifier", trace);
             }
             Some(message)
         }

@@ -37,6 +37,7 @@ pub use verification::Verification;
 
 /// Runs the verifier until shutdown.
 pub async fn start(config: Config, context: Context) -> Result<()> {
+    kpi::announce();
     let reach = reach(&config);
     let (protected, limits) = (config.policy.protected(), config.policy.limits());
     // The run's own number keeps nonces apart from those of every other run.

@@ -42,7 +42,8 @@ impl Stage for Decisions {
             let generation = Generation { epoch, offset: received.offset };
             let appended = Appended { generation, at: received.timestamp };
             let decision = Box::new(received.record.clone());
-            let trace = received.trace.map(str::to_owned);
+            out.continue_trace(received.trace);
+            let trace = out.trace().map(str::to_owned);
             self.verification.apply(Input::Decision { decision, appended, trace }, now);
         }
     }
@@ -63,9 +64,10 @@ impl Enforcements {
 impl Stage for Enforcements {
     type Input = Enforcement;
 
-    async fn handle(&mut self, batch: &[Received<'_, Enforcement>], _: &mut Outputs) {
+    async fn handle(&mut self, batch: &[Received<'_, Enforcement>], out: &mut Outputs) {
         let now = self.clock.now();
         for received in batch {
+            out.continue_trace(received.trace);
             let enforcement = Box::new(received.record.clone());
             self.verification.apply(Input::Enforcement(enforcement), now);
         }

@@ -63,6 +63,7 @@ pub(crate) async fn get(arguments: Get, printer: &Printer) -> Outcome {
     Ok(())
 }
 
+/// Prints one line a happening.
 pub(crate) async fn watch(arguments: Watch, printer: &Printer) -> Outcome {
     let mut client = connection::query(&arguments.connection).await?;
     let request = WatchRequest { observable: arguments.observable.unwrap_or_default() };

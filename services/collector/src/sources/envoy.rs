@@ -382,7 +382,7 @@ fn message(mapped: &Mapped) -> Result<Message, schemas::EncodeError> {
             .increment(1);
     }
     if let Some(trace) = &mapped.trace {
-        message.headers.push(("traceparent", trace.clone().into_bytes()));
+        message.continue_trace("collector", trace);
     }
     Ok(message)
 }

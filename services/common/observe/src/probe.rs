@@ -49,6 +49,15 @@ pub enum Forged {
 }
 
 impl Forged {
+    pub const ALL: [Forged; 6] = [
+        Forged::Malformed,
+        Forged::WrongSignature,
+        Forged::Expired,
+        Forged::Future,
+        Forged::Replayed,
+        Forged::TooMany,
+    ];
+
     /// The class, as a metric label.
     pub fn class(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::Topic;
+use telemetry::trace::TRACEPARENT;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{From, Raw};
@@ -275,7 +276,7 @@ pub(crate) fn start_offset(
 /// A message of the client as the pipeline sees it.
 pub(crate) fn raw<'a>(topic: Topic, message: &'a BorrowedMessage<'_>) -> Raw<'a> {
     let trace = message.headers().and_then(|headers| {
-        let header = headers.iter().find(|header| header.key == "traceparent")?;
+        let header = headers.iter().find(|header| header.key == TRACEPARENT)?;
         std::str::from_utf8(header.value?).ok()
     });
     Raw {

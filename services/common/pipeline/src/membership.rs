@@ -122,6 +122,8 @@ impl Membership {
             }
             state.in_flight.remove(&partition);
             state.revoked.push(partition);
+            // Whoever reads it now says how far behind it is.
+            lag(element.topic(), partition).set(0.0);
         }
         if commit.count() > 0
             && let Err(error) = consumer.commit(&commit, CommitMode::Sync)
@@ -137,9 +139,7 @@ impl ClientContext for Membership {
             for (partition, figures) in
                 partitions.partitions.iter().filter(|(id, f)| **id >= 0 && f.consumer_lag >= 0)
             {
-                let labels = [("topic", topic.clone()), ("partition", partition.to_string())];
-                metrics::gauge!("perimeter_stage_lag_records", &labels)
-                    .set(figures.consumer_lag as f64);
+                lag(topic, *partition).set(figures.consumer_lag as f64);
             }
         }
     }
@@ -170,6 +170,11 @@ impl ConsumerContext for Membership {
             Rebalance::Error(error) => tracing::warn!(%error, "could not rebalance"),
         }
     }
+}
+
+fn lag(topic: &str, partition: i32) -> metrics::Gauge {
+    let labels = [("topic", topic.to_owned()), ("partition", partition.to_string())];
+    metrics::gauge!("perimeter_stage_lag_records", &labels)
 }
 
 /// Hands messages to the producer; the answer counts their acknowledgements down.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Result;
 use schemas::{Millis, TOPICS, Topic};
+use telemetry::trace::TRACEPARENT;
 
 use crate::bus::{From, Raw};
 use crate::service::Clock;
@@ -164,7 +165,7 @@ impl Log {
 
 impl Stored {
     fn raw(&self, topic: Topic, partition: i32, offset: i64) -> Raw<'_> {
-        let trace = self.message.headers.iter().find(|(key, _)| *key == "traceparent");
+        let trace = self.message.headers.iter().find(|(key, _)| *key == TRACEPARENT);
         Raw {
             topic,
             partition,

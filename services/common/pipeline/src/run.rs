@@ -68,9 +68,11 @@ pub async fn run<S: Stage>(
         consumer
             .subscribe(&[topic.name()])
             .with_context(|| format!("could not subscribe to {}", topic.name()))?;
+        announce(topic);
         let mut runner = Runner {
             producer: kafka.producer()?,
             topic,
+            group,
             open,
             read_back: context.bus.read_back(),
             partitions: BTreeMap::new(),
@@ -90,6 +92,7 @@ pub async fn run<S: Stage>(
 struct Runner<S: Stage, O> {
     producer: Producer,
     topic: Topic,
+    group: Group,
     open: O,
     read_back: ReadBack,
     partitions: BTreeMap<i32, Partition<S>>,
@@ -148,7 +151,7 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
             let assigned = Assigned { partition, committed, read_back: self.read_back.clone() };
             let stage = (self.open)(assigned)
                 .with_context(|| format!("could not open {}/{partition}", self.topic.name()))?;
-            let worker = Worker::new(stage, partition);
+            let worker = Worker::new(stage, partition).traced_as(self.group.0);
             self.partitions
                 .insert(partition, Partition { worker, held: None, retry_after: RETRY_FIRST });
         }
@@ -277,6 +280,16 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         if let Err(error) = self.producer.flush(FLUSH_MAX) {
             tracing::warn!(%error, "could not flush a snapshot; the next start reads further back");
         }
+    }
+}
+
+/// Shows the stage's metrics from the start: a counter that first appears above 0 has, to whoever watches it, never risen.
+fn announce(topic: Topic) {
+    let labels = [("topic", topic.name())];
+    metrics::counter!("perimeter_stage_records_total", &labels).increment(0);
+    for fault in ["reject", "retry"] {
+        let labels = [("topic", topic.name()), ("fault", fault)];
+        metrics::counter!("perimeter_stage_faults_total", &labels).increment(0);
     }
 }
 

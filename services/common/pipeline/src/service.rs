@@ -193,6 +193,8 @@ where
         shutdown: shutdown.clone(),
         tls: common.tls,
     };
+    metrics::gauge!("perimeter_process_start_timestamp_seconds")
+        .set(context.clock.now() as f64 / 1_000.0);
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     let mut service = std::pin::pin!(start(config, context));

@@ -1,6 +1,7 @@
 //! The one trait of the pipeline, and what goes in and out of it.
 
 use schemas::{Millis, Record};
+use telemetry::trace::{Handling, TRACEPARENT};
 
 /// One step of the pipeline: records in, records out. One instance owns one partition.
 pub trait Stage: Send + 'static {
@@ -54,7 +55,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Encodes `record` for its own topic.
+    /// Encodes `record` for its own topic, without a trace.
     pub fn of<R: Record>(record: &R) -> Result<Message, schemas::EncodeError> {
         let mut payload = Vec::with_capacity(256);
         record.encode(&mut payload)?;
@@ -66,6 +67,16 @@ impl Message {
             headers: Vec::new(),
         })
     }
+
+    /// Carries the trace of whatever led to this message; sending it is a hop of `stage`.
+    pub fn continue_trace(&mut self, stage: &'static str, parent: &str) {
+        let sent = telemetry::trace::sent(stage, &self.topic, parent);
+        self.carry(sent.as_deref().unwrap_or(parent));
+    }
+
+    fn carry(&mut self, trace: &str) {
+        self.headers.push((TRACEPARENT, trace.as_bytes().to_vec()));
+    }
 }
 
 /// What a stage answers with: records to publish, and faults of single records.
@@ -73,16 +84,21 @@ impl Message {
 pub struct Outputs {
     messages: Vec<Message>,
     faults: Vec<(i64, Fault)>,
-    trace: Option<Vec<u8>>,
+    trace: Option<String>,
+    handling: Option<Handling>,
 }
 
 impl Outputs {
+    pub(crate) fn of(handling: Option<Handling>) -> Self {
+        Outputs { handling, ..Outputs::default() }
+    }
+
     /// Publishes `record` on its own topic. Everything pushed after [`Outputs::continue_trace`] carries that trace.
     pub fn push<R: Record>(&mut self, record: &R) {
         match Message::of(record) {
             Ok(mut message) => {
                 if let Some(trace) = &self.trace {
-                    message.headers.push(("traceparent", trace.clone()));
+                    message.carry(trace);
                 }
                 self.messages.push(message);
             }
@@ -98,9 +114,17 @@ impl Outputs {
         self.faults.push((offset, fault));
     }
 
-    /// Carries the trace of the record being answered into what is pushed from now on.
+    /// Carries the trace of the record being answered into what is pushed from now on; answering it is a hop.
     pub fn continue_trace(&mut self, trace: Option<&str>) {
-        self.trace = trace.map(|trace| trace.as_bytes().to_vec());
+        self.trace = trace.map(|parent| {
+            let handled = self.handling.and_then(|handling| handling.handled(parent));
+            handled.unwrap_or_else(|| parent.to_owned())
+        });
+    }
+
+    /// The trace that what is pushed now carries.
+    pub fn trace(&self) -> Option<&str> {
+        self.trace.as_deref()
     }
 
     /// What was pushed so far.

@@ -3,6 +3,7 @@
 //! The runner on Kafka and the seeded tests in memory both drive it, so what the tests prove is what runs.
 
 use schemas::{DecodeError, Record, Topic};
+use telemetry::trace::Handling;
 
 use crate::bus::Raw;
 use crate::stage::{Fault, Message, Outputs, Received, Stage};
@@ -26,11 +27,17 @@ pub struct Produced {
 pub struct Worker<S: Stage> {
     stage: S,
     partition: i32,
+    traced_as: Option<&'static str>,
 }
 
 impl<S: Stage> Worker<S> {
     pub fn new(stage: S, partition: i32) -> Self {
-        Worker { stage, partition }
+        Worker { stage, partition, traced_as: None }
+    }
+
+    /// The stage's name in the spans of the records it answers.
+    pub fn traced_as(self, name: &'static str) -> Self {
+        Worker { traced_as: Some(name), ..self }
     }
 
     pub fn stage(&self) -> &S {
@@ -61,7 +68,10 @@ impl<S: Stage> Worker<S> {
                 Err(error) => dead.push(dead_letter(raw, error.class(), &error.to_string())),
             }
         }
-        let mut out = Outputs::default();
+        let handling = self.traced_as.and_then(|stage| {
+            Handling::begin(stage, <S::Input as Record>::TOPIC.name(), self.partition)
+        });
+        let mut out = Outputs::of(handling);
         if !received.is_empty() {
             self.stage.handle(&received, &mut out).await;
         }
@@ -134,5 +144,90 @@ fn dead_letter(raw: &Raw<'_>, class: &'static str, reason: &str) -> Message {
             ("perimeter-class", header(class.to_owned())),
             ("perimeter-reason", header(reason.to_owned())),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+    use schemas::Control;
+
+    use super::*;
+
+    const FREEZE: &[u8] = include_bytes!("../../../../schemas/examples/control/v1/freeze.avro");
+    const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const NOT_SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+    #[derive(Debug, Clone, Default)]
+    struct Spans(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanExporter for Spans {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().unwrap().extend(batch);
+            Ok(())
+        }
+    }
+
+    /// Answers a control with itself.
+    struct Echo;
+
+    impl Stage for Echo {
+        type Input = Control;
+
+        async fn handle(&mut self, batch: &[Received<'_, Control>], out: &mut Outputs) {
+            for received in batch {
+                out.continue_trace(received.trace);
+                out.push(&received.record);
+            }
+        }
+    }
+
+    /// The `traceparent` of what a stage answers to a record that came with `trace`.
+    fn answered(worker: &mut Worker<Echo>, trace: Option<&str>) -> Option<String> {
+        let message = Message::of(&Control::decode(FREEZE).unwrap()).unwrap();
+        let raw = Raw {
+            topic: Topic::Controls,
+            partition: 0,
+            offset: 0,
+            timestamp: 0,
+            key: &message.key,
+            payload: &message.payload,
+            trace,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let produced = runtime.block_on(worker.work(&[raw]));
+        let headers = &produced.messages.first().unwrap().headers;
+        headers.first().map(|(_, value)| String::from_utf8(value.clone()).unwrap())
+    }
+
+    #[test]
+    fn every_hop_is_the_child_of_the_one_before_and_the_sender_decides_whether_there_are_any() {
+        let spans = Spans::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+        telemetry::trace::install(&provider);
+        let worker = |name| Worker::new(Echo, 0).traced_as(name);
+
+        assert_eq!(answered(&mut worker("first"), None), None);
+        assert_eq!(answered(&mut worker("first"), Some(NOT_SAMPLED)).as_deref(), Some(NOT_SAMPLED));
+        assert_eq!(answered(&mut worker("first"), Some("nonsense")).as_deref(), Some("nonsense"));
+        assert!(spans.0.lock().unwrap().is_empty());
+
+        let first = answered(&mut worker("first"), Some(SAMPLED)).unwrap();
+        let second = answered(&mut worker("second"), Some(&first)).unwrap();
+        let spans = spans.0.lock().unwrap();
+        let mut parent = SAMPLED.to_owned();
+        for (span, (name, context)) in
+            spans.iter().zip([("first controls", first), ("second controls", second)])
+        {
+            let own = &span.span_context;
+            assert_eq!(span.name, name);
+            assert_eq!(parent, format!("00-{}-{}-01", own.trace_id(), span.parent_span_id));
+            assert_eq!(context, format!("00-{}-{}-01", own.trace_id(), own.span_id()));
+            parent = context;
+        }
+        assert_eq!(spans.len(), 2);
     }
 }

@@ -4,14 +4,14 @@
 //! stall the answer to a request, so what exceeds the queue is dropped and counted. Metrics are rendered on demand for
 //! the admin port; traces leave by OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set, and cost nothing when it is not.
 
+pub mod trace;
+
 use std::io::IsTerminal;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -70,9 +70,9 @@ pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
         .as_deref()
         .map(|endpoint| tracer(&config.service, endpoint))
         .transpose()?;
-    let spans = traces
-        .as_ref()
-        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("perimeter")));
+    if let Some(provider) = &traces {
+        trace::install(provider);
+    }
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(LINES_QUEUED_MAX)
         .lossy(true)
@@ -85,11 +85,9 @@ pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
         .with_target(true)
         .with_filter(filter);
     tracing_subscriber::registry()
-        .with(spans)
         .with(lines)
         .try_init()
         .context("could not install logging twice")?;
-    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
         .and_then(PrometheusBuilder::install_recorder)

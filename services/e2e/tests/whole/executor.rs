@@ -7,6 +7,7 @@ use ::executor::logic::waf::{Sight, Step, WafLoop};
 use ::executor::points::aws_waf::{MemorySets, POINT};
 use ::executor::points::blocklist as mirror;
 use ::executor::points::envoy::{Answer, EnvoyPoint, answer};
+use ::executor::traces::Traces;
 use ::executor::view::{Repairs, SeenEpoch, ViewSink, repair, serving};
 use ::executor::{FoldStage, Fuses, Ownership, Restored};
 use blocklist::Blocklist;
@@ -154,7 +155,7 @@ impl Running {
                 asked.ask(held.observable);
             }
         });
-        let sink = ViewSink::new(sink, SeenEpoch::default());
+        let sink = ViewSink::new(sink, SeenEpoch::default(), Traces::default());
         let bus = Bus::in_memory(around.log.clone());
         let publisher = bus.publisher().unwrap();
         let context = Context {

@@ -122,6 +122,8 @@ pub struct Figures {
     pub actual: usize,
     pub diff: usize,
     pub left_out: usize,
+    /// How many networks are wanted in the set that has the most, of those that fit into one.
+    pub fullest: usize,
 }
 
 /// The loop's state.
@@ -256,6 +258,7 @@ impl WafLoop {
         for set in &self.sets {
             let desired = &sight.desired(set.family).blocked;
             figures.desired += desired.len();
+            figures.fullest = figures.fullest.max(desired.len());
             figures.left_out += set.left_out.len();
             let Some((found, ..)) = &set.found else {
                 figures.diff += desired.len();

@@ -16,7 +16,7 @@ use pipeline::{Context, Leases};
 use schemas::{Millis, Protected};
 
 use super::{Outbox, missed, pause, reached, show};
-use crate::logic::ip_set::Family;
+use crate::logic::ip_set::{ENTRIES_MAX, Family};
 use crate::logic::waf::{Read, Sight, Step, WafLoop, Write, WriteFault};
 use crate::ownership::Ownership;
 
@@ -74,6 +74,8 @@ pub async fn reconcile(
         let figures = waf.figures(&sight);
         show(POINT, figures.desired, figures.actual, figures.diff);
         metrics::gauge!("perimeter_waf_left_out").set(figures.left_out as f64);
+        metrics::gauge!("perimeter_waf_fullest_set_ratio")
+            .set(figures.fullest as f64 / ENTRIES_MAX as f64);
         if context.shutdown.is_cancelled() {
             return Ok(());
         }

@@ -7,9 +7,11 @@ pub mod envoy;
 use std::time::Duration;
 
 use anyhow::Result;
-use pipeline::{Context, Publisher};
+use pipeline::{Context, Message, Publisher};
 use schemas::{Enforcement, Millis};
 use tokio::sync::mpsc;
+
+use crate::traces::Traces;
 
 /// Most enforcements that wait for Kafka; beyond, a point tells them later.
 const OUTBOX_MAX: usize = 65_536;
@@ -21,13 +23,15 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Takes enforcements without waiting, so that no point ever waits for Kafka.
 #[derive(Clone)]
 pub struct Outbox {
-    sender: mpsc::Sender<Enforcement>,
+    sender: mpsc::Sender<Message>,
+    traces: Traces,
 }
 
 impl Outbox {
-    pub fn channel() -> (Outbox, mpsc::Receiver<Enforcement>) {
+    /// `traces` says which trace an enforcement continues.
+    pub fn channel(traces: Traces) -> (Outbox, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(OUTBOX_MAX);
-        (Outbox { sender }, receiver)
+        (Outbox { sender, traces }, receiver)
     }
 
     /// How many enforcements of one point fit; others may be adding theirs.
@@ -42,10 +46,25 @@ impl Outbox {
                 ("status", format!("{:?}", enforcement.status).to_lowercase()),
             ];
             metrics::counter!("perimeter_enforcements_total", &labels).increment(1);
-            if let Err(error) = self.sender.try_send(enforcement) {
+            let message = match self.message(&enforcement) {
+                Ok(message) => message,
+                Err(error) => {
+                    tracing::error!(%error, "could not encode an enforcement; it was not published");
+                    continue;
+                }
+            };
+            if let Err(error) = self.sender.try_send(message) {
                 tracing::error!(%error, "an enforcement was not published; the room was asked for first");
             }
         }
+    }
+
+    fn message(&self, enforcement: &Enforcement) -> Result<Message, schemas::EncodeError> {
+        let mut message = Message::of(enforcement)?;
+        if let Some(trace) = self.traces.of(enforcement.decision_id) {
+            message.continue_trace("executor", &trace);
+        }
+        Ok(message)
     }
 }
 
@@ -53,7 +72,7 @@ impl Outbox {
 pub async fn publish(
     context: &Context,
     publisher: &Publisher,
-    mut receiver: mpsc::Receiver<Enforcement>,
+    mut receiver: mpsc::Receiver<Message>,
 ) -> Result<()> {
     let mut batch = Vec::new();
     loop {
@@ -64,7 +83,7 @@ pub async fn publish(
             }
         }
         let sent = tokio::select! {
-            sent = publisher.publish_all(&batch) => sent,
+            sent = publisher.send_all(batch.clone()) => sent,
             () = context.shutdown.cancelled() => break,
         };
         match sent {
@@ -75,11 +94,11 @@ pub async fn publish(
             }
         }
     }
-    while let Ok(enforcement) = receiver.try_recv() {
-        batch.push(enforcement);
+    while let Ok(message) = receiver.try_recv() {
+        batch.push(message);
     }
     // What is left is told again by the next start: every point speaks of what is recent.
-    if tokio::time::timeout(LAST_WORDS, publisher.publish_all(&batch)).await.is_err() {
+    if tokio::time::timeout(LAST_WORDS, publisher.send_all(batch.clone())).await.is_err() {
         tracing::warn!(count = batch.len(), "stopped before all enforcements were published");
     }
     Ok(())
@@ -91,6 +110,7 @@ pub(crate) fn show(point: &str, desired: usize, actual: usize, diff: usize) {
     metrics::gauge!("perimeter_point_desired", &labels).set(desired as f64);
     metrics::gauge!("perimeter_point_actual", &labels).set(actual as f64);
     metrics::gauge!("perimeter_point_diff", &labels).set(diff as f64);
+    metrics::counter!("perimeter_point_failures_total", &labels).increment(0);
 }
 
 /// A point was reached just now.
@@ -108,4 +128,30 @@ pub(crate) fn missed(point: &str) {
 /// The time from `now` to `until`, at least `least`.
 pub(crate) fn pause(now: Millis, until: Millis, least: Duration) -> Duration {
     Duration::from_millis(u64::try_from(until - now).unwrap_or(0)).max(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::Record as _;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const APPLIED: &[u8] =
+        include_bytes!("../../../../schemas/examples/enforcement/v1/applied.avro");
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn an_enforcement_continues_the_trace_of_its_decision() {
+        let traces = Traces::default();
+        traces.note(Uuid::from_u128(1), TRACE);
+        let (outbox, mut outgoing) = Outbox::channel(traces);
+        for (decision, expected) in [(1, Some(TRACE)), (2, None)] {
+            let decision_id = Uuid::from_u128(decision);
+            outbox.put(vec![Enforcement { decision_id, ..Enforcement::decode(APPLIED).unwrap() }]);
+            let headers = outgoing.try_recv().unwrap().headers;
+            let trace = headers.first().map(|(_, value)| value.as_slice());
+            assert_eq!(trace, expected.map(str::as_bytes));
+        }
+    }
 }
