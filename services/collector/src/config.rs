@@ -103,6 +103,14 @@ fn certificates(env: &mut Env) -> Result<(), ConfigError> {
     env.required::<PathBuf>("TLS_CA", expected).map(drop)
 }
 
+/// What a TOML parser says, and in which line, as one sentence.
+fn sentence(text: &str, fault: &toml::de::Error) -> String {
+    let start = fault.span().map_or(0, |span| span.start).min(text.len());
+    let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let problem = fault.message().lines().collect::<Vec<_>>().join(", ");
+    format!("line {line}: {problem}")
+}
+
 fn optional_file(
     env: &mut Env,
     name: &str,

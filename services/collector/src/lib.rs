@@ -87,8 +87,9 @@ async fn collect_logs(
     context: &Context,
 ) -> Result<()> {
     let Some(config) = config else { return Ok(()) };
+    let follower = files::Follower::open(config, trusted)?;
     context.health.set(LOGS, true);
-    files::run(config, trusted, outbox, context).await
+    files::run(follower, outbox, context).await
 }
 
 async fn collect_documents(
@@ -107,7 +108,8 @@ async fn collect_documents(
         .context("COLLECTOR_TLS_CA, _CERT and _KEY are needed to serve the HTTP intake")?;
     context.health.set(INTAKE, true);
     tracing::info!(%address, "listening for documents over HTTPS");
-    let intake = http::Intake::new(config, outbox, context.clock.clone(), context.shutdown.clone());
+    let (clock, shutdown) = (context.clock.clone(), context.shutdown.clone());
+    let intake = http::Intake::new(config, outbox, clock, shutdown, http::Patience::default());
     intake.serve(listener, &tls).await
 }
 

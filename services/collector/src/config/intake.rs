@@ -47,7 +47,7 @@ enum FormProvenance {
 impl Intake {
     /// Reads and checks the file's text. Says what to write where it cannot be used.
     pub fn parse(text: &str) -> Result<Intake, String> {
-        let form: Form = toml::from_str(text).map_err(|error| error.to_string())?;
+        let form: Form = toml::from_str(text).map_err(|error| super::sentence(text, &error))?;
         if form.sender.is_empty() || form.sender.len() > SENDERS_MAX {
             return Err(format!(
                 "it has {} [[sender]] entries; write 1 to {SENDERS_MAX}, each with a name and a token_sha256 or an identity",

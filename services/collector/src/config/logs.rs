@@ -62,7 +62,7 @@ fn auto() -> String {
 impl Logs {
     /// Reads and checks the file's text. `host` is this machine's name. Says what to write where it cannot be used.
     pub fn parse(text: &str, host: &str) -> Result<Logs, String> {
-        let form: Form = toml::from_str(text).map_err(|error| error.to_string())?;
+        let form: Form = toml::from_str(text).map_err(|error| super::sentence(text, &error))?;
         if form.file.is_empty() || form.file.len() > ENTRIES_MAX {
             return Err(format!(
                 "it has {} [[file]] entries; write 1 to {ENTRIES_MAX}, each with path = \"/var/log/…\"",

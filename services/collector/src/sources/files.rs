@@ -8,11 +8,11 @@ mod reader;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use observe::Trusted;
 use observe::logs::Parser;
 use pipeline::Context;
@@ -35,6 +35,8 @@ const LOOK_INTERVAL_MS: Millis = 200;
 const SAVE_INTERVAL_MS: Millis = 1_000;
 /// How long a rotated file must be quiet until its writer has surely let go of it.
 const LEAVING_QUIET_MS: Millis = 60 * 1_000;
+const UNKNOWN_FORMAT: &str = "its first lines are in no format that is known; set format for its path in \
+    COLLECTOR_LOGS_FILE, to a name of docs/formats.md or a template";
 
 /// What a pass read: what to publish, and where reading goes on once that is in Kafka.
 #[derive(Debug, Default)]
@@ -62,13 +64,14 @@ pub struct Follower {
     crowded: bool,
     /// Files of which nothing is to be read as long as they stay as they are.
     left: HashMap<FileId, (u64, Millis)>,
+    /// Files that could not be read, and why.
+    failed: BTreeMap<FileId, String>,
     chunk: Vec<u8>,
 }
 
 /// Publishes what the files say until shutdown, or, if they are to be read once, until their ends.
-pub async fn run(config: Logs, trusted: Trusted, outbox: Outbox, context: &Context) -> Result<()> {
-    let mut follower = Follower::open(config, trusted)?;
-    let once = follower.config.once;
+pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> Result<()> {
+    let (once, mut ended) = (follower.config.once, false);
     loop {
         let now = context.clock.now();
         let passed = tokio::task::spawn_blocking(move || {
@@ -81,7 +84,8 @@ pub async fn run(config: Logs, trusted: Trusted, outbox: Outbox, context: &Conte
             break;
         }
         follower.acknowledged(batch.places);
-        if context.shutdown.is_cancelled() || (once && batch.idle) {
+        ended = once && batch.idle;
+        if context.shutdown.is_cancelled() || ended {
             break;
         }
         if batch.idle {
@@ -92,7 +96,11 @@ pub async fn run(config: Logs, trusted: Trusted, outbox: Outbox, context: &Conte
         }
     }
     let now = context.clock.now();
-    tokio::task::spawn_blocking(move || follower.save(now)).await?
+    let left = move || {
+        follower.save(now)?;
+        if ended { follower.complete() } else { Ok(()) }
+    };
+    tokio::task::spawn_blocking(left).await?
 }
 
 impl Follower {
@@ -113,6 +121,7 @@ impl Follower {
             turn: 0,
             crowded: false,
             left: HashMap::new(),
+            failed: BTreeMap::new(),
             chunk: vec![0; CHUNK_BYTES],
         })
     }
@@ -183,7 +192,7 @@ impl Follower {
             } else if self.left.get(&file) != Some(&state)
                 && let Err(error) = self.open_file(&path, entry, rotated)
             {
-                unreadable(&path, &error);
+                self.fail(file, &path, &error);
                 self.left.insert(file, state);
             }
         }
@@ -191,6 +200,7 @@ impl Follower {
             reader.leaving = true;
         }
         self.left.retain(|file, _| seen.contains(file));
+        self.failed.retain(|file, _| seen.contains(file));
         if !self.crowded {
             self.state.looked_at = Some(now);
         }
@@ -205,7 +215,7 @@ impl Follower {
             return Ok(());
         }
         // Without a first line it is nothing yet.
-        let Some(probe) = Probe::open(path)? else { return Ok(()) };
+        let Some(probe) = Probe::open(path, self.config.once)? else { return Ok(()) };
         let name = path.to_string_lossy();
         let found = Found {
             file: probe.file,
@@ -230,7 +240,7 @@ impl Follower {
         }
         let entry = &self.config.files[entry];
         let Some(format) = entry.format.clone().or_else(|| probe.format()) else {
-            return Err(io::Error::other("its lines are in no format that is known; name one"));
+            return Err(io::Error::other(UNKNOWN_FORMAT));
         };
         let parser = Parser::new(format, self.trusted.clone(), entry.dates);
         let (reader, place) = match Reader::open(&probe, source, &place, parser.clone())? {
@@ -244,6 +254,7 @@ impl Follower {
         reader.leaving = rotated;
         tracing::info!(path = %path.display(), source = reader.source, offset = place.offset, "reading a log file");
         self.state.advance(&reader.source, place);
+        self.failed.remove(&reader.file);
         self.readers.push(reader);
         Ok(())
     }
@@ -260,6 +271,13 @@ impl Follower {
                 }
             }
             Ok(Progress::Finished) => reader.ended = true,
+            Ok(Progress::Packing) if once => {
+                reader.ended = true;
+                let (file, path) = (reader.file, reader.path.clone());
+                return self.fail(file, &path, &ErrorKind::UnexpectedEof.into());
+            }
+            // It is looked at again once it has grown.
+            Ok(Progress::Packing) => reader.ended = true,
             Ok(Progress::Cut) => {
                 tracing::info!(path = %reader.path.display(), "a log file was cut or written anew");
                 reader.ended = true;
@@ -268,24 +286,41 @@ impl Follower {
                 return;
             }
             Err(error) => {
-                unreadable(&reader.path, &error);
                 reader.ended = true;
+                let (file, path) = (reader.file, reader.path.clone());
+                self.left.insert(file, reader.state);
+                return self.fail(file, &path, &error);
             }
         }
         if reader.ended {
             self.left.insert(reader.file, reader.state);
         }
     }
-}
 
-fn unreadable(path: &Path, error: &io::Error) {
-    tracing::warn!(path = %path.display(), %error, "could not read a log file; it is tried again once it changes");
-    metrics::counter!("perimeter_collector_files_unreadable_total").increment(1);
+    /// Notes that a file could not be read, and says so once: it may change many times a second.
+    fn fail(&mut self, file: FileId, path: &Path, error: &io::Error) {
+        metrics::counter!("perimeter_collector_files_unreadable_total").increment(1);
+        let reason = format!("{}: {error}", path.display());
+        if self.failed.insert(file, reason).is_none() {
+            tracing::warn!(path = %path.display(), %error, "could not read a log file; it is tried again once it changes");
+        }
+    }
+
+    /// Whether everything that was to be read once was read.
+    pub fn complete(&self) -> Result<()> {
+        if let Some(reason) = self.failed.values().next() {
+            bail!("could not read {} of the log files; {reason}", self.failed.len());
+        }
+        if self.config.found().is_empty() {
+            bail!("no file is there to read; does each path in COLLECTOR_LOGS_FILE match one?");
+        }
+        Ok(())
+    }
 }
 
 fn read_state(path: &Path) -> Result<State> {
     let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::default()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::default()),
         read => read.with_context(|| format!("could not read {}", path.display()))?,
     };
     State::parse(&text).map_err(|cause| {

@@ -7,12 +7,15 @@
 mod connection;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest as _, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::post;
@@ -39,10 +42,31 @@ pub const OUTSTANDING_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const DOCUMENTS_MAX: usize = 20_000;
 /// Most dead documents that an answer names; it counts all of them.
 const DEAD_SHOWN_MAX: usize = 100;
+/// How long a sender may take for the body of a request, so that a slow one gives its room back.
+const BODY_MAX: Duration = Duration::from_secs(30);
 /// Seconds after which a sender that came too early may try again.
 const RETRY_AFTER_SECONDS: &str = "1";
 /// Under which the ids of documents are made. Never to change: ids would.
 const NAMESPACE: Uuid = Uuid::from_u128(0x2d0b_41f5_7c1c_5b53_8e55_7f1d_93c4_a6e1);
+
+/// How long a sender may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    pub handshake: Duration,
+    /// For the head of a request, and idle before one.
+    pub head: Duration,
+    pub body: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            handshake: connection::HANDSHAKE_MAX,
+            head: connection::HEAD_MAX,
+            body: BODY_MAX,
+        }
+    }
+}
 
 /// The intake.
 #[derive(Clone)]
@@ -54,6 +78,7 @@ struct Inner {
     clock: Clock,
     shutdown: CancellationToken,
     outstanding: Arc<Semaphore>,
+    patience: Patience,
 }
 
 impl Intake {
@@ -62,21 +87,25 @@ impl Intake {
         outbox: Outbox,
         clock: Clock,
         shutdown: CancellationToken,
+        patience: Patience,
     ) -> Self {
         let outstanding = Arc::new(Semaphore::new(OUTSTANDING_BYTES_MAX));
-        Intake(Arc::new(Inner { senders: config.senders, outbox, clock, shutdown, outstanding }))
+        let senders = config.senders;
+        Intake(Arc::new(Inner { senders, outbox, clock, shutdown, outstanding, patience }))
     }
 
     /// Serves TLS until shutdown.
     pub async fn serve(&self, listener: TcpListener, tls: &Tls) -> Result<()> {
         let acceptor = connection::acceptor(tls)?;
-        connection::serve(listener, Some(acceptor), self.router(), &self.0.shutdown).await;
+        let Inner { patience, shutdown, .. } = &*self.0;
+        connection::serve(listener, Some(acceptor), self.router(), *patience, shutdown).await;
         Ok(())
     }
 
     /// For tests: serves plaintext on a listener of the caller's.
     pub async fn serve_plaintext(&self, listener: TcpListener) {
-        connection::serve(listener, None, self.router(), &self.0.shutdown).await;
+        let Inner { patience, shutdown, .. } = &*self.0;
+        connection::serve(listener, None, self.router(), *patience, shutdown).await;
     }
 
     fn router(&self) -> Router {
@@ -96,15 +125,25 @@ async fn events(
         let refused = "a known token (Authorization: Bearer …) or a known certificate is needed";
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], refused).into_response();
     };
-    let Some(_permit) = admitted(&intake, request.headers()) else {
+    let said_bytes = said_bytes(request.headers());
+    if said_bytes.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
+        let refused = format!("the body may have {BODY_BYTES_MAX} bytes; send it in parts");
+        return (StatusCode::PAYLOAD_TOO_LARGE, refused).into_response();
+    }
+    let Some(_permit) = admitted(&intake, said_bytes.unwrap_or(BODY_BYTES_MAX)) else {
         metrics::counter!("perimeter_collector_intake_deferred_total").increment(1);
         let refused = "too much waits for Kafka; send it again";
         let head = [(RETRY_AFTER, RETRY_AFTER_SECONDS)];
         return (StatusCode::TOO_MANY_REQUESTS, head, refused).into_response();
     };
-    let body = match Bytes::from_request(request, &()).await {
-        Ok(body) => body,
-        Err(rejection) => return rejection.into_response(),
+    let body = tokio::time::timeout(intake.patience.body, Bytes::from_request(request, &()));
+    let body = match body.await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => {
+            let refused = "the body came too slowly; send it again, or in parts";
+            return (StatusCode::REQUEST_TIMEOUT, [(CONNECTION, "close")], refused).into_response();
+        }
     };
     let read = match read(sender, &body, intake.clock.now()) {
         Ok(read) => read,
@@ -135,11 +174,14 @@ fn sender<'a>(senders: &'a Senders, peer: &Peer, headers: &HeaderMap) -> Option<
     }
 }
 
+/// The length of the body, if it is said before it comes.
+fn said_bytes(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Room for the body, before it is read; given back once Kafka has it.
-fn admitted(intake: &Inner, headers: &HeaderMap) -> Option<OwnedSemaphorePermit> {
-    let said = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let bytes = said.unwrap_or(BODY_BYTES_MAX).clamp(1, BODY_BYTES_MAX);
-    intake.outstanding.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+fn admitted(intake: &Inner, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    intake.outstanding.clone().try_acquire_many_owned(u32::try_from(bytes.max(1)).ok()?).ok()
 }
 
 /// A body that was read.
@@ -178,9 +220,7 @@ fn read(sender: &Sender, body: &[u8], now: Millis) -> Result<Read, String> {
         let document = match documents::read(bytes) {
             Ok(document) => document,
             Err(dead) => {
-                let origin = Origin { source: &source, position: line as u64 };
-                read.outgoing.dead(origin, &dead, bytes);
-                read.dead.push((line, dead));
+                read.bury(&source, line, bytes, dead);
                 continue;
             }
         };
@@ -190,6 +230,11 @@ fn read(sender: &Sender, body: &[u8], now: Millis) -> Result<Read, String> {
 }
 
 impl Read {
+    fn bury(&mut self, source: &str, line: usize, bytes: &[u8], dead: Dead) {
+        self.outgoing.dead(Origin { source, position: line as u64 }, &dead, bytes);
+        self.dead.push((line, dead));
+    }
+
     /// The id is the sender's own where it has one, else made of what it sent: sent twice, it is the same event.
     fn add(
         &mut self,
@@ -206,15 +251,21 @@ impl Read {
         };
         let events = match document {
             Document::Observed(observations) => {
-                let numbered = observations.into_iter().enumerate();
-                numbered
-                    .map(|(number, mut observation)| {
-                        if sender.authoritative {
-                            observation.provenance = Provenance::SocketPeer;
+                let mut events = Vec::with_capacity(observations.len());
+                for (number, observation) in observations.into_iter().enumerate() {
+                    let mut observation = match observation {
+                        Ok(observation) => observation,
+                        Err(dead) => {
+                            self.bury(source, line, bytes, dead);
+                            continue;
                         }
-                        observation.into_event(made(number), source.to_owned(), None, now)
-                    })
-                    .collect()
+                    };
+                    if sender.authoritative {
+                        observation.provenance = Provenance::SocketPeer;
+                    }
+                    events.push(observation.into_event(made(number), source.to_owned(), None, now));
+                }
+                events
             }
             Document::Own(mut own) => {
                 if !sender.authoritative {

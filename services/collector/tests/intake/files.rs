@@ -18,15 +18,15 @@ use tempfile::TempDir;
 use super::{NOW, dead, events};
 
 /// A folder of logs, and what Kafka has of it.
-struct World {
-    folder: TempDir,
-    log: Log,
-    outbox: Outbox,
+pub(super) struct World {
+    pub(super) folder: TempDir,
+    pub(super) log: Log,
+    pub(super) outbox: Outbox,
     now: i64,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = Clock::manual(NOW);
         let log = Log::new(clock.clone());
         let publisher = Bus::in_memory(log.clone()).publisher().unwrap();
@@ -34,26 +34,30 @@ impl World {
         World { folder: TempDir::new().unwrap(), log, outbox, now: NOW }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     fn follower(&self) -> Follower {
-        let folder = self.folder.path().display();
-        let text = format!(
-            "state = \"{folder}/state.json\"\nhost = \"web\"\n\
-             [[file]]\npath = \"{folder}/access.log\"\nformat = \"combined\""
-        );
-        Follower::open(Logs::parse(&text, "").unwrap(), Trusted::default()).unwrap()
+        self.follower_of(
+            "state = \"FOLDER/state.json\"\n\
+             [[file]]\npath = \"FOLDER/access.log\"\nformat = \"combined\"",
+        )
     }
 
-    fn append(&self, name: &str, text: &str) {
+    /// A follower with these settings, in which FOLDER stands for ours.
+    pub(super) fn follower_of(&self, settings: &str) -> Follower {
+        let text = settings.replace("FOLDER", &self.folder.path().display().to_string());
+        Follower::open(Logs::parse(&text, "web").unwrap(), Trusted::default()).unwrap()
+    }
+
+    pub(super) fn append(&self, name: &str, text: &str) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 
     /// Passes until there is nothing more to read, and for as long as files are looked for again.
-    async fn settle(&mut self, follower: &mut Follower) {
+    pub(super) async fn settle(&mut self, follower: &mut Follower) {
         for _ in 0..4 {
             self.now += 250;
             let batch = follower.pass(self.now).unwrap();
@@ -64,12 +68,12 @@ impl World {
     }
 
     /// The paths that were asked for, in the order of the sources and their positions.
-    fn uris(&self) -> Vec<String> {
+    pub(super) fn uris(&self) -> Vec<String> {
         events(&self.log).into_iter().map(|event| event.uri).collect()
     }
 }
 
-fn line(uri: &str) -> String {
+pub(super) fn line(uri: &str) -> String {
     format!(
         "81.2.69.142 - - [28/May/2026:20:26:40 +0000] \"GET {uri} HTTP/1.1\" 200 2 \"-\" \"test\"\n"
     )

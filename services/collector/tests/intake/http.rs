@@ -2,7 +2,7 @@
 
 use collector::config::intake;
 use collector::publish::{Outbox, Watch};
-use collector::sources::http::Intake;
+use collector::sources::http::{Intake, Patience};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock};
 use schemas::{Protected, Provenance};
@@ -13,34 +13,48 @@ use tokio_util::sync::CancellationToken;
 use super::{NOW, dead, events};
 
 /// SHA-256 of `secret`.
-const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+pub(super) const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
 
-struct World {
-    log: Log,
+pub(super) struct World {
+    pub(super) log: Log,
     port: u16,
     shutdown: CancellationToken,
 }
 
 impl World {
     async fn new(provenance: &str) -> Self {
-        let clock = Clock::manual(NOW);
-        let (log, shutdown) = (Log::new(clock.clone()), CancellationToken::new());
-        let publisher = Bus::in_memory(log.clone()).publisher().unwrap();
+        let log = Log::new(Clock::manual(NOW));
+        World::on(&Bus::in_memory(log.clone()), log, provenance, Patience::default()).await
+    }
+
+    /// An intake of addresses that are only evidence, with little patience.
+    pub(super) async fn impatient(patience: Patience) -> Self {
+        let log = Log::new(Clock::manual(NOW));
+        World::on(&Bus::in_memory(log.clone()), log, "external_feed", patience).await
+    }
+
+    pub(super) async fn on(bus: &Bus, log: Log, provenance: &str, patience: Patience) -> Self {
+        let (clock, shutdown) = (Clock::manual(NOW), CancellationToken::new());
+        let publisher = bus.publisher().unwrap();
         let outbox = Outbox::new(publisher, Watch::new(Protected::special()), clock.clone());
         let config = intake::Intake::parse(&format!(
             "address = \"127.0.0.1:0\"\n[[sender]]\nname = \"app\"\ntoken_sha256 = \"{SECRET}\"\n\
              provenance = \"{provenance}\""
         ));
-        let intake = Intake::new(config.unwrap(), outbox, clock, shutdown.clone());
+        let intake = Intake::new(config.unwrap(), outbox, clock, shutdown.clone(), patience);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move { intake.serve_plaintext(listener).await });
         World { log, port, shutdown }
     }
 
+    pub(super) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
+    }
+
     /// Posts a body; answers status and body.
-    async fn post(&self, token: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+    pub(super) async fn post(&self, token: &str, body: &str) -> (u16, String) {
+        let mut stream = self.connect().await;
         let request = format!(
             "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
              content-length: {}\r\n\r\n{body}",
@@ -60,7 +74,7 @@ impl Drop for World {
     }
 }
 
-fn event(client: &str) -> String {
+pub(super) fn event(client: &str) -> String {
     format!(
         r#"{{"observed_at": {NOW}, "client": "{client}", "method": "GET", "uri": "/", "probe": true}}"#
     )
@@ -96,6 +110,20 @@ async fn a_body_sent_again_is_the_same_events_and_an_array_is_as_good_as_lines()
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 2);
+}
+
+#[tokio::test]
+async fn an_alert_that_names_no_client_is_dead_beside_one_that_does() {
+    let world = World::new("external_feed").await;
+    let body = r#"{"receiver": "perimeter", "alerts": [
+        {"labels": {"alertname": "disk"}, "startsAt": "2026-05-28T20:26:40Z"},
+        {"labels": {"alertname": "flood", "client_ip": "81.2.69.142"}, "startsAt": "2026-05-28T20:26:40Z"}]}"#;
+    let (status, answer) = world.post("secret", body).await;
+    assert_eq!(status, 202, "{answer}");
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((&answer["accepted"], &answer["dead_total"]), (&1.into(), &1.into()));
+    assert_eq!(events(&world.log)[0].finding.as_deref(), Some("flood"));
+    assert_eq!(dead(&world.log), ["no_address"]);
 }
 
 #[tokio::test]

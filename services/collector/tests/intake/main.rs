@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
+mod config;
 mod files;
 mod http;
+mod limits;
 mod lines;
+mod once;
+mod tls;
 
 use schemas::{Event, Record as _};
 

@@ -43,6 +43,8 @@ pub(super) enum Progress {
     End,
     /// It ended for good.
     Finished,
+    /// It ends in the middle: somebody is still packing it.
+    Packing,
     /// It is not the file it was: truncated, or written anew.
     Cut,
 }
@@ -83,8 +85,8 @@ fn changed_at(metadata: &Metadata) -> Millis {
 }
 
 impl Probe {
-    /// Looks at a file; `None` while its first line has no end.
-    pub(super) fn open(path: &Path) -> io::Result<Option<Probe>> {
+    /// Looks at a file; `None` while its first line has no end, if it may still get one: a `whole` file does not grow.
+    pub(super) fn open(path: &Path, whole: bool) -> io::Result<Option<Probe>> {
         let file = File::open(path)?;
         let (id, state) = of(&file.metadata()?);
         let packed = path.extension().is_some_and(|extension| extension == "gz");
@@ -96,14 +98,16 @@ impl Probe {
             file.take(limit).read_to_end(&mut head)
         };
         match read {
-            // Somebody is still packing it.
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            // Somebody is still packing it; of a whole file there must at least be something.
+            Err(error)
+                if error.kind() == ErrorKind::UnexpectedEof && !(whole && head.is_empty()) => {}
             read => drop(read?),
         }
         let identity = match follow::identity(&head) {
             Some(identity) => identity,
             // A first line that is too long is as good a name as any: it goes to the dead letters.
             None if head.len() == HEAD_BYTES_MAX => follow::digest(&head),
+            None if whole && !head.is_empty() => follow::digest(&head),
             None => return Ok(None),
         };
         Ok(Some(Probe { path: path.to_owned(), file: id, state, identity, packed, head }))
@@ -192,9 +196,8 @@ impl Reader {
                 file.read_at(chunk, self.lines.end())?
             }
             Input::Packed(packed) => match packed.read(chunk) {
-                // Somebody is still packing it: it is looked at again once it has grown.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Ok(Progress::Finished);
+                    return Ok(Progress::Packing);
                 }
                 Ok(0) => {
                     self.last_line(now, batch);

@@ -21,11 +21,13 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Patience;
+
 /// Most connections at a time; the next waits until one ends.
 const CONNECTIONS_MAX: usize = 512;
-const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// How long a client may take for the head of a request, and stay idle before one.
-const HEAD_MAX: Duration = Duration::from_secs(15);
+pub(super) const HEAD_MAX: Duration = Duration::from_secs(15);
 /// How long nothing is accepted after accepting failed, as without descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -63,6 +65,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     router: Router,
+    patience: Patience,
     shutdown: &CancellationToken,
 ) {
     let (tasks, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
@@ -86,7 +89,7 @@ pub(super) async fn serve(
         let (acceptor, router, shutdown) = (acceptor.clone(), router.clone(), shutdown.clone());
         tasks.spawn(async move {
             let _slot = slot;
-            if let Err(error) = connect(stream, acceptor, router, &shutdown).await {
+            if let Err(error) = connect(stream, acceptor, router, patience, &shutdown).await {
                 tracing::debug!(%error, "a connection broke");
             }
         });
@@ -99,28 +102,30 @@ async fn connect(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
     router: Router,
+    patience: Patience,
     shutdown: &CancellationToken,
 ) -> io::Result<()> {
     let Some(acceptor) = acceptor else {
-        return talk(stream, Peer::default(), router, shutdown).await;
+        return talk(stream, Peer::default(), router, patience, shutdown).await;
     };
-    let stream = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await??;
+    let stream = tokio::time::timeout(patience.handshake, acceptor.accept(stream)).await??;
     let (_, session) = stream.get_ref();
     let shown = session.peer_certificates().and_then(|certificates| certificates.first());
     let identity = shown.and_then(|certificate| proto::mtls::spiffe_uri(certificate));
-    talk(stream, Peer { identity }, router, shutdown).await
+    talk(stream, Peer { identity }, router, patience, shutdown).await
 }
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     peer: Peer,
     router: Router,
+    patience: Patience,
     shutdown: &CancellationToken,
 ) -> io::Result<()> {
     let service = TowerToHyperService::new(router.layer(Extension(peer)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
+        .header_read_timeout(patience.head)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {

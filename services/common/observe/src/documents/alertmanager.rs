@@ -1,4 +1,4 @@
-//! Alertmanager's webhook: a finding for each firing alert that names a client in a label.
+//! Alertmanager's webhook: a finding for each firing alert, if it names a client in a label.
 
 use schemas::Activity;
 use serde_json::Value;
@@ -16,25 +16,15 @@ const LABELS: [&[&str]; 4] = [
 /// Most alerts of one webhook.
 const ALERTS_MAX: usize = 1_024;
 
-pub(super) fn observe(document: &Value) -> Result<Vec<Observation>, Dead> {
+/// What each firing alert is; none where all are resolved.
+pub(super) fn observe(document: &Value) -> Result<Vec<Result<Observation, Dead>>, Dead> {
     let alerts = json::at(document, &["alerts"]).and_then(Value::as_array);
     let alerts = alerts.ok_or_else(|| Dead::malformed("alerts is no array"))?;
     if alerts.len() > ALERTS_MAX {
         return Err(Dead::too_long(format!("more than {ALERTS_MAX} alerts")));
     }
     let firing = alerts.iter().filter(|alert| json::text(alert, &["status"]) != Some("resolved"));
-    let (mut observed, mut dead) = (Vec::new(), None);
-    for alert in firing {
-        match of_alert(alert) {
-            Ok(observation) => observed.push(observation),
-            Err(error) => dead = Some(error),
-        }
-    }
-    // Alerts about clients and about machines come together; only where none is about a client is that a mistake.
-    match dead {
-        Some(dead) if observed.is_empty() => Err(dead),
-        _ => Ok(observed),
-    }
+    Ok(firing.map(of_alert).collect())
 }
 
 fn of_alert(alert: &Value) -> Result<Observation, Dead> {

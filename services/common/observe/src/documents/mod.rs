@@ -30,8 +30,8 @@ const MILLIS_MAX: i64 = 253_402_300_800_000;
 pub enum Document {
     /// An event of our own form, which may have an id and a place of its own.
     Own(Own),
-    /// What somebody else's says; none where it speaks of no client.
-    Observed(Vec<Observation>),
+    /// What somebody else's says, each part by itself; none where it speaks of no client.
+    Observed(Vec<Result<Observation, Dead>>),
 }
 
 /// Reads one document.
@@ -48,7 +48,8 @@ pub fn read(bytes: &[u8]) -> Result<Document, Dead> {
     if has("class_uid") {
         ocsf::observe(&document).map(one)
     } else if has("event_type") && has("timestamp") {
-        suricata::observe(&document).map(|seen| Document::Observed(seen.into_iter().collect()))
+        suricata::observe(&document)
+            .map(|seen| Document::Observed(seen.into_iter().map(Ok).collect()))
     } else if has("alerts") && has("receiver") {
         alertmanager::observe(&document).map(Document::Observed)
     } else if has("rule") && has("output_fields") {
@@ -64,7 +65,7 @@ pub fn read(bytes: &[u8]) -> Result<Document, Dead> {
 }
 
 fn one(observation: Observation) -> Document {
-    Document::Observed(vec![observation])
+    Document::Observed(vec![Ok(observation)])
 }
 
 /// The first address at one of the paths.
