@@ -116,7 +116,9 @@ async fn collect_documents(
 /// Shows what alerts watch from the start: a counter that first appears above 0 has, to whoever watches it, never risen.
 fn announce() {
     metrics::counter!("perimeter_collector_events_total").increment(0);
-    metrics::counter!("perimeter_collector_dead_letters_total", "class" => "future").increment(0);
+    for class in ["future", "malformed", "no_address", "no_time", "too_long", "unsupported"] {
+        metrics::counter!("perimeter_collector_dead_letters_total", "class" => class).increment(0);
+    }
     for forged in Forged::ALL {
         let reason = forged.class();
         metrics::counter!("perimeter_collector_probe_forged_total", "reason" => reason)

@@ -41,6 +41,7 @@ impl Outgoing {
             // An event that its own schema cannot hold is a defect here, never the source's fault.
             Err(error) => {
                 tracing::error!(%error, "could not encode an event");
+                lost("encoding", 1);
                 return Some(Dead { class: "encoding", reason: error.to_string() });
             }
         };
@@ -94,6 +95,12 @@ impl Outgoing {
         self.bytes += message.payload.len();
         self.messages.push(message);
     }
+}
+
+/// Events that reached us and will not reach Kafka.
+pub(crate) fn lost(reason: &'static str, count: usize) {
+    metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason)
+        .increment(count as u64);
 }
 
 fn headers(dead: &Dead) -> Vec<(&'static str, Vec<u8>)> {

@@ -31,7 +31,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use crate::logic::{self, Mapped, Mapping, Place, Probe};
-use crate::publish::Watch;
+use crate::publish::{Watch, lost};
 
 /// Most streams at a time. Envoy opens one per worker thread.
 const STREAMS_MAX: usize = 64;
@@ -390,11 +390,5 @@ fn message(mapped: &Mapped) -> Result<Message, schemas::EncodeError> {
 /// Entries that are no events.
 fn ignored(reason: &'static str, count: usize) {
     metrics::counter!("perimeter_collector_entries_ignored_total", "reason" => reason)
-        .increment(count as u64);
-}
-
-/// Events that reached us and will not reach Kafka.
-fn lost(reason: &'static str, count: usize) {
-    metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason)
         .increment(count as u64);
 }
