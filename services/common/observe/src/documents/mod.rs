@@ -26,6 +26,10 @@ pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 const MILLIS_MAX: i64 = 253_402_300_800_000;
 
 /// What a document is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "documents are read one at a time; a box would allocate for each"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     /// An event of our own form, which may have an id and a place of its own.
