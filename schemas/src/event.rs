@@ -188,6 +188,33 @@ impl Record for Event {
     }
 }
 
+impl Event {
+    /// The same, borrowed.
+    pub fn view(&self) -> EventView<'_> {
+        EventView {
+            event_id: self.event_id,
+            source: &self.source,
+            position: self.position,
+            observed_at: self.observed_at,
+            received_at: self.received_at,
+            client: self.client,
+            provenance: self.provenance,
+            method: &self.method,
+            host: self.host.as_deref(),
+            uri: &self.uri,
+            status: self.status,
+            agent: self.agent.as_deref(),
+            referer: self.referer.as_deref(),
+            refused_by_us: self.refused_by_us,
+            probe: self.probe,
+            activity: self.activity,
+            succeeded: self.succeeded,
+            account: self.account.as_deref(),
+            finding: self.finding.as_deref(),
+        }
+    }
+}
+
 impl EventView<'_> {
     /// An owned copy.
     pub fn to_event(&self) -> Event {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use schemas::Millis;
 
 use crate::duration;
+use crate::input::STANDARD_INPUT;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -14,6 +15,7 @@ Exit codes:
   1   an error: not reachable, not permitted, not as it should be
   2   wrong usage
   3   refused by a fuse: protected, too wide, too long
+  4   done, and something needs a person: rows or lines that could not be read, findings of `doctor`
   64  a setting cannot be used; nothing was connected to
 
 Connection:
@@ -66,12 +68,33 @@ pub(crate) enum Command {
     /// Let automation act again.
     #[command(after_long_help = EXIT_CODES)]
     Thaw(Control),
+    /// Say what the scorer's rules find in recorded requests, each by itself: one JSON line a row.
+    #[command(after_long_help = EXIT_CODES)]
+    Score(Score),
+    /// Decide over a recorded log as the scorer and the decider would, in the log's own time; nothing is enforced.
+    #[command(after_long_help = EXIT_CODES)]
+    Replay(Replay),
+    /// Check the settings without connecting to anything.
+    #[command(subcommand)]
+    Config(Config),
+    /// Look for what keeps the loop from closing: settings, clocks, unreachable parts, points that do not enforce.
+    #[command(after_long_help = EXIT_CODES)]
+    Doctor(Doctor),
+    /// Print a shell's completion script.
+    Completions(Completions),
     /// Show how log files would be read: one JSON line a file.
     #[command(after_long_help = EXIT_CODES)]
     Parse(Parse),
     /// Make what Perimeter needs in Kafka or AWS, and check what is there.
     #[command(subcommand)]
     Bootstrap(Bootstrap),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check a policy file, warn of one that could never act, and show what it comes to.
+    #[command(after_long_help = EXIT_CODES)]
+    Check(ConfigCheck),
 }
 
 #[derive(Debug, Subcommand)]
@@ -171,6 +194,66 @@ pub(crate) struct Get {
 pub(crate) struct Watch {
     /// Only this address or network; everything when absent.
     pub(crate) observable: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Score {
+    /// How the requests are written. `requests`: JSON lines with id, method, uri, headers and body; all else in a
+    /// row is ignored.
+    #[arg(long, value_enum, default_value_t = RequestFormat::Requests)]
+    pub(crate) format: RequestFormat,
+    /// The file, plain or gzip; standard input for - or nothing.
+    #[arg(default_value = STANDARD_INPUT)]
+    pub(crate) file: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RequestFormat {
+    Requests,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// A format's name (docs/formats.md has them all), or a template as in nginx's log_format.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: observe::logs::Format,
+    /// The policy to decide by; when absent, an empty one that enforces and knows the usual routes of logins.
+    #[arg(long, env = "PERIMETER_POLICY", value_name = "FILE")]
+    pub(crate) policy: Option<String>,
+    /// Decide as if the policy's mode were enforced: only then does a block stand, and count as a strike when it ends.
+    #[arg(long)]
+    pub(crate) enforced: bool,
+    /// Sum up for a person, instead of one JSON line per decision.
+    #[arg(long)]
+    pub(crate) summary: bool,
+    /// The log file, plain or gzip; standard input for - or nothing.
+    #[arg(default_value = STANDARD_INPUT)]
+    pub(crate) file: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheck {
+    /// The policy file; the local world's when absent.
+    #[arg(long, env = "PERIMETER_POLICY", value_name = "FILE")]
+    pub(crate) policy: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell that the script is for.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The brokers' addresses, host:port separated by commas; KAFKA_BOOTSTRAP_SERVERS or the local world's when absent.
+    #[arg(long)]
+    pub(crate) brokers: Option<String>,
+    /// The policy file; the local world's when absent.
+    #[arg(long, env = "PERIMETER_POLICY", value_name = "FILE")]
+    pub(crate) policy: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -1,7 +1,12 @@
-//! The commands that talk to a decider, and the one that reads log files.
+//! The commands: those that talk to a decider, and those that need nothing but files.
 
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod overrides;
 pub(crate) mod parse;
 pub(crate) mod query;
+pub(crate) mod replay;
+pub(crate) mod score;
 pub(crate) mod show;
 pub(crate) mod watch;

@@ -12,6 +12,8 @@ pub(crate) enum Failure {
     Error(String),
     /// A fuse refused the request; asking again changes nothing.
     Refused(String),
+    /// The work was done, and something in what was looked at needs a person.
+    Findings(String),
     /// The command's own settings cannot be used; nothing was connected to.
     Configuration(String),
 }
@@ -21,6 +23,7 @@ impl Failure {
         match self {
             Failure::Error(_) => 1,
             Failure::Refused(_) => 3,
+            Failure::Findings(_) => 4,
             Failure::Configuration(_) => 64,
         }
     }
@@ -43,6 +46,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Error(sentence)
             | Failure::Refused(sentence)
+            | Failure::Findings(sentence)
             | Failure::Configuration(sentence) => f.write_str(sentence),
         }
     }

@@ -1,8 +1,9 @@
 //! `perimeter`: what operators type.
 //!
 //! Overrides and questions go to a decider over mutual TLS; `bootstrap` makes the topics in Kafka and the IP sets and
-//! web ACL in AWS; `parse` reads log files and connects to nothing. Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is
-//! not here: anything that decides, folds or enforces.
+//! web ACL in AWS; `score`, `replay`, `parse` and `config check` need nothing but files, and run the services' own logic
+//! ([`replay`]). Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is not
+//! here: any rule of a service's own, and anything that puts a decision in force.
 
 mod args;
 mod board;
@@ -11,14 +12,17 @@ mod commands;
 mod connection;
 mod duration;
 mod failure;
+mod findings;
+mod input;
 mod output;
+pub mod replay;
 mod world;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Arguments, Bootstrap, Command};
+use crate::args::{Arguments, Bootstrap, Command, Config};
 use crate::failure::{Failure, Outcome};
 use crate::output::Printer;
 
@@ -60,6 +64,11 @@ async fn run(arguments: Arguments) -> Outcome {
         Command::List(arguments) => commands::query::list(arguments, &printer).await,
         Command::Get(arguments) => commands::query::get(arguments, &printer).await,
         Command::Watch(arguments) => commands::watch::watch(arguments, &printer).await,
+        Command::Replay(arguments) => commands::replay::run(&arguments, &printer),
+        Command::Config(Config::Check(arguments)) => commands::config::check(&arguments, &printer),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments, &printer).await,
+        Command::Completions(arguments) => commands::completions::run(&arguments, &printer),
+        Command::Score(arguments) => commands::score::score(&arguments, &printer),
         Command::Parse(arguments) => commands::parse::run(&arguments, &printer),
         Command::Status(arguments) => commands::query::status(arguments, &printer).await,
     }

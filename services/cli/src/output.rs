@@ -55,6 +55,16 @@ impl Printer {
         write(&format!("{text}\n"))
     }
 
+    /// Prints a text as it is: it is ours, line ends and all.
+    pub(crate) fn text(&self, text: &str) -> io::Result<()> {
+        write(text)
+    }
+
+    /// Says something beside the answer, on standard error.
+    pub(crate) fn note(&self, text: &str) -> io::Result<()> {
+        writeln!(io::stderr().lock(), "perimeter: {}", safe(text))
+    }
+
     pub(crate) fn row(&self, cells: &[Cell]) -> io::Result<()> {
         let widths: Vec<usize> = cells.iter().map(|_| 0).collect();
         write(&self.aligned(cells, &widths))
@@ -109,6 +119,38 @@ impl Printer {
         } else {
             format!("\x1b[{colour}m{}\x1b[0m", safe(text))
         }
+    }
+}
+
+/// How far long work has come, on standard error; nothing where that is no terminal.
+pub(crate) struct Progress {
+    unit: &'static str,
+    done: u64,
+    shown: bool,
+    terminal: bool,
+}
+
+/// How many units lie between two showings.
+const PROGRESS_EVERY: u64 = 5_000;
+
+impl Progress {
+    pub(crate) fn new(unit: &'static str) -> Self {
+        Progress { unit, done: 0, shown: false, terminal: io::stderr().is_terminal() }
+    }
+
+    /// One more unit is done.
+    pub(crate) fn advance(&mut self) -> io::Result<()> {
+        self.done += 1;
+        if !self.terminal || !self.done.is_multiple_of(PROGRESS_EVERY) {
+            return Ok(());
+        }
+        self.shown = true;
+        write!(io::stderr().lock(), "\r{} {}", self.done, self.unit)
+    }
+
+    /// Wipes what was shown.
+    pub(crate) fn end(self) -> io::Result<()> {
+        if self.shown { write!(io::stderr().lock(), "\r\x1b[K") } else { Ok(()) }
     }
 }
 

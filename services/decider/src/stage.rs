@@ -3,15 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pipeline::{Leases, Outputs, Received, Stage};
-use schemas::{Action, Decision, Detection, Millis, Mode, Reason};
+use schemas::{Action, Decision, Detection, Mode, Reason};
 
-use crate::logic::{Past, Rules, decide, decision_id};
+use crate::logic::{Past, Rules};
 use crate::names;
-
-/// How many decisions lie between two times at which the past forgets what has long ended.
-const FORGET_EVERY: usize = 4_096;
-/// How much longer than the strike memory an ended lease is kept: detections may come late.
-const FORGET_AFTER_MS: Millis = 24 * 60 * 60 * 1000;
 
 /// A past that the stage and the follower of `decisions` share.
 pub type SharedPast = Arc<Mutex<Past>>;
@@ -21,13 +16,12 @@ pub struct Decide {
     rules: Arc<Rules>,
     past: SharedPast,
     leases: Leases,
-    since_forgot: usize,
 }
 
 impl Decide {
     /// `past` is of the same partition: detections and decisions on one observable have the same key and place.
     pub fn new(rules: Arc<Rules>, past: SharedPast, leases: Leases) -> Self {
-        Decide { rules, past, leases, since_forgot: 0 }
+        Decide { rules, past, leases }
     }
 
     pub fn past(&self) -> &SharedPast {
@@ -42,22 +36,12 @@ impl Stage for Decide {
         let frozen = self.leases.read(|reader| reader.view().frozen_since()).is_some();
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         for received in batch {
-            let detection = &received.record;
-            if past.answered(&detection.observable, decision_id(detection.detection_id)) {
+            let Some(decision) = past.answer(&self.rules, &received.record, frozen) else {
                 continue;
-            }
-            let known = past.known(&detection.observable);
-            let decision = decide(&self.rules, detection, &known, frozen);
+            };
             count(&decision);
             out.continue_trace(received.trace);
             out.push(&decision);
-            past.decided(&self.rules, decision);
-            self.since_forgot += 1;
-            if self.since_forgot >= FORGET_EVERY {
-                self.since_forgot = 0;
-                let kept = self.rules.limits.strike_memory_ms.saturating_add(FORGET_AFTER_MS);
-                past.forget_ended(detection.detected_at.saturating_sub(kept));
-            }
         }
     }
 }

@@ -122,6 +122,7 @@ impl Bench {
     async fn holds(&mut self, count: usize, within: Duration) {
         let begun = Instant::now();
         loop {
+            self.sink.update(Update::Tick { now: self.clock.now() });
             while let Ok(message) = self.outgoing.try_recv() {
                 self.said.push(Enforcement::decode(&message.payload).unwrap());
             }
@@ -164,9 +165,10 @@ fn in_order(writes: &[Write]) {
 
 impl Bench {
     /// Waits until every scripted fault of a wave was met: at the latest by the next read-back.
-    async fn met(&self, wave: u32) {
+    async fn met(&mut self, wave: u32) {
         let waited = tokio::time::timeout(Duration::from_secs(12), async {
             while self.fake.faults_left() > 0 {
+                self.sink.update(Update::Tick { now: self.clock.now() });
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Step, print};
 use crate::args::BootstrapKafka;
+use crate::commands::config::{policy_file, read_policy};
 use crate::failure::{Failure, Outcome};
 use crate::output::Printer;
 use crate::world;
@@ -102,7 +103,7 @@ fn steps(made: &Bootstrapped, adopted: Option<&Adopted>, arguments: &BootstrapKa
 }
 
 /// The bus of the flag, the environment, or the local world, in this order.
-fn bus(brokers: Option<&str>) -> Result<Bus, Failure> {
+pub(crate) fn bus(brokers: Option<&str>) -> Result<Bus, Failure> {
     let mut variables: Vec<(String, String)> = std::env::vars().collect();
     let set = variables
         .iter()
@@ -125,18 +126,11 @@ fn bus(brokers: Option<&str>) -> Result<Bus, Failure> {
 
 /// The policy of the flag or of the local world. Adopting without one could let in what the policy protects.
 fn policy(file: Option<&str>) -> Result<Policy, Failure> {
-    let file = match file {
-        Some(file) => Some(file.to_owned()),
-        None => world::find()?.and_then(|world| world.policy),
-    };
-    let Some(file) = file else {
-        return Err(Failure::Configuration(
+    match policy_file(file)? {
+        Some(file) => read_policy(&file),
+        None => Err(Failure::Configuration(
             "an adoption obeys the policy's protected networks and limits; give --policy FILE"
                 .to_owned(),
-        ));
-    };
-    let text = std::fs::read_to_string(&file).map_err(|error| {
-        Failure::Configuration(format!("could not read the policy {file}: {error}"))
-    })?;
-    Policy::parse(&text).map_err(|error| Failure::Configuration(format!("{file}: {error}")))
+        )),
+    }
 }

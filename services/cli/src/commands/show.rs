@@ -2,6 +2,7 @@
 
 use pipeline::Clock;
 use proto::v1::{ClaimState, Decision, Happening, ObservableState, PointState, StatusReply};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 const DAY_MS: i64 = 86_400_000;
@@ -37,6 +38,14 @@ pub(crate) fn time_of_day(at: i64) -> String {
         ms / 1_000 % 60,
         ms % 1_000
     )
+}
+
+/// A closed enum as the records write it.
+pub(crate) fn word(value: impl Serialize) -> String {
+    match json!(value) {
+        Value::String(word) => word,
+        other => other.to_string(),
+    }
 }
 
 /// The civil date of a day since 1970-01-01, by Howard Hinnant's algorithm.

@@ -18,6 +18,8 @@ pub const LEASE_TOPICS: [(Topic, From); 2] =
     [(Topic::Leases, From::Beginning), (Topic::Controls, From::Beginning)];
 
 const FORGET_INTERVAL_MS: Millis = 60 * 60 * 1000;
+/// The reading thread turns at least this often while the process runs, be Kafka there or not.
+const TURN_MS_MAX: Millis = 2_500;
 
 /// A shared copy of the leases and controls; clones share it.
 #[derive(Clone)]
@@ -31,6 +33,10 @@ struct Copy {
     reader: Reader,
     leases_confirmed: Option<(i64, Millis)>,
     controls_confirmed: Option<(i64, Millis)>,
+    /// Where both topics were last said to end.
+    end: Position,
+    /// When the reading thread turned last.
+    turned_at: Millis,
 }
 
 /// The writing end: feeds what is followed into the copy.
@@ -64,8 +70,22 @@ impl Leases {
     }
 
     /// Whether this process may write to a provider that shows `mark`.
-    pub fn may_write(&self, mark: Option<Mark>) -> MayWrite {
-        self.exclusive().reader.may_write(mark)
+    ///
+    /// Not on what it knew before it slept: what a process that was stopped takes for ended may have been renewed since,
+    /// so it first lets its reading thread turn, and reads on to the end that it is told.
+    pub fn may_write(&self, mark: Option<Mark>, now: Millis) -> MayWrite {
+        let mut copy = self.exclusive();
+        let slept = now - copy.turned_at > TURN_MS_MAX;
+        let behind = copy.reader.hold().is_none() && copy.reader.position().behind(copy.end);
+        if slept || behind {
+            return MayWrite::ReadOnTo(copy.end);
+        }
+        copy.reader.may_write(mark)
+    }
+
+    /// Learns that the reading thread turned.
+    pub fn turned(&self, now: Millis) {
+        self.exclusive().turned_at = now;
     }
 
     /// Milliseconds since both topics were last confirmed read to their ends; `None` before the first time.
@@ -100,12 +120,16 @@ impl Follow for LeasesSink {
             }
             Update::End { topic, end, .. } => {
                 let mut copy = self.leases.exclusive();
+                copy.end = at(topic, end, copy.end);
                 let end = at(topic, end, copy.reader.position());
                 copy.reader.ends(end);
             }
             Update::Reached { topic, end, now, .. } => self.reached(topic, end, now),
             Update::Restarted { .. } => self.leases.exclusive().reader.restart(),
-            Update::Tick { now } => self.forget_ended(now),
+            Update::Tick { now } => {
+                self.leases.turned(now);
+                self.forget_ended(now);
+            }
         }
     }
 }
@@ -177,5 +201,48 @@ fn at(topic: Topic, end: i64, position: Position) -> Position {
     match topic {
         Topic::Controls => Position { controls: end, ..position },
         _ => Position { leases: end, ..position },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{Epoch, Record as _};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_on_what_was_known_before_a_sleep() {
+        let leases = Leases::default();
+        let mut sink = leases.sink();
+        let entry = LeaseEntry::Epoch(Epoch { epoch: 7, replaces: Vec::new() });
+        let mut payload = Vec::new();
+        entry.encode(&mut payload).unwrap();
+        let ends = |sink: &mut LeasesSink, leases: i64, now: Millis| {
+            for (topic, end) in [(Topic::Leases, leases), (Topic::Controls, 0)] {
+                sink.update(Update::End { topic, partition: 0, end, now });
+                if end <= 1 {
+                    sink.update(Update::Reached { topic, partition: 0, end, now });
+                }
+            }
+            sink.update(Update::Tick { now });
+        };
+        sink.update(Update::Record(Raw {
+            topic: Topic::Leases,
+            partition: 0,
+            offset: 0,
+            timestamp: 0,
+            key: entry.key().as_bytes(),
+            payload: &payload,
+            trace: None,
+        }));
+        ends(&mut sink, 1, 1_000);
+        let position = |leases| Position { leases, controls: 0 };
+        let all = MayWrite::All(Mark { epoch: 7, position: position(1) });
+        assert_eq!(leases.may_write(None, 1_000 + TURN_MS_MAX), all);
+        assert_eq!(leases.may_write(None, 9_000), MayWrite::ReadOnTo(position(1)), "it slept");
+        ends(&mut sink, 3, 9_000);
+        assert_eq!(leases.may_write(None, 9_000), MayWrite::ReadOnTo(position(3)), "it is behind");
+        ends(&mut sink, 1, 9_100);
+        assert_eq!(leases.may_write(None, 9_100), all);
     }
 }

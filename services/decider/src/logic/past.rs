@@ -7,16 +7,22 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use schemas::fold::strikes_at;
 use schemas::{
-    Appended, Claim, Decision, Folded, Generation, Lease, Millis, Observable, Origin, fold,
+    Appended, Claim, Decision, Detection, Folded, Generation, Lease, Millis, Observable, Origin,
+    fold,
 };
 use uuid::Uuid;
 
-use super::Rules;
+use super::{Rules, decide, decision_id};
 
 /// How many answered detections are remembered beside those that the leases remember.
 pub const ANSWERED_MAX: usize = 65_536;
 /// Most records kept aside while the past is restored; what is dropped is read back then.
 const AHEAD_MAX: usize = 65_536;
+
+/// How many answers lie between two times at which what has long ended is forgotten.
+const FORGET_EVERY: usize = 4_096;
+/// How much longer than the strike memory an ended lease is kept: detections may come late.
+const FORGET_AFTER_MS: Millis = 24 * 60 * 60 * 1000;
 
 /// What is known of one observable.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +66,7 @@ pub struct Past {
     ahead: BTreeMap<i64, (Millis, Decision)>,
     answered: HashSet<Uuid>,
     answered_order: VecDeque<Uuid>,
+    since_forgot: usize,
 }
 
 impl Past {
@@ -129,6 +136,27 @@ impl Past {
             }
         }
         self.expect(rules, &decision.observable);
+    }
+
+    /// Answers a detection, if its answer is not in the log already, and takes the answer in.
+    pub fn answer(
+        &mut self,
+        rules: &Rules,
+        detection: &Detection,
+        frozen: bool,
+    ) -> Option<Decision> {
+        if self.answered(&detection.observable, decision_id(detection.detection_id)) {
+            return None;
+        }
+        let decision = decide(rules, detection, &self.known(&detection.observable), frozen);
+        self.decided(rules, decision.clone());
+        self.since_forgot += 1;
+        if self.since_forgot >= FORGET_EVERY {
+            self.since_forgot = 0;
+            let kept = rules.limits.strike_memory_ms.saturating_add(FORGET_AFTER_MS);
+            self.forget_ended(detection.detected_at.saturating_sub(kept));
+        }
+        Some(decision)
     }
 
     /// Takes in what this process just decided, before the log shows it.

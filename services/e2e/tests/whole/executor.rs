@@ -235,7 +235,7 @@ impl Running {
             .leases
             .read(|reader| Sight::of(reader.view(), reader.complete(), protected, term, now));
         for _ in 0..WAF_STEPS_MAX {
-            match self.waf.next(&sight, |mark| self.leases.may_write(mark), now) {
+            match self.waf.next(&sight, |mark| self.leases.may_write(mark, now), now) {
                 Step::Read(family) => {
                     self.waf.read(family, around.waf.read(family), now, 0.5);
                     faults.pass(GROUP, Site::WafRead)?;

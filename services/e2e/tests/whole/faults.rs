@@ -71,9 +71,9 @@ impl Faults {
         self.stopped = true;
     }
 
-    /// Whether crashes may make the providers later than they are in a calm run.
+    /// Whether crashes, or rounds slept over, may make the providers later than they are in a calm run.
     pub(crate) fn delay(&self) -> bool {
-        self.deaths > 0
+        self.deaths > 0 || matches!(self.plan, Plan::Any { .. })
     }
 
     pub(crate) fn handled_twice(&self) -> bool {

@@ -21,7 +21,7 @@ use crate::world::World;
 
 /// Both sets share one write every 1.25 s, and a tick is lost on the way.
 const WAF_LATE_MS: Millis = 2_600;
-/// A process that died begins with a read, and writes its mark into both sets first.
+/// A process that died begins with a read, and writes its mark into both sets first; one that sleeps misses its turn.
 const WAF_DELAYED_MS: Millis = 6_000;
 
 /// What was seen so far.

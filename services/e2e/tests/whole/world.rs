@@ -246,6 +246,7 @@ impl World {
     /// Ends all faults and lets half a minute pass; then nothing may differ from what must hold (I9).
     pub(crate) fn come_to_rest(&mut self) {
         self.faults.stop();
+        self.waf.heal();
         let end = self.at() + 30 * SECOND;
         while self.at() < end {
             self.tick(REST_TICK_MS);

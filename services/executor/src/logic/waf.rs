@@ -23,7 +23,8 @@ const FRESH_MS: Millis = 250;
 /// How long others leave a removal that is due to the owner.
 const OWNER_FIRST_MS: Millis = 3_000;
 const BACK_OFF_FIRST_MS: Millis = 500;
-const BACK_OFF_MAX_MS: Millis = 30_000;
+/// With the read and the write that follow, less than the half minute after which all must be equal again.
+const BACK_OFF_MAX_MS: Millis = 20_000;
 /// Lost races in a row before the next round.
 const CONFLICTS_MAX: u32 = 3;
 /// Longest wait; a change of the leases or of ownership ends it earlier.

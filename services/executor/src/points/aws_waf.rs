@@ -67,7 +67,7 @@ pub async fn reconcile(
         let sight = leases.read(|reader| {
             Sight::of(reader.view(), reader.complete(), protected, ownership.term(), now)
         });
-        let step = waf.next(&sight, |mark| leases.may_write(mark), now);
+        let step = waf.next(&sight, |mark| leases.may_write(mark, now), now);
         let wait = perform(&mut waf, step, provider, context, now).await;
         let now = context.clock.now();
         outbox.put(waf.settle(&sight, now, outbox.room()));

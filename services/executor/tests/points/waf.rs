@@ -35,7 +35,8 @@ impl Replica {
             let sight = world.leases.read(|reader| {
                 Sight::of(reader.view(), complete, &Protected::special(), term, now)
             });
-            match self.waf.next(&sight, |mark| world.leases.may_write(mark), now) {
+            world.leases.turned(now);
+            match self.waf.next(&sight, |mark| world.leases.may_write(mark, now), now) {
                 Step::Read(family) => self.waf.read(family, sets.read(family), now, 0.5),
                 Step::Write(write) => self.waf.written(write.family, sets.write(&write), now, 0.5),
                 Step::Wait(until) => {

@@ -17,9 +17,8 @@ use schemas::{Detection, EventView, Millis, Observable};
 use uuid::Uuid;
 
 use repeats::Repeats;
-pub use rules::{Hit, Rule};
+pub use rules::{Hit, Rule, Rules, Scored};
 pub use snapshot::Collected;
-use text::Texts;
 use windows::{BUCKETS, Key, Seen, Windows};
 
 /// An event that came later than this is evidence, but never completes a detection.
@@ -30,10 +29,9 @@ pub const FUTURE_MS: Millis = 30 * 1_000;
 /// All that is remembered of one partition.
 pub struct Memory {
     pub(crate) partition: i32,
-    rules: Vec<Rule>,
+    rules: Rules,
     windows: Windows,
     repeats: Repeats,
-    texts: Texts,
     /// The first offset not applied yet.
     next_offset: i64,
     /// Per bucket, the first offset that is not in it: matters while a replay catches up.
@@ -71,14 +69,12 @@ pub enum Rejected {
 impl Memory {
     /// A memory of nothing.
     pub fn new(policy: &Policy, partition: i32) -> Memory {
-        let rules = Rule::all(policy);
-        let hits_max = rules.iter().map(|rule| rule.threshold().hits).max().unwrap_or(1);
+        let rules = Rules::new(policy);
         Memory {
             partition,
+            windows: Windows::new(rules.hits_max()),
             rules,
-            windows: Windows::new(hits_max),
             repeats: Repeats::default(),
-            texts: Texts::default(),
             next_offset: 0,
             applied: vec![0; BUCKETS],
             appended_at: None,
@@ -144,9 +140,7 @@ impl Memory {
         if offset < self.applied[Windows::bucket_of(&observable)] {
             return;
         }
-        self.texts.read(event.uri);
-        for rule in &self.rules {
-            let Some(hit) = rule.score(event, &self.texts) else { continue };
+        for (rule, hit) in self.rules.hits(event) {
             let key = Key {
                 rule: rule.name(),
                 proved: event.provenance.may_convict(),
@@ -156,10 +150,6 @@ impl Memory {
                 detections.push(detection(rule.name(), hit, observable.clone(), event));
             }
         }
-    }
-
-    fn hits_max(&self) -> usize {
-        self.rules.iter().map(|rule| rule.threshold().hits).max().unwrap_or(1)
     }
 
     /// How many windows are held.

@@ -10,7 +10,7 @@ use regex::bytes::Regex;
 use schemas::detection::{EVIDENCE_COUNT_MAX, EVIDENCE_VALUE_BYTES_MAX};
 use schemas::{Category, EventView, Evidence, Severity};
 
-use crate::logic::rules::{Hit, PROBABILITY_MIN, probability};
+use crate::logic::rules::{Hit, probability};
 use crate::logic::sql;
 use crate::logic::text::{self, Text, Texts};
 use crate::logic::traversal;
@@ -52,8 +52,8 @@ impl Signature {
         }
     }
 
-    /// What this signature says about a request, if it is sure enough.
-    pub fn score(self, event: &EventView<'_>, texts: &Texts) -> Option<Hit> {
+    /// What this signature found in a request.
+    pub fn weigh(self, event: &EventView<'_>, texts: &Texts) -> Option<Hit> {
         let mut evidence = Vec::new();
         for text in texts.iter().filter(|text| self.worth_a_look(text)) {
             let findings = match self {
@@ -66,14 +66,14 @@ impl Signature {
                 }
             }
         }
-        let probability = probability(&evidence);
-        if evidence.is_empty() || probability < PROBABILITY_MIN {
+        if evidence.is_empty() {
             return None;
         }
         let category = match self {
             Signature::SqlInjection => Category::SqlInjection,
             Signature::PathTraversal => Category::PathTraversal,
         };
+        let probability = probability(&evidence);
         Some(Hit { category, severity: Severity::High, probability, evidence })
     }
 

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use observe::Policy;
 use schemas::{Millis, Snapshot};
 
+use crate::logic::Memory;
 use crate::logic::repeats::Repeats;
 use crate::logic::windows::{BUCKETS, Windows};
-use crate::logic::{Memory, Rule};
 
 /// Least append time between two rounds.
 const ROUND_INTERVAL_MS: Millis = 1_000;
@@ -58,7 +58,7 @@ impl Memory {
             memory.begin_anew();
             return memory;
         }
-        let names: Vec<&'static str> = memory.rules.iter().map(Rule::name).collect();
+        let names = memory.rules.names();
         for (bucket, snapshot) in collected.0 {
             memory.applied[bucket] = snapshot.next_offset;
             if bucket == 0 {
@@ -120,8 +120,7 @@ impl Memory {
 
     /// Forgets everything: the log was made anew. The next round says so and replaces every bucket.
     pub(super) fn begin_anew(&mut self) {
-        let hits_max = self.hits_max();
-        self.windows = Windows::new(hits_max);
+        self.windows = Windows::new(self.rules.hits_max());
         self.windows.mark_all();
         self.repeats = Repeats::default();
         self.applied = vec![0; BUCKETS];

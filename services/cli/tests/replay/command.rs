@@ -1,0 +1,156 @@
+//! The offline commands as a person runs them: what they print, and how they end.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// An attacker who guesses a password, one who injects SQL twice, a visitor, and a line that is none.
+const LOG: &str = r#"81.2.69.10 - - [21/Nov/2026:13:00:00 +0000] "GET /shoes?size=42 HTTP/1.1" 200 512 "-" "Mozilla/5.0"
+47.74.36.90 - - [21/Nov/2026:13:00:01 +0000] "GET /s?q=1+union+select+password,2+from+users-- HTTP/1.1" 200 99 "-" "curl/8"
+58.180.25.128 - - [21/Nov/2026:13:00:02 +0000] "POST /login HTTP/1.1" 401 20 "-" "curl/8"
+58.180.25.128 - - [21/Nov/2026:13:00:03 +0000] "POST /login HTTP/1.1" 401 20 "-" "curl/8"
+this is no line of an access log
+58.180.25.128 - - [21/Nov/2026:13:00:04 +0000] "POST /login HTTP/1.1" 401 20 "-" "curl/8"
+58.180.25.128 - - [21/Nov/2026:13:00:05 +0000] "POST /login HTTP/1.1" 401 20 "-" "curl/8"
+58.180.25.128 - - [21/Nov/2026:13:00:06 +0000] "POST /login HTTP/1.1" 401 20 "-" "curl/8"
+47.74.36.90 - - [21/Nov/2026:13:10:00 +0000] "GET /s?q=1+union+select+password,2+from+users-- HTTP/1.1" 200 99 "-" "curl/8"
+"#;
+const START: i64 = 1_795_266_000_000;
+
+/// Runs `perimeter` with `input`, away from any local world.
+fn perimeter(arguments: &[&str], input: &str) -> Output {
+    perimeter_in(&std::env::temp_dir(), arguments, input)
+}
+
+pub(crate) fn perimeter_in(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_perimeter"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("PERIMETER_POLICY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn noted(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_replay_names_the_line_that_completed_each_decision() {
+    let output = perimeter(&["replay", "--format", "combined", "-"], LOG);
+    let told: Vec<String> = rows(&output)
+        .iter()
+        .map(|row| {
+            let after = row["at"].as_i64().unwrap() - START;
+            let lasts = row["until"].as_i64().unwrap() - START - after;
+            let (observable, action) = (&row["observable"], &row["action"]);
+            format!("{} {observable} {action} {after} {lasts} {}", row["line"], row["strikes"])
+        })
+        .collect();
+    let expected = [
+        r#"2 "47.74.36.90" "block" 1000 300000 1"#,
+        r#"8 "58.180.25.128" "block" 6000 300000 1"#,
+        r#"9 "47.74.36.90" "block" 600000 3600000 2"#,
+    ];
+    assert_eq!(told, expected);
+    let noted = noted(&output);
+    assert!(noted.contains("1 line(s) not read") && noted.contains("line 5"), "{noted}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_summary_counts_and_a_log_in_another_format_ends_with_4() {
+    let arguments = ["replay", "--format", "combined", "--summary", "--output", "json"];
+    let output = perimeter(&arguments, LOG);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["events"], 8);
+    assert_eq!(summary["clients"], 3);
+    assert_eq!(summary["clients_acted_against"], 2);
+    assert_eq!(summary["observables"][0]["observable"], "47.74.36.90");
+    assert_eq!(summary["observables"][0]["strikes"], 2);
+
+    let output = perimeter(&["replay", "--format", "caddy"], LOG);
+    assert_eq!(output.status.code(), Some(4), "{}", noted(&output));
+}
+
+#[test]
+fn a_bad_row_is_named_and_never_stops_the_rest() {
+    let input = "{\"id\":1,\"method\":\"GET\",\"uri\":\"/\"}\nnot json\n{\"id\":2,\"method\":\"GET\",\"uri\":\"/?f=../../../../etc/passwd\"}\n";
+    let output = perimeter(&["score", "--format", "requests"], input);
+    let labels: Vec<Value> = rows(&output).iter().map(|row| row["label"].clone()).collect();
+    assert_eq!(labels, ["benign", "attack"]);
+    let noted = noted(&output);
+    assert!(
+        noted.contains("line 2: ") && noted.contains("1 row(s) could not be scored"),
+        "{noted}"
+    );
+    assert_eq!(output.status.code(), Some(4));
+}
+
+#[test]
+fn a_policy_is_checked_without_anything_running() {
+    let file = std::env::temp_dir().join(format!("perimeter-policy-{}.toml", std::process::id()));
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let named = file.to_str().unwrap();
+        perimeter(&["config", "check", "--policy", named, "--output", "json"], "")
+    };
+    let output = check("");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["warnings"][0]["what"], "the mode is simulated");
+    assert_eq!(document["effective"]["ladder"][0], "5m");
+    assert_eq!(output.status.code(), Some(0));
+
+    let output = check("mode = \"on\"");
+    assert_eq!(output.status.code(), Some(64), "{}", noted(&output));
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn the_doctor_finds_what_is_down_and_asks_the_rest() {
+    let nowhere = "127.0.0.1:1";
+    let arguments = ["doctor", "--output", "json", "--brokers", nowhere, "--endpoint"];
+    let output = perimeter(&[&arguments[..], &["https://127.0.0.1:1"]].concat(), "");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let parts: Vec<&str> = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["part"].as_str().unwrap())
+        .collect();
+    assert_eq!(parts, ["kafka", "decider"]);
+    assert_eq!(output.status.code(), Some(4), "{}", noted(&output));
+}
+
+#[test]
+fn a_real_access_log_is_replayed_to_its_end() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = std::env::var_os("PERIMETER_DATA").map_or(beside, PathBuf::from);
+    let file = data.join("timeline/access.log.gz");
+    if !file.is_file() {
+        #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("skipped: {} is missing", file.display());
+        }
+        return;
+    }
+    let file = file.canonicalize().unwrap();
+    let arguments = ["replay", "--format", "combined", "--summary", "--output", "json"];
+    let output = perimeter(&[&arguments[..], &[file.to_str().unwrap()]].concat(), "");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let read = summary["events"].as_u64().unwrap() + summary["unread"].as_u64().unwrap();
+    assert_eq!(read, 20_000);
+    assert!(summary["clients_acted_against"].as_u64().unwrap() > 0, "{summary}");
+}
