@@ -1,4 +1,7 @@
-//! Where the collector listens, whose headers it believes, and whose probes it knows.
+//! Where the collector listens and what it reads, whose headers it believes, and whose probes it knows.
+
+pub mod intake;
+pub mod logs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,35 +10,114 @@ use observe::Policy;
 use observe::probe::PublicKey;
 use pipeline::{ConfigError, Env};
 
-/// The collector's settings.
+use intake::Intake;
+use logs::Logs;
+
+/// The collector's settings. At least one source is set.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where Envoy's access log streams arrive, over mutual TLS.
-    pub envoy_als: SocketAddr,
+    pub envoy: Option<Envoy>,
+    pub logs: Option<Logs>,
+    pub intake: Option<Intake>,
     pub policy: Policy,
+}
+
+/// Envoy's access log.
+#[derive(Debug, Clone)]
+pub struct Envoy {
+    /// Where its streams arrive, over mutual TLS.
+    pub address: SocketAddr,
     /// The public half of the key with which the verifier signs its probes.
     pub probe_key: PublicKey,
 }
 
 impl pipeline::Config for Config {
     fn from_env(env: &mut Env) -> Result<Self, ConfigError> {
-        // The port is never served without TLS, so a missing certificate is a mistake to be told before anything starts.
-        env.required::<PathBuf>(
-            "TLS_CA",
-            "the PEM file of the authority that signs our certificates",
-        )?;
-        let envoy_als = env.required(
-            "ENVOY_ALS_ADDR",
-            "an address for Envoy's access log, for example 127.0.0.1:9201",
-        )?;
         let text = env.file("POLICY_FILE", "the policy file, for example policy.toml")?;
         let policy = Policy::parse(&text).map_err(|error| {
             ConfigError::Other(format!("COLLECTOR_POLICY_FILE cannot be used: {error}"))
         })?;
-        let pem = env.file("PROBE_PUBLIC_KEY", "the PEM file of the public key of our probes")?;
-        let probe_key = PublicKey::from_pem(&pem).map_err(|error| {
-            ConfigError::Other(format!("COLLECTOR_PROBE_PUBLIC_KEY cannot be used: {error}"))
-        })?;
-        Ok(Config { envoy_als, policy, probe_key })
+        let (envoy, logs, intake) = (envoy(env)?, logs(env)?, intake(env)?);
+        if envoy.is_none() && logs.is_none() && intake.is_none() {
+            return Err(ConfigError::Other(
+                "there is nothing to collect from; set COLLECTOR_ENVOY_ALS_ADDR, COLLECTOR_LOGS_FILE or \
+                 COLLECTOR_INTAKE_FILE"
+                    .to_owned(),
+            ));
+        }
+        Ok(Config { envoy, logs, intake, policy })
+    }
+}
+
+fn envoy(env: &mut Env) -> Result<Option<Envoy>, ConfigError> {
+    let address = env.optional(
+        "ENVOY_ALS_ADDR",
+        "an address for Envoy's access log, for example 127.0.0.1:9201",
+    )?;
+    let key_file: Option<PathBuf> =
+        env.optional("PROBE_PUBLIC_KEY", "the PEM file of the public key of our probes")?;
+    let Some(address) = address else {
+        return match key_file {
+            None => Ok(None),
+            Some(_) => Err(ConfigError::Missing {
+                name: "COLLECTOR_ENVOY_ALS_ADDR".to_owned(),
+                expected: "an address for Envoy's access log, for example 127.0.0.1:9201",
+            }),
+        };
+    };
+    certificates(env)?;
+    let pem = env.file("PROBE_PUBLIC_KEY", "the PEM file of the public key of our probes")?;
+    let probe_key = PublicKey::from_pem(&pem).map_err(|error| {
+        ConfigError::Other(format!("COLLECTOR_PROBE_PUBLIC_KEY cannot be used: {error}"))
+    })?;
+    Ok(Some(Envoy { address, probe_key }))
+}
+
+fn logs(env: &mut Env) -> Result<Option<Logs>, ConfigError> {
+    let Some(text) = optional_file(env, "LOGS_FILE", "a file that says which log files to read")?
+    else {
+        return Ok(None);
+    };
+    // Without a name of its own the machine is asked to be given one in the file.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Logs::parse(&text, host.trim())
+        .map(Some)
+        .map_err(|error| ConfigError::Other(format!("COLLECTOR_LOGS_FILE cannot be used: {error}")))
+}
+
+fn intake(env: &mut Env) -> Result<Option<Intake>, ConfigError> {
+    let Some(text) =
+        optional_file(env, "INTAKE_FILE", "a file that says who may send events over HTTPS")?
+    else {
+        return Ok(None);
+    };
+    certificates(env)?;
+    Intake::parse(&text).map(Some).map_err(|error| {
+        ConfigError::Other(format!("COLLECTOR_INTAKE_FILE cannot be used: {error}"))
+    })
+}
+
+/// No port is served without TLS, so a missing certificate is a mistake to be told before anything starts.
+fn certificates(env: &mut Env) -> Result<(), ConfigError> {
+    let expected = "the PEM file of the authority that signs our certificates";
+    env.required::<PathBuf>("TLS_CA", expected).map(drop)
+}
+
+/// What a TOML parser says, and in which line, as one sentence.
+fn sentence(text: &str, fault: &toml::de::Error) -> String {
+    let start = fault.span().map_or(0, |span| span.start).min(text.len());
+    let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let problem = fault.message().lines().collect::<Vec<_>>().join(", ");
+    format!("line {line}: {problem}")
+}
+
+fn optional_file(
+    env: &mut Env,
+    name: &str,
+    expected: &'static str,
+) -> Result<Option<String>, ConfigError> {
+    match env.optional::<PathBuf>(name, expected)? {
+        Some(_) => env.file(name, expected).map(Some),
+        None => Ok(None),
     }
 }

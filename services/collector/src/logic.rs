@@ -1,5 +1,10 @@
 //! What an entry of Envoy's access log means: data in, data out. No network, no clock.
 
+pub mod follow;
+pub mod lines;
+pub mod peers;
+pub mod senders;
+
 use std::net::IpAddr;
 
 use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;

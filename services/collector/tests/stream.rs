@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use collector::logic::Mapping;
+use collector::publish::Watch;
 use collector::sources::envoy::Envoy;
 use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress, address};
 use envoy_types::pb::envoy::data::accesslog::v3::{
@@ -22,7 +23,7 @@ use observe::probe::{Nonce, PROBE_HEADER, PROBE_PATH, PrivateKey, sign};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Context, Health, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
-use schemas::{Event, Record};
+use schemas::{Event, Protected, Record};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -160,7 +161,8 @@ async fn only_a_service_of_our_authority_may_send() {
         shutdown: shutdown.clone(),
         tls: Some(tls.clone()),
     };
-    let envoy = Envoy::new(Arc::new(mapping(&key())), Uuid::from_u128(5), &context).unwrap();
+    let watch = Watch::new(Protected::special());
+    let envoy = Envoy::new(Arc::new(mapping(&key())), Uuid::from_u128(5), watch, &context).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move { envoy.serve(listener, &tls).await });

@@ -20,7 +20,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use observe::probe::SeenNonces;
 use pipeline::{Clock, Message, PublishError, Publisher, Tls};
-use schemas::{Event, Millis, Topic};
+use schemas::{Event, Millis, Protected, Topic};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use crate::logic::{self, Mapped, Mapping, Place, Probe};
+use crate::publish::{Watch, lost};
 
 /// Most streams at a time. Envoy opens one per worker thread.
 const STREAMS_MAX: usize = 64;
@@ -51,6 +52,7 @@ struct Inner {
     mapping: Arc<Mapping>,
     run: Uuid,
     publisher: Publisher,
+    watch: Watch,
     clock: Clock,
     shutdown: CancellationToken,
     nonces: Mutex<SeenNonces>,
@@ -63,11 +65,17 @@ struct Inner {
 }
 
 impl Envoy {
-    pub fn new(mapping: Arc<Mapping>, run: Uuid, context: &pipeline::Context) -> Result<Self> {
+    pub fn new(
+        mapping: Arc<Mapping>,
+        run: Uuid,
+        watch: Watch,
+        context: &pipeline::Context,
+    ) -> Result<Self> {
         Ok(Self::with(
             mapping,
             run,
             context.bus.publisher()?,
+            watch,
             context.clock.clone(),
             context.shutdown.clone(),
             true,
@@ -82,13 +90,15 @@ impl Envoy {
         clock: Clock,
         shutdown: CancellationToken,
     ) -> Self {
-        Self::with(Arc::new(mapping), run, publisher, clock, shutdown, false)
+        let watch = Watch::new(Protected::special());
+        Self::with(Arc::new(mapping), run, publisher, watch, clock, shutdown, false)
     }
 
     fn with(
         mapping: Arc<Mapping>,
         run: Uuid,
         publisher: Publisher,
+        watch: Watch,
         clock: Clock,
         shutdown: CancellationToken,
         identities: bool,
@@ -97,6 +107,7 @@ impl Envoy {
             mapping,
             run,
             publisher,
+            watch,
             clock,
             shutdown,
             nonces: Mutex::default(),
@@ -277,6 +288,7 @@ impl Sender {
             Ok(mapped) => self.recognise(mapped, now),
             Err(unusable) => return ignored(unusable.class(), 1),
         };
+        self.inner.watch.count(&[mapped.event.client], now);
         let message = match message(&mapped) {
             Ok(message) => message,
             Err(error) => {
@@ -378,11 +390,5 @@ fn message(mapped: &Mapped) -> Result<Message, schemas::EncodeError> {
 /// Entries that are no events.
 fn ignored(reason: &'static str, count: usize) {
     metrics::counter!("perimeter_collector_entries_ignored_total", "reason" => reason)
-        .increment(count as u64);
-}
-
-/// Events that reached us and will not reach Kafka.
-fn lost(reason: &'static str, count: usize) {
-    metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason)
         .increment(count as u64);
 }

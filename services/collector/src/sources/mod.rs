@@ -1,3 +1,5 @@
 //! Where events come from, one file per kind of sender.
 
 pub mod envoy;
+pub mod files;
+pub mod http;

@@ -5,6 +5,7 @@
 //! and clocks asked by the callers.
 
 pub mod client;
+pub mod documents;
 pub mod logs;
 pub mod observation;
 pub mod policy;

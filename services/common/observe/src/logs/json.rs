@@ -9,7 +9,7 @@ use crate::observation::Dead;
 const DEPTH_MAX: usize = 32;
 
 /// The object that a line holds, also after the prefix of a container's log (`TIME stdout F `).
-pub(super) fn object(line: &str) -> Result<Value, Dead> {
+pub(crate) fn object(line: &str) -> Result<Value, Dead> {
     let text = unwrapped(line);
     if too_deep(text) {
         return Err(Dead::too_long(format!("more than {DEPTH_MAX} levels of JSON")));
@@ -22,18 +22,18 @@ pub(super) fn object(line: &str) -> Result<Value, Dead> {
 }
 
 /// The text at a path of names, if it is there and not empty.
-pub(super) fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
     super::text::present(at(value, path)?.as_str()?)
 }
 
 /// The number at a path of names, also where it was written as text.
-pub(super) fn number(value: &Value, path: &[&str]) -> Option<i64> {
+pub(crate) fn number(value: &Value, path: &[&str]) -> Option<i64> {
     let found = at(value, path)?;
     found.as_i64().or_else(|| found.as_str()?.parse().ok())
 }
 
 /// What stands at a path of names.
-pub(super) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| value.get(name))
 }
 

@@ -9,13 +9,13 @@ mod detect;
 mod format;
 mod haproxy;
 mod iis;
-mod json;
+pub(crate) mod json;
 mod proxies;
 mod sshd;
 mod syslog;
 mod template;
-mod text;
-mod time;
+pub(crate) mod text;
+pub(crate) mod time;
 mod waf;
 
 use schemas::Millis;

@@ -26,7 +26,7 @@ pub(super) fn request_of(
 }
 
 /// An address as servers write it, with or without port, brackets and zone.
-pub(super) fn address(text: &str) -> Result<IpAddr, Dead> {
+pub(crate) fn address(text: &str) -> Result<IpAddr, Dead> {
     hop_address(text)
         .map(canonical_address)
         .ok_or_else(|| Dead::no_address(format!("'{}' is not an address", excerpt(text))))

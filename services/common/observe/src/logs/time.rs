@@ -32,7 +32,7 @@ pub(super) fn clf(text: &str, dates: Dates) -> Option<Millis> {
 }
 
 /// `2025-12-31T17:37:40.493+01:00` and its kin: a space for the `T`, slashes for the dashes, no zone.
-pub(super) fn iso(text: &str, dates: Dates) -> Option<Millis> {
+pub(crate) fn iso(text: &str, dates: Dates) -> Option<Millis> {
     let (date, rest) = text.split_at_checked(10)?;
     let parts = (date.get(4..5)?, date.get(7..8)?);
     if !matches!(parts, ("-", "-") | ("/", "/")) {

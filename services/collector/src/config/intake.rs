@@ -1,0 +1,107 @@
+//! The file that `COLLECTOR_INTAKE_FILE` names: who may send documents over HTTPS, and how far each is believed.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use crate::logic::senders::{DIGEST_BYTES, Sender, Senders};
+
+/// Most senders.
+const SENDERS_MAX: usize = 1_024;
+const NAME_BYTES_MAX: usize = 64;
+
+/// The HTTP intake.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pub address: SocketAddr,
+    pub senders: Senders,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    address: SocketAddr,
+    #[serde(default)]
+    sender: Vec<FormSender>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FormSender {
+    name: String,
+    token_sha256: Option<String>,
+    identity: Option<String>,
+    #[serde(default)]
+    provenance: FormProvenance,
+}
+
+/// What a sender's word about an address is worth.
+#[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum FormProvenance {
+    SocketPeer,
+    #[default]
+    ExternalFeed,
+}
+
+impl Intake {
+    /// Reads and checks the file's text. Says what to write where it cannot be used.
+    pub fn parse(text: &str) -> Result<Intake, String> {
+        let form: Form = toml::from_str(text).map_err(|error| super::sentence(text, &error))?;
+        if form.sender.is_empty() || form.sender.len() > SENDERS_MAX {
+            return Err(format!(
+                "it has {} [[sender]] entries; write 1 to {SENDERS_MAX}, each with a name and a token_sha256 or an identity",
+                form.sender.len()
+            ));
+        }
+        let mut senders: Vec<Sender> = Vec::with_capacity(form.sender.len());
+        for sender in form.sender {
+            let sender = checked(sender)?;
+            if senders.iter().any(|other| other.name == sender.name) {
+                return Err(format!("the name {} stands twice", sender.name));
+            }
+            senders.push(sender);
+        }
+        Ok(Intake { address: form.address, senders: Senders(senders) })
+    }
+}
+
+fn checked(form: FormSender) -> Result<Sender, String> {
+    let name = form.name;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(plain) {
+        return Err(format!(
+            "the sender's name '{name}' must have 1 to {NAME_BYTES_MAX} letters, digits, dots, dashes or underscores"
+        ));
+    }
+    let token = match form.token_sha256 {
+        None => None,
+        Some(text) => Some(digest(&text).ok_or_else(|| {
+            format!(
+                "token_sha256 of {name} must be 64 hexadecimal digits: printf %s TOKEN | sha256sum"
+            )
+        })?),
+    };
+    match &form.identity {
+        None if token.is_none() => {
+            return Err(format!("the sender {name} needs a token_sha256 or an identity"));
+        }
+        Some(identity) if !identity.starts_with("spiffe://") => {
+            return Err(format!("identity of {name} must be a SPIFFE URI, spiffe://…"));
+        }
+        _ => {}
+    }
+    let authoritative = form.provenance == FormProvenance::SocketPeer;
+    Ok(Sender { name, token, identity: form.identity, authoritative })
+}
+
+fn digest(text: &str) -> Option<[u8; DIGEST_BYTES]> {
+    let mut digest = [0; DIGEST_BYTES];
+    if text.len() != 2 * DIGEST_BYTES || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(digest)
+}

@@ -1,0 +1,36 @@
+//! What comes in besides Envoy's stream: log files and documents over HTTP, on a log in memory.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
+
+mod config;
+mod files;
+mod http;
+mod limits;
+mod lines;
+mod once;
+mod tls;
+
+use schemas::{Event, Record as _};
+
+const NOW: i64 = 1_780_000_000_000;
+
+/// The events on the log, in the order in which each source has them.
+fn events(log: &pipeline::memory::Log) -> Vec<Event> {
+    let mut events: Vec<Event> = log
+        .messages("events")
+        .iter()
+        .map(|(_, _, message)| Event::decode(&message.payload).unwrap().to_event())
+        .collect();
+    events.sort_by_key(|event| (event.source.clone(), event.position));
+    events
+}
+
+/// The classes of the dead letters.
+fn dead(log: &pipeline::memory::Log) -> Vec<String> {
+    let letters = log.messages("events.dlq");
+    let class = letters.iter().flat_map(|(_, _, message)| &message.headers);
+    class
+        .filter(|(name, _)| *name == "perimeter-class")
+        .map(|(_, class)| String::from_utf8(class.clone()).unwrap())
+        .collect()
+}

@@ -1,0 +1,147 @@
+//! The intake over TLS: a token is enough, a certificate of our authority is as good, any other is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use collector::config::intake;
+use collector::publish::{Outbox, Watch};
+use collector::sources::http::{Intake, Patience};
+use pipeline::memory::Log;
+use pipeline::{Bus, Clock, Tls};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use schemas::{Event, Protected, Record as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_util::sync::CancellationToken;
+
+use super::NOW;
+use super::http::{SECRET, event};
+
+const GATEWAY: &str = "spiffe://perimeter/service/gateway";
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn issue(&self, identity: &str) -> Tls {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Tls { ca: self.0.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+struct World {
+    authority: Authority,
+    log: Log,
+    port: u16,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    async fn new(patience: Patience) -> Self {
+        // Another test of this process may have installed it first.
+        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        let (authority, clock) = (Authority::new(), Clock::manual(NOW));
+        let (log, shutdown) = (Log::new(clock.clone()), CancellationToken::new());
+        let publisher = Bus::in_memory(log.clone()).publisher().unwrap();
+        let outbox = Outbox::new(publisher, Watch::new(Protected::special()), clock.clone());
+        let config = intake::Intake::parse(&format!(
+            "address = \"127.0.0.1:0\"\n[[sender]]\nname = \"app\"\ntoken_sha256 = \"{SECRET}\"\n\
+             [[sender]]\nname = \"gateway\"\nidentity = \"{GATEWAY}\"\nprovenance = \"socket_peer\""
+        ));
+        let intake = Intake::new(config.unwrap(), outbox, clock, shutdown.clone(), patience);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let tls = authority.issue("spiffe://perimeter/service/collector");
+        tokio::spawn(async move { intake.serve(listener, &tls).await });
+        World { authority, log, port, shutdown }
+    }
+
+    /// Posts an event with a certificate, a token, both or neither; nothing where the connection was refused.
+    async fn post(&self, by: Option<Tls>, token: Option<&str>) -> Option<u16> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.authority.0.pem().as_bytes()).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let config = match by {
+            None => config.with_no_client_auth(),
+            Some(by) => config
+                .with_client_auth_cert(
+                    vec![CertificateDer::from_pem_slice(by.certificate.as_bytes()).unwrap()],
+                    PrivateKeyDer::from_pem_slice(by.key.as_bytes()).unwrap(),
+                )
+                .unwrap(),
+        };
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
+        let body = event("81.2.69.142");
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
+        let request = format!(
+            "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}content-length: {}\r\n\r\n{body}",
+            token.unwrap_or_default(),
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        let answer = String::from_utf8(answer).unwrap();
+        answer.split(' ').nth(1)?.parse().ok()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+#[tokio::test]
+async fn a_sender_is_who_its_token_or_its_certificate_says() {
+    let world = World::new(Patience::default()).await;
+    let gateway = || Some(world.authority.issue(GATEWAY));
+    let stranger = || Some(world.authority.issue("spiffe://perimeter/service/stranger"));
+    for (by, token, expected, source) in [
+        (gateway(), None, Some(202), Some("http/gateway")),
+        (None, Some("secret"), Some(202), Some("http/app")),
+        // A token that is shown counts, whatever the certificate says.
+        (gateway(), Some("secret"), Some(202), Some("http/app")),
+        (gateway(), Some("guess"), Some(401), None),
+        (stranger(), None, Some(401), None),
+        (stranger(), Some("secret"), Some(202), Some("http/app")),
+        (None, None, Some(401), None),
+        (Some(Authority::new().issue(GATEWAY)), None, None, None),
+        (Some(Authority::new().issue(GATEWAY)), Some("secret"), None, None),
+    ] {
+        let before = world.log.messages("events").len();
+        assert_eq!(world.post(by, token).await, expected, "{source:?}");
+        let added = world.log.messages("events").split_off(before);
+        let sources: Vec<_> = added
+            .iter()
+            .map(|(_, _, message)| Event::decode(&message.payload).unwrap().to_event().source)
+            .collect();
+        assert_eq!(sources, source.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_begin_ends_its_connection() {
+    let handshake = Duration::from_millis(50);
+    let world = World::new(Patience { handshake, ..Patience::default() }).await;
+    let mut silent = TcpStream::connect(("127.0.0.1", world.port)).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(4), silent.read_to_end(&mut answer));
+    assert_eq!(read.await.expect("the intake ends it").unwrap(), 0);
+}

@@ -1,0 +1,240 @@
+//! Each kind of document becomes what it says, or dies of a true reason.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
+
+use observe::documents::{DOCUMENT_BYTES_MAX, Document, read, split};
+use schemas::{Activity, Provenance};
+
+/// Reads a document and says what is there of it: activity, time, client, method, host, uri, status, agent, referer,
+/// account, finding, success.
+#[track_caller]
+fn check(document: &str, expected: &str) {
+    let said = match read(document.as_bytes()) {
+        Ok(Document::Observed(observed)) => {
+            let each = observed.into_iter().map(|seen| {
+                let seen = match seen {
+                    Ok(seen) => seen,
+                    Err(dead) => return format!("dead: {}", dead.class),
+                };
+                assert_eq!(seen.provenance, Provenance::ExternalFeed);
+                let activity = match seen.activity {
+                    Activity::HttpRequest => "request",
+                    Activity::Login => "login",
+                    Activity::Finding => "finding",
+                };
+                let texts = [
+                    activity.to_owned(),
+                    seen.observed_at.unwrap().to_string(),
+                    seen.client.to_string(),
+                    seen.method,
+                    seen.host.unwrap_or_default(),
+                    seen.uri,
+                    seen.status.map(|status| status.to_string()).unwrap_or_default(),
+                    seen.agent.unwrap_or_default(),
+                    seen.referer.unwrap_or_default(),
+                    seen.account.unwrap_or_default(),
+                    seen.finding.unwrap_or_default(),
+                    seen.succeeded.map(|yes| yes.to_string()).unwrap_or_default(),
+                ];
+                texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+            });
+            each.collect::<Vec<_>>().join(" | ")
+        }
+        Ok(Document::Own(own)) => format!("own {}", own.observation.client),
+        Err(dead) => format!("dead: {}", dead.class),
+    };
+    assert_eq!(said, expected, "{document}");
+}
+
+#[test]
+fn ocsf_is_read_by_its_class() {
+    let base = r#""time":1000,"src_endpoint":{"ip":"81.2.69.142"}"#;
+    for (document, expected) in [
+        (
+            format!(
+                r#"{{"class_uid":4002,{base},"http_request":{{"http_method":"GET","user_agent":"curl","referrer":"/from",
+                "url":{{"hostname":"shop.example","path":"/a","query_string":"b=c"}}}},"http_response":{{"code":404}}}}"#
+            ),
+            "request 1000 81.2.69.142 GET shop.example /a?b=c 404 curl /from",
+        ),
+        (
+            format!(r#"{{"class_uid":4002,{base},"http_request":{{"url":{{"path":"/a"}}}}}}"#),
+            "request 1000 81.2.69.142 /a",
+        ),
+        (
+            format!(
+                r#"{{"class_uid":"4002",{base},"http_request":{{"url":{{"url_string":"https://x/a"}}}}}}"#
+            ),
+            "request 1000 81.2.69.142 https://x/a",
+        ),
+        (
+            format!(r#"{{"class_uid":4002,{base},"http_response":{{"code":9000}}}}"#),
+            "request 1000 81.2.69.142",
+        ),
+        (
+            format!(r#"{{"class_uid":3002,{base},"status_id":1,"user":{{"name":"ann"}}}}"#),
+            "login 1000 81.2.69.142 ann true",
+        ),
+        (
+            format!(r#"{{"class_uid":3002,{base},"status_id":2,"user":{{"name":"ann"}}}}"#),
+            "login 1000 81.2.69.142 ann false",
+        ),
+        (
+            format!(r#"{{"class_uid":3002,{base},"status_id":99,"user":{{"name":"ann"}}}}"#),
+            "login 1000 81.2.69.142 ann",
+        ),
+        (
+            r#"{"class_uid":2004,"time":"1970-01-01T00:00:01Z","finding_info":{"title":"scan"},
+               "evidences":[{"process":{}},{"src_endpoint":{"ip":"2a00:1450::1"}}]}"#
+                .to_owned(),
+            "finding 1000 2a00:1450::1 scan",
+        ),
+        (
+            format!(r#"{{"class_uid":2004,{base},"finding_info":{{"title":"scan"}}}}"#),
+            "finding 1000 81.2.69.142 scan",
+        ),
+    ] {
+        check(&document, expected);
+    }
+}
+
+#[test]
+fn ocsf_without_a_known_class_an_address_or_a_time_is_dead() {
+    for (document, expected) in [
+        (
+            r#"{"class_uid":6003,"time":1000,"src_endpoint":{"ip":"81.2.69.142"}}"#,
+            "dead: unsupported",
+        ),
+        (
+            r#"{"class_uid":null,"time":1000,"src_endpoint":{"ip":"81.2.69.142"}}"#,
+            "dead: unsupported",
+        ),
+        (r#"{"class_uid":4002,"time":1000}"#, "dead: no_address"),
+        (r#"{"class_uid":3002,"time":1000,"src_endpoint":{"ip":"host"}}"#, "dead: no_address"),
+        (r#"{"class_uid":2004,"time":1000,"evidences":[{}]}"#, "dead: no_address"),
+        (r#"{"class_uid":4002,"src_endpoint":{"ip":"81.2.69.142"}}"#, "dead: no_time"),
+        (
+            r#"{"class_uid":4002,"time":"noon","src_endpoint":{"ip":"81.2.69.142"}}"#,
+            "dead: no_time",
+        ),
+    ] {
+        check(document, expected);
+    }
+}
+
+#[test]
+fn suricata_has_requests_and_alerts_and_much_that_is_neither() {
+    let base = r#""timestamp":"1970-01-01T00:00:01.000000+0000","src_ip":"81.2.69.142""#;
+    for (rest, expected) in [
+        (
+            r#""event_type":"http","http":{"http_method":"POST","hostname":"shop.example","url":"/login?x=1",
+               "status":401,"http_user_agent":"curl","http_refer":"/from"}"#,
+            "request 1000 81.2.69.142 POST shop.example /login?x=1 401 curl /from",
+        ),
+        (
+            r#""event_type":"alert","alert":{"signature_id":7,"signature":"a scan"}"#,
+            "finding 1000 81.2.69.142 7: a scan",
+        ),
+        (
+            r#""event_type":"alert","alert":{"signature":"a scan"}"#,
+            "finding 1000 81.2.69.142 a scan",
+        ),
+        (r#""event_type":"alert""#, "finding 1000 81.2.69.142 an alert"),
+        (r#""event_type":"dns""#, ""),
+        (r#""event_type":"flow","src_ip":"no address""#, ""),
+    ] {
+        check(&format!("{{{base},{rest}}}"), expected);
+    }
+    let alert = r#""event_type":"alert""#;
+    check(&format!(r#"{{{alert},"timestamp":"1970-01-01T00:00:01Z"}}"#), "dead: no_address");
+    check(
+        &format!(r#"{{{alert},"timestamp":"1970-01-01T00:00:01Z","src_ip":"eth0"}}"#),
+        "dead: no_address",
+    );
+    check(&format!(r#"{{{alert},"timestamp":"now","src_ip":"81.2.69.142"}}"#), "dead: no_time");
+}
+
+#[test]
+fn falco_names_the_far_end_of_a_connection() {
+    for (fields, expected) in [
+        (
+            r#"{"fd.cip":"81.2.69.142","fd.rip":"81.2.69.144","user.name":"root"}"#,
+            "finding 1000 81.2.69.142 web-1 root a shell",
+        ),
+        (r#"{"fd.cip":null,"fd.rip":"81.2.69.144"}"#, "finding 1000 81.2.69.144 web-1 a shell"),
+        (r#"{"proc.name":"sh"}"#, "dead: no_address"),
+        (r#"{"fd.cip":"<NA>"}"#, "dead: no_address"),
+        ("null", "dead: no_address"),
+    ] {
+        check(
+            &format!(
+                r#"{{"rule":"a shell","time":"1970-01-01T00:00:01.0Z","hostname":"web-1","output_fields":{fields}}}"#
+            ),
+            expected,
+        );
+    }
+    check(r#"{"rule":"a shell","output_fields":{"fd.cip":"81.2.69.142"}}"#, "dead: no_time");
+}
+
+#[test]
+fn each_firing_alert_is_a_finding_or_dead_by_itself() {
+    let alert = |status: &str, labels: &str| {
+        format!(
+            r#"{{"status":"{status}","labels":{{{labels}}},"startsAt":"1970-01-01T00:00:01Z"}}"#
+        )
+    };
+    let flood =
+        |label: &str| alert("firing", &format!(r#""alertname":"flood","{label}":"81.2.69.142""#));
+    let finding = "finding 1000 81.2.69.142 flood";
+    for (alerts, expected) in [
+        (vec![flood("client_ip")], finding.to_owned()),
+        (vec![flood("src_ip")], finding.to_owned()),
+        (vec![flood("source_ip")], finding.to_owned()),
+        (vec![flood("remote_addr")], finding.to_owned()),
+        (
+            vec![
+                alert("firing", r#""alertname":"disk""#),
+                flood("client_ip"),
+                alert("firing", r#""client_ip":"web-1""#),
+                alert("resolved", r#""client_ip":"81.2.69.144""#),
+            ],
+            format!("dead: no_address | {finding} | dead: no_address"),
+        ),
+        (vec![alert("resolved", r#""client_ip":"81.2.69.144""#)], String::new()),
+        (vec![], String::new()),
+        (vec![r#"{"labels":{"client_ip":"81.2.69.142"}}"#.to_owned()], "dead: no_time".to_owned()),
+        (vec!["7".to_owned(); 1_025], "dead: too_long".to_owned()),
+    ] {
+        let alerts = alerts.join(",");
+        check(&format!(r#"{{"receiver":"perimeter","alerts":[{alerts}]}}"#), &expected);
+    }
+    check(r#"{"receiver":"perimeter","alerts":{}}"#, "dead: malformed");
+}
+
+#[test]
+fn our_own_form_is_strict() {
+    check(r#"{"observed_at":1000,"client":"81.2.69.142"}"#, "own 81.2.69.142");
+    check(r#"{"observed_at":1000,"client":"81.2.69.142","clint":1}"#, "dead: malformed");
+    check(r#"{"observed_at":1000,"client":"81.2.69.142","position":1}"#, "dead: malformed");
+    check(r#"{"observed_at":1000,"client":"localhost"}"#, "dead: no_address");
+    check(r#"{"observed_at":1e300,"client":"81.2.69.142"}"#, "dead: no_time");
+    check("[1]", "dead: malformed");
+    check("{}", "dead: unsupported");
+    check(&format!("{{\"a\":\"{}\"}}", "x".repeat(DOCUMENT_BYTES_MAX)), "dead: too_long");
+    check(&format!("{}1{}", r#"{"a":"#.repeat(33), "}".repeat(33)), "dead: too_long");
+}
+
+#[test]
+fn a_body_is_lines_an_array_or_one_document() {
+    let cut = |body: &'static str| {
+        let documents = split(body.as_bytes()).map_err(|error| error.line)?;
+        let text =
+            |(line, bytes): (usize, &[u8])| format!("{line}:{}", String::from_utf8_lossy(bytes));
+        Ok::<_, usize>(documents.into_iter().map(text).collect::<Vec<_>>())
+    };
+    assert_eq!(cut("{1}\n\nbad\n{2}").unwrap(), ["1:{1}", "3:bad", "4:{2}"]);
+    assert_eq!(cut("[{\"a\":\"],\"},\n [1,2]]\n").unwrap(), ["1:{\"a\":\"],\"}", "2:[1,2]"]);
+    assert_eq!(cut("\n{\n\"a\": 1\n}\n").unwrap(), ["2:{\n\"a\": 1\n}"]);
+    assert_eq!(cut("[]").unwrap(), [""; 0]);
+    assert_eq!(cut("\n[{}, {}"), Err(2));
+}
