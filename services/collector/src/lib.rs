@@ -48,11 +48,13 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let trusted =
         Trusted::new(config.policy.trusted(), interfaces.iter().map(if_addrs::Interface::ip));
     let watch = Watch::new(config.policy.protected());
-    let outbox = Outbox::new(context.bus.publisher()?, watch.clone(), context.clock.clone());
+    let publisher = context.bus.publisher()?;
+    let outbox =
+        |source| Outbox::new(source, publisher.clone(), watch.clone(), context.clock.clone());
     tokio::try_join!(
         collect_envoy(config.envoy, trusted.clone(), watch, &context),
-        collect_logs(config.logs, trusted, outbox.clone(), &context),
-        collect_documents(config.intake, outbox, &context),
+        collect_logs(config.logs, trusted, outbox("logs"), &context),
+        collect_documents(config.intake, outbox("http"), &context),
     )?;
     Ok(())
 }
@@ -115,7 +117,9 @@ async fn collect_documents(
 
 /// Shows what alerts watch from the start: a counter that first appears above 0 has, to whoever watches it, never risen.
 fn announce() {
-    metrics::counter!("perimeter_collector_events_total").increment(0);
+    for source in ["envoy", "logs", "http"] {
+        metrics::counter!("perimeter_collector_events_total", "source" => source).increment(0);
+    }
     for class in ["future", "malformed", "no_address", "no_time", "too_long", "unsupported"] {
         metrics::counter!("perimeter_collector_dead_letters_total", "class" => class).increment(0);
     }

@@ -114,21 +114,23 @@ fn headers(dead: &Dead) -> Vec<(&'static str, Vec<u8>)> {
 /// Hands to Kafka what the sources have; clones share one producer.
 #[derive(Clone)]
 pub struct Outbox {
+    /// Which way in, as metrics tell it.
+    source: &'static str,
     publisher: Publisher,
     watch: Watch,
     clock: Clock,
 }
 
 impl Outbox {
-    pub fn new(publisher: Publisher, watch: Watch, clock: Clock) -> Self {
-        Outbox { publisher, watch, clock }
+    pub fn new(source: &'static str, publisher: Publisher, watch: Watch, clock: Clock) -> Self {
+        Outbox { source, publisher, watch, clock }
     }
 
     /// Sends everything, in order; returns once Kafka has all of it.
     pub async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         self.watch.count(&outgoing.clients, self.clock.now());
         self.publisher.send_all(outgoing.messages).await?;
-        metrics::counter!("perimeter_collector_events_total")
+        metrics::counter!("perimeter_collector_events_total", "source" => self.source)
             .increment(outgoing.clients.len() as u64);
         for class in outgoing.dead {
             metrics::counter!("perimeter_collector_dead_letters_total", "class" => class)

@@ -333,7 +333,7 @@ impl Sender {
 
     fn count(&self, outcome: Result<(), PublishError>) {
         match outcome {
-            Ok(()) => metrics::counter!("perimeter_collector_events_total").increment(1),
+            Ok(()) => events().increment(1),
             Err(error) => {
                 tracing::error!(%error, "Kafka refused an event");
                 lost("refused", 1);
@@ -385,6 +385,10 @@ fn message(mapped: &Mapped) -> Result<Message, schemas::EncodeError> {
         message.continue_trace("collector", trace);
     }
     Ok(message)
+}
+
+fn events() -> metrics::Counter {
+    metrics::counter!("perimeter_collector_events_total", "source" => "envoy")
 }
 
 /// Entries that are no events.

@@ -30,7 +30,7 @@ impl World {
         let clock = Clock::manual(NOW);
         let log = Log::new(clock.clone());
         let publisher = Bus::in_memory(log.clone()).publisher().unwrap();
-        let outbox = Outbox::new(publisher, Watch::new(Protected::special()), clock);
+        let outbox = Outbox::new("logs", publisher, Watch::new(Protected::special()), clock);
         World { folder: TempDir::new().unwrap(), log, outbox, now: NOW }
     }
 

@@ -36,7 +36,8 @@ impl World {
     pub(super) async fn on(bus: &Bus, log: Log, provenance: &str, patience: Patience) -> Self {
         let (clock, shutdown) = (Clock::manual(NOW), CancellationToken::new());
         let publisher = bus.publisher().unwrap();
-        let outbox = Outbox::new(publisher, Watch::new(Protected::special()), clock.clone());
+        let outbox =
+            Outbox::new("http", publisher, Watch::new(Protected::special()), clock.clone());
         let config = intake::Intake::parse(&format!(
             "address = \"127.0.0.1:0\"\n[[sender]]\nname = \"app\"\ntoken_sha256 = \"{SECRET}\"\n\
              provenance = \"{provenance}\""

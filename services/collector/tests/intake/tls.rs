@@ -55,7 +55,8 @@ impl World {
         let (authority, clock) = (Authority::new(), Clock::manual(NOW));
         let (log, shutdown) = (Log::new(clock.clone()), CancellationToken::new());
         let publisher = Bus::in_memory(log.clone()).publisher().unwrap();
-        let outbox = Outbox::new(publisher, Watch::new(Protected::special()), clock.clone());
+        let outbox =
+            Outbox::new("http", publisher, Watch::new(Protected::special()), clock.clone());
         let config = intake::Intake::parse(&format!(
             "address = \"127.0.0.1:0\"\n[[sender]]\nname = \"app\"\ntoken_sha256 = \"{SECRET}\"\n\
              [[sender]]\nname = \"gateway\"\nidentity = \"{GATEWAY}\"\nprovenance = \"socket_peer\""
