@@ -132,7 +132,11 @@ async fn run(command: Command) -> Result<bool> {
             demo::run(&paths, &options, &interrupted).await
         }
         Command::Verify { deep } => verify::run(&paths, &policy, deep, &interrupted).await,
-        Command::Up(args) => up(&paths, options(args, policy)?, &interrupted).await,
+        Command::Up(args) => {
+            // For tests run by hand, which listen for the traces.
+            let options = world::Options { traced: true, ..options(args, policy)? };
+            up(&paths, options, &interrupted).await
+        }
     }
 }
 

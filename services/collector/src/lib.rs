@@ -52,7 +52,7 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let outbox =
         |source| Outbox::new(source, publisher.clone(), watch.clone(), context.clock.clone());
     tokio::try_join!(
-        collect_envoy(config.envoy, trusted.clone(), watch, &context),
+        collect_envoy(config.envoy, trusted.clone(), watch.clone(), &context),
         collect_logs(config.logs, trusted, outbox("logs"), &context),
         collect_documents(config.intake, outbox("http"), &context),
     )?;

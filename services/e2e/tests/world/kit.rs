@@ -177,6 +177,13 @@ impl World {
         .await;
     }
 
+    /// How many requests Envoy let pass because nobody answered whether it may.
+    pub(crate) async fn failed_open(&self) -> u64 {
+        let target = "/stats?filter=ext_authz.failure_mode_allowed";
+        let text = exchange(&self.at("/envoy/admin"), "GET", target, &[], "").await.body;
+        text.lines().filter_map(|line| line.rsplit_once(": ")?.1.trim().parse::<u64>().ok()).sum()
+    }
+
     /// Resident memory of a service, in MiB.
     pub(crate) fn memory_mib(&self, service: &str) -> u64 {
         let pid = self.pid(service).unwrap();

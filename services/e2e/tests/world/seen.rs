@@ -178,11 +178,31 @@ async fn every_alert_fires_and_clears() {
     assert!(output.status.success(), "{}", super::kit::said(&output));
 }
 
+/// Attacks until spans of this name arrive, which need all that come before.
+async fn reached(world: &World, receiver: &Receiver, name: &str) {
+    eventually(&format!("spans {name} arrive"), ARRIVED_WITHIN, async || {
+        let trace: [u8; 16] = rand::random();
+        let id = trace.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let headers = [
+            ("x-forwarded-for", addresses::v4().to_string()),
+            ("traceparent", format!("00-{id}-00f067aa0ba902b7-01")),
+        ];
+        world.ask(SQL_INJECTION, &headers).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        (receiver.trace(&trace).count(name) > 0).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_trace_leads_from_the_request_at_envoy_to_the_last_outcome() {
     let world = World::calm().await;
     let log = Log::of(&world);
     let receiver = Receiver::listen(&world.at("/traces"));
+    // Nobody listened before, and an exporter that cannot connect drops what it has.
+    for name in ["collector events", "verifier outcomes", "executor enforcements"] {
+        reached(&world, &receiver, name).await;
+    }
     let (trace_id, root): ([u8; 16], [u8; 8]) = (rand::random(), rand::random());
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let client = addresses::v4();

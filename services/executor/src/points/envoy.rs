@@ -41,6 +41,10 @@ const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 pub const DECISION_HEADER: &str = "x-perimeter-decision";
 const FORBIDDEN: i32 = 403;
 const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
+/// The part of readiness that says whether Envoy had time to see us. Who restarts one replica after the other waits for
+/// it: the other one may only go once this one is asked again.
+const SEEN: &str = "seen by Envoy's health check";
+const SEEN_AFTER_MS: Millis = 1_000;
 /// Envoy's health check comes every 0.5 s: long enough for it to turn to the other replica before this one is gone.
 const LEAVE_AFTER: Duration = Duration::from_millis(1_000);
 /// Shortest pause between two passes over the leases, so that a storm of them is taken together.
@@ -156,6 +160,7 @@ pub async fn serve(
             "could not listen on {address} for Envoy; choose a free port with EXECUTOR_AUTHZ_ADDR"
         )
     })?;
+    context.health.expect(SEEN);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let authorization = Authz {
@@ -181,8 +186,15 @@ pub async fn serve(
 
 /// Reports the replica's health; ends when Envoy had time to turn away from a replica that stops.
 async fn leave(context: &Context, reporter: tonic_health::server::HealthReporter, leases: Leases) {
+    let mut serving_since = None;
     loop {
-        let fresh = serving(leases.read(Reader::complete), leases.age_ms(context.clock.now()));
+        let now = context.clock.now();
+        let fresh = serving(leases.read(Reader::complete), leases.age_ms(now));
+        serving_since = if fresh { serving_since.or(Some(now)) } else { None };
+        // Once seen it stays ready: with Kafka away it goes on answering.
+        if serving_since.is_some_and(|since| now - since >= SEEN_AFTER_MS) {
+            context.health.set(SEEN, true);
+        }
         let status = if fresh { ServingStatus::Serving } else { ServingStatus::NotServing };
         reporter.set_service_status("", status).await;
         metrics::gauge!("perimeter_serving").set(f64::from(u8::from(fresh)));
