@@ -72,7 +72,7 @@ pub async fn run<S: Stage>(
         let mut runner = Runner {
             producer: kafka.producer()?,
             topic,
-            group,
+            service: context.service,
             open,
             read_back: context.bus.read_back(),
             partitions: BTreeMap::new(),
@@ -92,7 +92,7 @@ pub async fn run<S: Stage>(
 struct Runner<S: Stage, O> {
     producer: Producer,
     topic: Topic,
-    group: Group,
+    service: &'static str,
     open: O,
     read_back: ReadBack,
     partitions: BTreeMap<i32, Partition<S>>,
@@ -151,7 +151,7 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
             let assigned = Assigned { partition, committed, read_back: self.read_back.clone() };
             let stage = (self.open)(assigned)
                 .with_context(|| format!("could not open {}/{partition}", self.topic.name()))?;
-            let worker = Worker::new(stage, partition).traced_as(self.group.0);
+            let worker = Worker::new(stage, partition).traced_as(self.service);
             self.partitions
                 .insert(partition, Partition { worker, held: None, retry_after: RETRY_FIRST });
         }

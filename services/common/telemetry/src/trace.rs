@@ -44,7 +44,6 @@ impl Handling {
     pub fn handled(&self, parent: &str) -> Option<String> {
         let attributes = vec![
             KeyValue::new("messaging.operation.type", "process"),
-            KeyValue::new("messaging.consumer.group.name", self.stage),
             KeyValue::new("messaging.destination.partition.id", self.partition.to_string()),
         ];
         hop(self.stage, self.topic, SpanKind::Consumer, attributes, self.begun, parent)

@@ -55,6 +55,24 @@ impl Trace {
         leaves.map(|leaf| self.path(leaf, root)).collect()
     }
 
+    /// What keeps the trace from being whole: spans whose parent did not arrive, and how many there are of each name.
+    pub(crate) fn gaps(&self, root: &[u8]) -> String {
+        let mut lines: Vec<String> = self
+            .0
+            .values()
+            .map(|span| {
+                let parent = match self.0.get(&span.parent_span_id) {
+                    Some(parent) => parent.name.as_str(),
+                    None if span.parent_span_id == root => "the request",
+                    None => "a span that did not arrive",
+                };
+                format!("{} below {parent}", span.name)
+            })
+            .collect();
+        lines.sort();
+        lines.join("\n  ")
+    }
+
     fn path(&self, leaf: &Span, root: &[u8]) -> Option<Vec<String>> {
         let mut names = vec![leaf.name.clone()];
         let mut span = leaf;

@@ -224,15 +224,25 @@ async fn one_trace_leads_from_the_request_at_envoy_to_the_last_outcome() {
     })
     .await;
     // Each process sends its spans when it likes, so a child may arrive before its parent.
-    let branches = eventually("the trace is whole", ARRIVED_WITHIN, async || {
+    let gaps = std::sync::Mutex::new(String::new());
+    let whole = async || {
         let read = log.read();
         let outcomes = read.outcomes.iter();
         let own = outcomes.filter(|at| at.record.decision_id == decision.decision_id).count();
         let trace = receiver.trace(&trace_id);
+        *gaps.lock().unwrap() = trace.gaps(&root);
         let arrived = trace.count("verifier outcomes") >= own;
         trace.branches(&root).filter(|_| arrived && trace.count("verifier enforcements") > 0)
-    })
-    .await;
+    };
+    let begun = std::time::Instant::now();
+    let branches = loop {
+        if let Some(branches) = whole().await {
+            break branches;
+        }
+        let gaps = gaps.lock().unwrap().clone();
+        assert!(begun.elapsed() < ARRIVED_WITHIN, "the trace is not whole:\n  {gaps}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     let begin = ["collector events", "scorer events", "decider detections"];
     let seen = ["verifier decisions", "verifier outcomes"];
     let done = ["executor decisions", "executor enforcements", "verifier enforcements"];
