@@ -1,5 +1,7 @@
 //! Any record of any topic, generated and as one type, for the tests that treat all of them alike.
 
+mod closed;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -8,12 +10,13 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use schemas::{
-    Action, Activity, Category, Claim, Control, Decision, DecodeError, Detection, Effect,
-    Enforcement, Epoch, Event, Evidence, Generation, Lease, LeaseEntry, Mode, Observable, Origin,
-    Outcome, Phase, Provenance, Reason, Record, Severity, Snapshot, SourcePosition, Status,
-    Verdict, Window,
+    Claim, Control, Decision, DecodeError, Detection, Enforcement, Epoch, Event, Evidence,
+    Generation, Lease, LeaseEntry, Mode, Observable, Outcome, Record, Snapshot, SourcePosition,
+    Window,
 };
 use uuid::Uuid;
+
+use closed::*;
 
 /// One record of one topic.
 #[derive(Debug, Clone, PartialEq)]
@@ -379,26 +382,6 @@ pub(crate) fn observable() -> impl Strategy<Value = Observable> {
         length(address)
             .prop_map(move |length| Observable::from(IpNet::new(address, length).unwrap()))
     })
-}
-
-macro_rules! closed {
-    ($($name:ident: $type:ident [$($value:ident),*];)*) => {
-        $(fn $name() -> impl Strategy<Value = $type> { select(vec![$($type::$value),*]) })*
-    };
-}
-closed! {
-    activity: Activity [HttpRequest, Login, Finding];
-    action: Action [Observe, Allow, Block];
-    origin: Origin [Feed, Pipeline, Operator];
-    mode: Mode [Simulated, Enforced];
-    provenance: Provenance [SocketPeer, ProxyAsserted, HeaderUntrusted, LogText, ExternalFeed];
-    reason: Reason [Other, Policy, Override, Protected, TooWide, Overridden, InForce, BelowFloor, Provenance];
-    severity: Severity [Low, Medium, High, Critical];
-    category: Category [Other, SqlInjection, PathTraversal, BruteForce];
-    phase: Phase [Apply, Lift];
-    status: Status [Other, Applied, Lifted, Superseded, Failed, Refused];
-    effect: Effect [Other, Effective, Partial, Ineffective, Absent];
-    verdict: Verdict [InsufficientData, TruePositive, FalsePositive, Benign];
 }
 
 /// How many cases a property runs: twenty times as many under `cargo verify --deep`.

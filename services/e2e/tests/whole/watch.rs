@@ -40,6 +40,8 @@ pub(crate) struct Watch {
     /// Since when a network must be in the WAF, and when it last had to be.
     wanted: BTreeMap<IpNet, (Millis, Millis)>,
     held: BTreeSet<IpNet>,
+    /// Since when each entry is in the WAF: what is asked for and taken back within one tick was never seen as wanted.
+    came: BTreeMap<IpNet, Millis>,
     /// What every living replica knew to be blocked at the last tick, and by which decision.
     known: BTreeMap<IpNet, Uuid>,
     generations: BTreeMap<(u32, Observable), Generation>,
@@ -58,6 +60,7 @@ impl Watch {
             shown: BTreeMap::new(),
             wanted: BTreeMap::new(),
             held: BTreeSet::new(),
+            came: BTreeMap::new(),
             known: BTreeMap::new(),
             generations: BTreeMap::new(),
         }
@@ -69,10 +72,12 @@ impl Watch {
         self.wanted.clear();
     }
 
-    /// From now on what holds must be what the log says; what should have held before is not counted.
-    pub(crate) fn resume(&mut self) {
+    /// From now on what holds must be what the log says. What should have held before is not counted, nor how long ago
+    /// anything became due: without an owner a removal waits longer, and the provider's pace comes on top.
+    pub(crate) fn resume(&mut self, now: Millis) {
         self.strict = true;
         self.wanted.retain(|network, _| self.held.contains(network));
+        self.wanted.values_mut().for_each(|times| *times = (now, now));
     }
 
     /// Forgets the generations seen at a replica: its process began anew.
@@ -234,9 +239,11 @@ fn in_waf(world: &mut World) {
         let last = around.map(|(_, (_, last))| *last).max();
         let asked = last.is_some() || watch.held.contains(entry) || !strict;
         assert!(asked, "I2: {entry} came into the WAF at {at} ms, asked for by nobody");
-        let overdue = last.map_or(0, |last| now - last);
+        let came = *watch.came.entry(*entry).or_insert(now);
+        let overdue = last.map_or(0, |last| now - last.max(came));
         assert!(!strict || overdue <= late, "I3: {entry} is still in the WAF at {at} ms");
     }
+    watch.came.retain(|entry, _| held.contains(entry));
     watch.held = held;
     world.watch.known = known(world, &blocked);
 }

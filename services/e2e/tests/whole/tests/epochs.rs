@@ -66,7 +66,8 @@ fn without_an_epoch_record_nothing_is_added_until_there_is_one() {
     world.run_to(5 * SECOND);
     assert!(!holding(&world) && world.refuses(SQLI_V4), "nothing was lost by holding");
     world.run_to(12 * SECOND);
-    world.watch.resume();
+    let now = world.now();
+    world.watch.resume(now);
     world.come_to_rest();
 }
 
@@ -81,7 +82,8 @@ fn another_epoch_holds_until_it_is_adopted() {
     adopt(&mut world, &[]);
     world.run_to(13 * SECOND);
     assert!(!holding(&world) && world.refuses(LOGINS_V4), "what waited came into force");
-    world.watch.resume();
+    let now = world.now();
+    world.watch.resume(now);
     world.run();
     world.come_to_rest();
 }
@@ -127,7 +129,8 @@ fn an_adoption_ends_the_hold_and_loses_no_active_block() {
     assert!(world.refuses(LOGINS_V4), "what was decided meanwhile came into force");
     world.run_to(14 * SECOND);
     assert_eq!(watch::waf(&world).len(), 6);
-    world.watch.resume();
+    let now = world.now();
+    world.watch.resume(now);
     world.run();
     world.come_to_rest();
 }

@@ -34,7 +34,8 @@ fn what_a_dead_replica_folded_is_taken_over_and_no_block_lapses() {
         }
         world.restart(dead);
         world.executors[dead].give(vec![]);
-        world.watch.resume();
+        let now = world.now();
+        world.watch.resume(now);
         world.run();
         assert_eq!(world.envoy.failed_open, 0);
         world.come_to_rest();
@@ -116,7 +117,8 @@ fn k4_a_paused_owner_wakes_after_a_takeover_and_lowers_nothing() {
         }
         world.executors[0].give(vec![]);
         world.settle();
-        world.watch.resume();
+        let now = world.now();
+        world.watch.resume(now);
         world.run();
         let (own, truth) = (claims(&world), &world.truth.view);
         for lease in truth.leases() {
