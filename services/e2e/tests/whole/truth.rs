@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use observe::Policy;
 use pipeline::memory::Log;
 use schemas::{
-    Appended, Control, Decision, Folded, Generation, Limits, Millis, Protected, Topic, View, fold,
+    Action, Appended, Control, Decision, Folded, Generation, Limits, Millis, Protected, Topic,
+    View, fold,
 };
 
 /// What must hold, by the log alone.
 pub(crate) struct Truth {
     pub(crate) view: View,
     pub(crate) protected: Protected,
+    /// What decisions folded in last asked to block, though another may have taken it back at once.
+    pub(crate) just_blocked: Vec<IpNet>,
     limits: Limits,
     epoch: Millis,
     next: BTreeMap<i32, i64>,
@@ -22,11 +26,13 @@ impl Truth {
     pub(crate) fn new(policy: &Policy, epoch: Millis) -> Self {
         let (protected, limits) = (policy.protected(), policy.limits());
         let next = BTreeMap::new();
-        Truth { view: View::default(), protected, limits, epoch, next, controls: 0 }
+        let (view, just_blocked) = (View::default(), Vec::new());
+        Truth { view, protected, just_blocked, limits, epoch, next, controls: 0 }
     }
 
     /// Folds in what was appended since.
     pub(crate) fn follow(&mut self, log: &Log) {
+        self.just_blocked.clear();
         for partition in 0..Topic::Decisions.partitions() {
             let next = self.next.entry(partition).or_default();
             let mut decisions: Vec<(i64, Millis, Decision)> = Vec::new();
@@ -47,6 +53,9 @@ impl Truth {
     }
 
     fn fold(&mut self, offset: i64, at: Millis, decision: &Decision) {
+        if decision.action == Action::Block {
+            self.just_blocked.push(decision.observable.network());
+        }
         let appended = Appended { generation: Generation { epoch: self.epoch, offset }, at };
         let lease = self.view.lease(&decision.observable);
         if let Folded::Lease(lease) = fold(lease, decision, appended, &self.protected, &self.limits)

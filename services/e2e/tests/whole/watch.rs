@@ -34,6 +34,8 @@ pub(crate) struct Watch {
     pub(crate) strict_waf: bool,
     /// Whether a decision may hold, not hold, and hold again: only a freeze does that.
     pub(crate) may_return: bool,
+    /// A new owner writes its mark into both sets before anything else.
+    owner_is_new: bool,
     answers: BTreeMap<IpAddr, Option<Uuid>>,
     ended: BTreeSet<(IpAddr, Uuid)>,
     shown: BTreeMap<Observable, Option<Uuid>>,
@@ -55,6 +57,7 @@ impl Watch {
             strict_blocklist: true,
             strict_waf: true,
             may_return: false,
+            owner_is_new: false,
             answers: BTreeMap::new(),
             ended: BTreeSet::new(),
             shown: BTreeMap::new(),
@@ -76,6 +79,7 @@ impl Watch {
     /// anything became due: without an owner a removal waits longer, and the provider's pace comes on top.
     pub(crate) fn resume(&mut self, now: Millis) {
         self.strict = true;
+        self.owner_is_new = true;
         self.wanted.retain(|network, _| self.held.contains(network));
         self.wanted.values_mut().for_each(|times| *times = (now, now));
     }
@@ -206,13 +210,15 @@ fn in_waf(world: &mut World) {
     let (now, at) = (world.now(), world.at());
     let blocked = blocked_networks(&world.truth.view, &world.truth.protected, now);
     let held = waf(world);
-    let late = if world.faults.delay() { WAF_DELAYED_MS } else { WAF_LATE_MS };
+    let delayed = world.faults.delay() || world.watch.owner_is_new;
+    let late = if delayed { WAF_DELAYED_MS } else { WAF_LATE_MS };
     let strict = world.watch.strict && world.watch.strict_waf;
     let ticked_at = world.ticked_at;
     let ruling: BTreeMap<IpNet, Uuid> = blocked
         .iter()
         .filter_map(|network| Some((*network, refusing(world, representative(*network))?)))
         .collect();
+    let just_asked = &world.truth.just_blocked;
     let watch = &mut world.watch;
     for network in &blocked {
         let (since, last) = watch.wanted.entry(*network).or_insert((now, now));
@@ -237,7 +243,8 @@ fn in_waf(world: &mut World) {
         // A replica that only removes what is due may leave a part of what was wanted.
         let around = watch.wanted.iter().filter(|(network, _)| network.contains(entry));
         let last = around.map(|(_, (_, last))| *last).max();
-        let asked = last.is_some() || watch.held.contains(entry) || !strict;
+        let within_tick = just_asked.iter().any(|network| network.contains(entry));
+        let asked = last.is_some() || watch.held.contains(entry) || within_tick || !strict;
         assert!(asked, "I2: {entry} came into the WAF at {at} ms, asked for by nobody");
         let came = *watch.came.entry(*entry).or_insert(now);
         let overdue = last.map_or(0, |last| now - last.max(came));
