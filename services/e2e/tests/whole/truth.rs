@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use observe::Policy;
 use pipeline::memory::Log;
+use schemas::effective::blocked_networks;
 use schemas::{
     Action, Appended, Control, Decision, Folded, Generation, Limits, Millis, Protected, Topic,
     View, fold,
@@ -14,7 +15,8 @@ use schemas::{
 pub(crate) struct Truth {
     pub(crate) view: View,
     pub(crate) protected: Protected,
-    /// What decisions folded in last asked to block, though another may have taken it back at once.
+    /// What was asked to block since the last look, though it may have been taken back at once: by the decisions that
+    /// came, and, before they came, by a claim that another one's end had let through.
     pub(crate) just_blocked: Vec<IpNet>,
     limits: Limits,
     epoch: Millis,
@@ -31,8 +33,8 @@ impl Truth {
     }
 
     /// Folds in what was appended since.
-    pub(crate) fn follow(&mut self, log: &Log) {
-        self.just_blocked.clear();
+    pub(crate) fn follow(&mut self, log: &Log, now: Millis) {
+        self.just_blocked = blocked_networks(&self.view, &self.protected, now);
         for partition in 0..Topic::Decisions.partitions() {
             let next = self.next.entry(partition).or_default();
             let mut decisions: Vec<(i64, Millis, Decision)> = Vec::new();

@@ -134,7 +134,7 @@ impl World {
             self.append(&decision);
         }
         self.settle();
-        self.truth.follow(&self.log);
+        self.truth.follow(&self.log, self.clock.now());
         crate::watch::check(self);
         self.ticked_at = self.now();
         self.clock.advance(lasts_ms);
