@@ -96,19 +96,19 @@ impl Blocklist {
 
     /// Makes `changes`, at most [`BATCH_MAX`], then leaves `seal` for `writer`. Safe to repeat.
     ///
-    /// The seal is written last and with every batch: a Redis that lost a write lost the seal that came with it.
+    /// The seal is written last and with every batch: a Redis that lost a write lost the seal that came with it. So
+    /// where `before`, the seal left last, is not there any more, nothing is written and the answer is false: a new
+    /// seal would hide what was lost. Without `before` it is written whatever is there.
     pub async fn write(
         &self,
         changes: &[Change],
         writer: &str,
+        before: Option<&str>,
         seal: &str,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<bool, Unavailable> {
         match &self.0 {
-            Store::Redis(server) => server.write(changes, writer, seal).await,
-            Store::Memory(memory) => {
-                memory.write(changes, writer, seal);
-                Ok(())
-            }
+            Store::Redis(server) => server.write(changes, writer, before, seal).await,
+            Store::Memory(memory) => Ok(memory.write(changes, writer, before, seal)),
         }
     }
 

@@ -17,8 +17,17 @@ struct State {
 }
 
 impl Memory {
-    pub(crate) fn write(&self, changes: &[Change], writer: &str, seal: &str) {
+    pub(crate) fn write(
+        &self,
+        changes: &[Change],
+        writer: &str,
+        before: Option<&str>,
+        seal: &str,
+    ) -> bool {
         let mut state = self.lock();
+        if before.is_some() && state.seals.get(writer).map(String::as_str) != before {
+            return false;
+        }
         for (observable, generation, shown) in changes.iter().map(Change::parts) {
             if state.shown.get(observable).is_some_and(|held| held.generation > generation) {
                 continue;
@@ -29,6 +38,7 @@ impl Memory {
             };
         }
         state.seals.insert(writer.to_owned(), seal.to_owned());
+        true
     }
 
     pub(crate) fn seal(&self, writer: &str) -> Option<String> {

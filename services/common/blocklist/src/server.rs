@@ -12,8 +12,13 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_millis(1_000);
 const RECONNECT_MAX: Duration = Duration::from_millis(500);
 
 /// Shows and hides under the guard of the generation, then seals. Four arguments a key: value (empty hides), epoch,
-/// offset, until. The last key and argument are the seal.
+/// offset, until. The last key and argument are the seal; the last argument but one is the seal that must stand there,
+/// unless it is empty. Answers 0 where another one, or none, does.
 const WRITE: &str = r#"
+local before = ARGV[#ARGV - 1]
+if before ~= '' and redis.call('GET', KEYS[#KEYS]) ~= before then
+  return 0
+end
 for i = 1, #KEYS - 1 do
   local at = (i - 1) * 4
   local epoch, offset = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
@@ -35,7 +40,7 @@ for i = 1, #KEYS - 1 do
   end
 end
 redis.call('SET', KEYS[#KEYS], ARGV[#ARGV])
-return #KEYS - 1
+return 1
 "#;
 
 #[derive(Clone)]
@@ -63,8 +68,9 @@ impl Server {
         &self,
         changes: &[Change],
         writer: &str,
+        before: Option<&str>,
         seal: &str,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<bool, Unavailable> {
         let mut command = redis::cmd("EVAL");
         command.arg(WRITE).arg(changes.len() + 1);
         for (observable, ..) in changes.iter().map(Change::parts) {
@@ -76,9 +82,10 @@ impl Server {
             command.arg(shown.map(value).unwrap_or_default());
             command.arg(generation.epoch).arg(generation.offset).arg(until);
         }
-        command.arg(seal);
+        command.arg(before.unwrap_or_default()).arg(seal);
         let mut connection = self.connection.clone();
-        command.query_async::<i64>(&mut connection).await.map(|_| ()).map_err(unavailable)
+        let written = command.query_async::<i64>(&mut connection).await.map_err(unavailable)?;
+        Ok(written == 1)
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<String>, Unavailable> {

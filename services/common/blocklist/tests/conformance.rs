@@ -81,8 +81,8 @@ async fn conforms(blocklist: &Blocklist) {
 
     let first = shown("81.2.69.142", 7, end);
     let changes = [Change::Show(first.clone()), Change::Show(v6.clone())];
-    blocklist.write(&changes, "0", "a").await.unwrap();
-    blocklist.write(&changes, "0", "b").await.unwrap();
+    assert!(blocklist.write(&changes, "0", None, "a").await.unwrap());
+    assert!(blocklist.write(&changes, "0", None, "b").await.unwrap());
     assert_eq!(blocklist.seal("0").await.unwrap().as_deref(), Some("b"));
     assert_eq!(blocklist.seal("1").await.unwrap(), None, "every writer has its own seal");
     assert_eq!(blocklist.shown(&v4, now).await.unwrap(), Some(first.clone()));
@@ -93,7 +93,7 @@ async fn conforms(blocklist: &Blocklist) {
         Change::Hide(v4.clone(), Generation { epoch: EPOCH, offset: 6 }),
         Change::Hide(v4.clone(), Generation { epoch: EPOCH - 1, offset: 100 }),
     ];
-    blocklist.write(&late, "1", "c").await.unwrap();
+    assert!(blocklist.write(&late, "1", None, "c").await.unwrap());
     assert_eq!(
         blocklist.shown(&v4, now).await.unwrap(),
         Some(first),
@@ -101,15 +101,18 @@ async fn conforms(blocklist: &Blocklist) {
     );
 
     let newer = Generation { epoch: EPOCH, offset: 8 };
-    blocklist.write(&[Change::Hide(v4.clone(), newer)], "0", "d").await.unwrap();
+    assert!(blocklist.write(&[Change::Hide(v4.clone(), newer)], "0", None, "d").await.unwrap());
     assert_eq!(blocklist.shown(&v4, now).await.unwrap(), None);
 
     let ended = shown("81.2.69.142", 9, now - 1);
-    blocklist.write(&[Change::Show(ended)], "0", "e").await.unwrap();
+    assert!(blocklist.write(&[Change::Show(ended)], "0", None, "e").await.unwrap());
     assert_eq!(blocklist.shown(&v4, now).await.unwrap(), None, "what ended is not shown");
 
-    blocklist.write(&[], "0", "f").await.unwrap();
-    assert_eq!(blocklist.seal("0").await.unwrap().as_deref(), Some("f"));
+    assert!(blocklist.write(&[], "0", None, "f").await.unwrap());
+    assert!(blocklist.write(&[], "0", Some("f"), "f").await.unwrap(), "its own seal stands");
+    let unsealed = [Change::Hide(v4.clone(), newer)];
+    assert!(!blocklist.write(&unsealed, "0", Some("lost"), "h").await.unwrap(), "another seal");
+    assert_eq!(blocklist.seal("0").await.unwrap().as_deref(), Some("f"), "nothing was written");
 }
 
 #[tokio::test]
@@ -129,7 +132,7 @@ async fn redis_conforms_and_takes_a_hundred_thousand_leases_in_ten_seconds() {
         (0..100_000).map(|i| Change::Show(shown(&observable(i), i as i64, until))).collect();
     let begun = Instant::now();
     for batch in changes.chunks(BATCH_MAX) {
-        blocklist.write(batch, "0", "g").await.unwrap();
+        assert!(blocklist.write(batch, "0", None, "g").await.unwrap());
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "took {:?}", begun.elapsed());
     let last: Observable = observable(99_999).parse().unwrap();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use schemas::{Decision, Millis, Observable, Status};
+use schemas::{Decision, Effect, Millis, Observable, Phase, Status};
 use uuid::Uuid;
 
 use super::kit::{World, deep, figure, now};
@@ -72,6 +72,9 @@ async fn k1_killed_executors_lose_no_decision_and_double_none() {
     assert!(now() < until, "the machine was too slow for this test: all of it ended");
     let overrun_ms = gone(&world, &decisions, until).await;
     none_doubled(&log, &decisions).await;
+    if deep() {
+        lifts_proved(&log, &decisions, until).await;
+    }
     figure(&format!(
         "K1: {} decisions, {} kills, converged {converged_ms} ms after the last start, last removal {overrun_ms} ms after until",
         decisions.len(),
@@ -139,6 +142,20 @@ async fn none_doubled(log: &Log, decisions: &BTreeMap<Uuid, Decision>) {
         });
         assert!(sound, "{id} at {point}: {acts:?}");
     }
+}
+
+/// Thousands of lifts at once keep the verifier busy for a while; the next test begins when it is through.
+async fn lifts_proved(log: &Log, decisions: &BTreeMap<Uuid, Decision>, until: Millis) {
+    let lifted = |read: &Read| {
+        let outcomes = read.outcomes.iter().map(|at| &at.record);
+        let proved = outcomes.filter(|told| {
+            (told.phase, told.level, told.effect) == (Phase::Lift, 3, Effect::Effective)
+        });
+        let proved: BTreeSet<Uuid> = proved.map(|told| told.decision_id).collect();
+        decisions.keys().all(|id| proved.contains(id)).then_some(())
+    };
+    log.wait("every lift at Envoy proved", Duration::from_secs(120), lifted).await;
+    figure(&format!("K1: every lift proved {} ms after until", now() - until));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

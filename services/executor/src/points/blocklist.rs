@@ -119,6 +119,7 @@ impl Mirror {
         if found.is_none() || found != self.seal.as_deref() {
             self.written.clear();
             self.hidden.clear();
+            self.seal = None;
         }
     }
 
@@ -260,18 +261,32 @@ pub async fn pass(
     if sweep {
         mirror.swept(blocklist.seal(writer).await?.as_deref());
     }
-    let changes = mirror.changes(sight, now);
-    let nothing_vouches = mirror.seal.is_none() && sight.may_add.is_some();
-    for batch in changes.chunks(BATCH_MAX) {
-        let seal = mirror.next_seal();
-        blocklist.write(batch, writer, &seal).await?;
-        mirror.written(batch, seal);
-    }
-    if changes.is_empty() && nothing_vouches {
-        let seal = mirror.next_seal();
-        blocklist.write(&[], writer, &seal).await?;
-        mirror.written(&[], seal);
+    // A broken seal is met once: what is written then needs none before it.
+    while !write(mirror, sight, blocklist, writer, now).await? {
+        mirror.swept(None);
     }
     mirror.forget(sight);
     Ok(())
+}
+
+/// Writes what differs; false when the seal left last is gone, and with it nobody knows what.
+async fn write(
+    mirror: &mut Mirror,
+    sight: &Sight,
+    blocklist: &Blocklist,
+    writer: &str,
+    now: Millis,
+) -> Result<bool, Unavailable> {
+    let changes = mirror.changes(sight, now);
+    let nothing_vouches = mirror.seal.is_none() && sight.may_add.is_some();
+    let none: &[Change] = &[];
+    let seal_alone = (changes.is_empty() && nothing_vouches).then_some(none);
+    for batch in changes.chunks(BATCH_MAX).chain(seal_alone) {
+        let seal = mirror.next_seal();
+        if !blocklist.write(batch, writer, mirror.seal.as_deref(), &seal).await? {
+            return Ok(false);
+        }
+        mirror.written(batch, seal);
+    }
+    Ok(true)
 }
