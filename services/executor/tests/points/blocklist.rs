@@ -62,6 +62,22 @@ async fn a_broken_seal_has_everything_written_again_and_a_whole_one_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_lost_before_a_new_write_is_met_by_that_write() {
+    let (mut world, redis, mut mirror) = (World::new(), Blocklist::in_memory(), Mirror::new("a"));
+    world.decide(&block("81.2.69.142", START + 60 * SECOND)).await;
+    turn(&world, &mut mirror, &redis, "0").await;
+    redis.flush().await.unwrap();
+    world.decide(&block("81.2.69.143", START + 60 * SECOND)).await;
+    let now = world.clock.now();
+    // Not yet time to compare seals: only the new block is on its way.
+    pass(&mut mirror, &sight(&world), &redis, "0", false, now).await.unwrap();
+    for address in ["81.2.69.142", "81.2.69.143"] {
+        let observable: Observable = address.parse().unwrap();
+        shows(redis.shown(&observable, now).await.unwrap(), Some(Action::Block));
+    }
+}
+
+#[tokio::test]
 async fn a_replica_that_has_not_read_or_is_behind_changes_nothing() {
     let (mut world, redis) = (World::new(), Blocklist::in_memory());
     let observable: Observable = "81.2.69.142".parse().unwrap();
