@@ -9,11 +9,11 @@ mod enforced;
 mod envoy;
 mod prober;
 mod readback;
+mod watched;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use observe::probe::Nonce;
 use schemas::fold::Appended;
 use schemas::{
@@ -23,8 +23,10 @@ use schemas::{
 use uuid::Uuid;
 
 use claim::{Record, State, Tracked};
+use enforced::Early;
 pub use envoy::{Answer, IN_FLIGHT_MAX, Logged, Replicas, SendProbe};
 pub use readback::{IpSet, ReadWaf, WafRead};
+use watched::Watched;
 
 /// Point name of Envoy itself, at levels 2 and 3.
 pub const ENVOY: &str = "envoy";
@@ -98,14 +100,12 @@ pub struct Core {
     protected: Protected,
     limits: Limits,
     view: View,
-    claims: HashMap<Uuid, Tracked>,
-    /// When each claim is to be looked at next.
-    due: BTreeSet<(Millis, Uuid)>,
+    watched: Watched,
     prober: prober::Prober,
     waf: readback::Schedule,
     /// Points that said something at level 1 since the start, and so must say it for the next decision.
     points: BTreeSet<String>,
-    early: VecDeque<Enforcement>,
+    early: Early,
     remembered: HashMap<Uuid, Vec<Outcome>>,
     forget_at: Millis,
     effects: Effects,
@@ -119,12 +119,11 @@ impl Core {
             protected,
             limits,
             view: View::default(),
-            claims: HashMap::new(),
-            due: BTreeSet::new(),
+            watched: Watched::default(),
             prober: prober::Prober::new(seed),
             waf: readback::Schedule::default(),
             points: BTreeSet::new(),
-            early: VecDeque::new(),
+            early: Early::default(),
             remembered: HashMap::new(),
             forget_at: 0,
             effects: Effects::default(),
@@ -162,15 +161,15 @@ impl Core {
     /// When [`Input::Tick`] is wanted at the latest.
     pub fn next_due(&self) -> Option<Millis> {
         // Without a claim nothing is due at all.
-        let (claim, _) = self.due.first()?;
+        let (claim, _) = self.watched.next_due()?;
         let control = self.reach.envoy.then(|| self.prober.control_due());
         let read = self.reach.waf.then(|| self.waf.due());
-        [Some(*claim), control, read].into_iter().flatten().min()
+        [Some(claim), control, read].into_iter().flatten().min()
     }
 
     /// How many blocks are being watched, for the gauge and for how eagerly to look.
     pub fn active_claims(&self) -> usize {
-        self.claims.len()
+        self.watched.len()
     }
 
     fn decision(
@@ -200,11 +199,14 @@ impl Core {
                     tracked.enter(State::Lifting, claim.until);
                 }
                 tracked.restore_proofs(now);
-                self.claims.insert(decision.decision_id, tracked);
+                self.watched.keep(tracked);
                 self.early_enforcements(decision.decision_id, now);
             }
         }
-        self.look_again(decision.observable.network(), now);
+        // What holds for addresses inside or around it may have changed.
+        for id in self.watched.touching(decision.observable.network()) {
+            self.look(id, now);
+        }
     }
 
     fn controls(&mut self, frozen_since: Option<Millis>, now: Millis) {
@@ -222,34 +224,19 @@ impl Core {
             mode: None,
         };
         self.view.apply_control(&control, frozen_since.unwrap_or(now));
-        let all: Vec<Uuid> = self.claims.keys().copied().collect();
-        for id in all {
-            self.look(id, now);
-        }
-    }
-
-    /// What holds for addresses inside or around `network` may have changed.
-    fn look_again(&mut self, network: IpNet, now: Millis) {
-        let touched = |own: IpNet| own.contains(&network) || network.contains(&own);
-        let ids: Vec<Uuid> = self
-            .claims
-            .values()
-            .filter(|tracked| touched(tracked.network))
-            .map(|tracked| tracked.decision_id)
-            .collect();
-        for id in ids {
+        for id in self.watched.ids() {
             self.look(id, now);
         }
     }
 
     fn run_due(&mut self, now: Millis) {
-        while let Some((at, id)) = self.due.first().copied()
+        while let Some((at, id)) = self.watched.next_due()
             && at <= now
         {
-            self.due.remove(&(at, id));
             self.look(id, now);
         }
         self.control_probe(now);
+        self.probe_in_turn(now);
         self.schedule_waf(now);
         if now >= self.forget_at {
             self.forget_at = now + 60_000;
@@ -259,12 +246,15 @@ impl Core {
 
     /// Brings one claim up to `now`: what must hold, which probes are due, which deadlines passed.
     fn look(&mut self, id: Uuid, now: Millis) {
-        // Taken out and put back, so that it can be changed beside the rest of the core.
-        let Some(mut tracked) = self.claims.remove(&id) else { return };
-        if let Some(due) = tracked.due.take() {
-            self.due.remove(&(due, id));
-        }
+        self.with(id, now, |_, _| {});
+    }
+
+    /// Runs `change` on a claim, then brings it up to `now`; one that is over is not kept.
+    fn with(&mut self, id: Uuid, now: Millis, change: impl FnOnce(&mut Core, &mut Tracked)) {
+        let Some(mut tracked) = self.watched.take(id) else { return };
+        change(self, &mut tracked);
         self.expect(&mut tracked, now);
+        tracked.turn = None;
         let next = match tracked.state {
             State::Dormant if now >= tracked.until => return,
             State::Dormant => now + DORMANT_MS,
@@ -277,10 +267,8 @@ impl Core {
             }
         };
         // Strictly later, or one pass over what is due would never end.
-        let next = next.max(now + 1);
-        tracked.due = Some(next);
-        self.due.insert((next, id));
-        self.claims.insert(id, tracked);
+        tracked.due = next.max(now + 1);
+        self.watched.keep(tracked);
     }
 
     /// Decides what must hold for the claim, by our own fold, the freeze and the precedence of claims.
@@ -319,9 +307,10 @@ impl Core {
     fn hold(&mut self, tracked: &mut Tracked, now: Millis) -> Millis {
         let mut next = tracked.until;
         if self.reach.envoy {
-            next = next.min(self.probe_held(tracked, now));
+            next = next.min(Self::probe_held(tracked, now));
         }
-        let deadlines = [tracked.since + ABSENT_MS, tracked.since + WAF_ABSENT_MS];
+        let deadlines =
+            [tracked.since + ABSENT_MS, tracked.since + WAF_ABSENT_MS, tracked.shortfall_at];
         if now >= deadlines[0] {
             self.absent_enforcements(tracked, ENVOY, now);
             self.absent_at_envoy(tracked, now);
@@ -337,9 +326,10 @@ impl Core {
     fn lift(&mut self, tracked: &mut Tracked, now: Millis) -> Millis {
         let mut next = tracked.since + LIFT_WINDOW_MS;
         if self.reach.envoy {
-            next = next.min(self.probe_lifted(tracked, now));
+            next = next.min(Self::probe_lifted(tracked, now));
         }
-        let deadlines = [tracked.since + LATE_MS, tracked.since + WAF_LATE_MS];
+        let deadlines =
+            [tracked.since + LATE_MS, tracked.since + WAF_LATE_MS, tracked.shortfall_at];
         if now >= deadlines[0] {
             self.late_enforcements(tracked, ENVOY, now);
             self.late_at_envoy(tracked, now);
@@ -362,15 +352,6 @@ impl Core {
     fn record(&mut self, tracked: &mut Tracked, record: Record<'_>, now: Millis) {
         if let Some(outcome) = tracked.record(record, now) {
             self.effects.publish.push(Publish { outcome, trace: tracked.trace.clone() });
-        }
-    }
-
-    /// Runs `change` on a claim that is kept, and looks at it afterwards.
-    fn with(&mut self, id: Uuid, now: Millis, change: impl FnOnce(&mut Core, &mut Tracked)) {
-        if let Some(mut tracked) = self.claims.remove(&id) {
-            change(self, &mut tracked);
-            self.claims.insert(id, tracked);
-            self.look(id, now);
         }
     }
 }

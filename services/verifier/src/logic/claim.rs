@@ -10,6 +10,7 @@ use schemas::{
 };
 use uuid::Uuid;
 
+use super::watched::Turn;
 use super::{AWS_WAF, ENVOY};
 
 /// What is expected of a block.
@@ -51,7 +52,10 @@ pub(super) struct Tracked {
     pub(super) state: State,
     /// When this state began.
     pub(super) since: Millis,
-    pub(super) due: Option<Millis>,
+    /// When it is to be looked at next.
+    pub(super) due: Millis,
+    /// Its place among those whose probe is due.
+    pub(super) turn: Option<Turn>,
     /// Addresses that may stand for the network in a probe.
     pub(super) candidates: Vec<IpAddr>,
     /// Those of them for which this state is expected now.
@@ -94,7 +98,8 @@ impl Tracked {
             trace,
             state: State::Dormant,
             since: now,
-            due: None,
+            due: now,
+            turn: None,
             addresses: candidates.clone(),
             candidates,
             proof_since: now,
@@ -161,6 +166,12 @@ impl Tracked {
             *phase == Phase::Apply && *level == 1 && published.effect == Effect::Effective
         });
         applied.map(|((_, _, point), _)| point.clone()).collect()
+    }
+
+    /// Whether the WAF's read-back has not shown yet what this state expects.
+    pub(super) fn open_in_waf(&self) -> bool {
+        let unsettled = self.read_back_at.is_none() || self.missing_since.is_some();
+        self.state != State::Dormant && unsettled
     }
 
     /// Whether every point that applied the block says that it lifted it.

@@ -1,6 +1,6 @@
 //! Level 1: what the executors say they did, and what they failed to say in time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use schemas::{Effect, Enforcement, Millis, Phase, Status};
 use uuid::Uuid;
@@ -8,27 +8,48 @@ use uuid::Uuid;
 use super::claim::{Record, State, Tracked};
 use super::{AWS_WAF, Core, EARLY_MAX, ENVOY};
 
+/// What was said about decisions that were not read yet: the newest [`EARLY_MAX`] of it.
+#[derive(Default)]
+pub(super) struct Early {
+    said: HashMap<Uuid, VecDeque<Enforcement>>,
+    order: VecDeque<Uuid>,
+}
+
+impl Early {
+    fn keep(&mut self, enforcement: Enforcement) {
+        if self.order.len() == EARLY_MAX
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(said) = self.said.get_mut(&oldest)
+        {
+            said.pop_front();
+            if said.is_empty() {
+                self.said.remove(&oldest);
+            }
+        }
+        self.order.push_back(enforcement.decision_id);
+        self.said.entry(enforcement.decision_id).or_default().push_back(enforcement);
+    }
+
+    /// What is taken is still counted until its place comes up.
+    fn take(&mut self, decision_id: Uuid) -> VecDeque<Enforcement> {
+        self.said.remove(&decision_id).unwrap_or_default()
+    }
+}
+
 impl Core {
     pub(super) fn enforcement(&mut self, enforcement: Enforcement, now: Millis) {
-        if self.claims.contains_key(&enforcement.decision_id) {
+        if self.watched.get(enforcement.decision_id).is_some() {
             self.with(enforcement.decision_id, now, |core, tracked| {
                 core.enforced(tracked, &enforcement, now);
             });
             return;
         }
-        if self.early.len() == EARLY_MAX {
-            self.early.pop_front();
-        }
-        self.early.push_back(enforcement);
+        self.early.keep(enforcement);
     }
 
     /// What was said about a decision before we had read it ourselves.
     pub(super) fn early_enforcements(&mut self, decision_id: Uuid, now: Millis) {
-        let early = std::mem::take(&mut self.early);
-        let (own, other): (VecDeque<_>, VecDeque<_>) =
-            early.into_iter().partition(|early| early.decision_id == decision_id);
-        self.early = other;
-        for enforcement in own {
+        for enforcement in self.early.take(decision_id) {
             self.enforcement(enforcement, now);
         }
     }

@@ -8,7 +8,8 @@ use schemas::{Action, Effect, Millis, effective};
 use uuid::Uuid;
 
 use super::claim::{Record, State, Tracked};
-use super::{ABSENT_MS, Core, ENVOY, LATE_MS, phase};
+use super::watched::Turn;
+use super::{ABSENT_MS, Core, ENVOY, phase};
 
 /// Public addresses that attack nobody (root name servers): one of them stands for a clean client.
 const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
@@ -24,9 +25,8 @@ const LIFT_INTERVAL_MS: Millis = 100;
 /// A lift that is late is probed less often.
 const LATE_INTERVAL_MS: Millis = 1_000;
 const PROBE_INTERVAL_MS_MAX: Millis = 500;
-/// Most probes without an answer at one time; whoever comes after waits a little.
+/// Most probes without an answer at one time; whoever comes after waits for a turn.
 pub const IN_FLIGHT_MAX: usize = 256;
-const CROWDED_MS: Millis = 10;
 const PROBES_PER_ADDRESS_MAX: usize = 4;
 
 /// One request to send through Envoy as if it came from `address`.
@@ -84,7 +84,7 @@ impl Core {
     /// Keeps a control probe for a clean address going while anything is watched.
     pub(super) fn control_probe(&mut self, now: Millis) {
         self.prober.forget_old(now);
-        if !self.reach.envoy || self.claims.is_empty() || now < self.prober.control_at {
+        if !self.reach.envoy || self.watched.is_empty() || now < self.prober.control_at {
             return;
         }
         let open = |address: &Ipv4Addr| {
@@ -97,49 +97,60 @@ impl Core {
         self.effects.probes.push(probe);
     }
 
-    /// Probes a block that must hold, when due; answers when the next probe is due.
-    pub(super) fn probe_held(&mut self, tracked: &mut Tracked, now: Millis) -> Millis {
+    /// Lets a block that must hold wait for its probe's turn, when one is due; answers when to look again.
+    pub(super) fn probe_held(tracked: &mut Tracked, now: Millis) -> Millis {
         let last = tracked.until - SKEW_MS;
         if now >= last {
             return tracked.until;
         }
         if tracked.next_probe_at <= now {
-            if !self.send_probes(tracked, now) {
-                return now + CROWDED_MS;
-            }
-            if tracked.proved_at.is_some() {
-                let count = Millis::try_from(self.claims.len()).unwrap_or(Millis::MAX);
-                let interval = RECHECK_MS.max(count.saturating_mul(RECHECK_PER_CLAIM_MS));
-                tracked.next_probe_at = now + interval;
-            } else {
-                tracked.tries += 1;
-                tracked.next_probe_at =
-                    (tracked.proof_since + offset_ms(tracked.tries)).max(now + offset_ms(0));
-            }
+            tracked.turn = Some(Turn::of(tracked));
+            return last;
         }
-        tracked.next_probe_at.min(last.max(now + 1))
+        tracked.next_probe_at.min(last)
     }
 
-    /// Probes a block that must be gone, when due; answers when the next probe is due.
-    pub(super) fn probe_lifted(&mut self, tracked: &mut Tracked, now: Millis) -> Millis {
+    /// As [`Core::probe_held`], for a block that must be gone.
+    pub(super) fn probe_lifted(tracked: &mut Tracked, now: Millis) -> Millis {
         if tracked.proved_at.is_some() {
-            return tracked.since + LATE_MS;
+            return Millis::MAX;
         }
         if tracked.next_probe_at <= now {
-            if !self.send_probes(tracked, now) {
-                return now + CROWDED_MS;
-            }
-            let late = now >= tracked.since + 2 * ABSENT_MS;
-            tracked.next_probe_at = now + if late { LATE_INTERVAL_MS } else { LIFT_INTERVAL_MS };
+            tracked.turn = Some(Turn::of(tracked));
+            return Millis::MAX;
         }
         tracked.next_probe_at
     }
 
-    /// One probe for each replica that has not answered as awaited, and one more, because Envoy chooses whom it asks.
-    fn send_probes(&mut self, tracked: &Tracked, now: Millis) -> bool {
-        if self.prober.in_flight >= IN_FLIGHT_MAX {
-            return false;
+    /// Sends the probes that are due, in turn, as long as not too many are under way.
+    pub(super) fn probe_in_turn(&mut self, now: Millis) {
+        while self.prober.in_flight < IN_FLIGHT_MAX
+            && let Some(id) = self.watched.next_turn()
+            && let Some(mut tracked) = self.watched.take(id)
+        {
+            tracked.turn = None;
+            self.send_probes(&tracked, now);
+            tracked.next_probe_at = self.probe_again_at(&mut tracked, now);
+            tracked.due = tracked.due.min(tracked.next_probe_at);
+            self.watched.keep(tracked);
         }
+    }
+
+    fn probe_again_at(&self, tracked: &mut Tracked, now: Millis) -> Millis {
+        if tracked.proved_at.is_some() {
+            let count = Millis::try_from(self.watched.len()).unwrap_or(Millis::MAX);
+            return now + RECHECK_MS.max(count.saturating_mul(RECHECK_PER_CLAIM_MS));
+        }
+        tracked.tries += 1;
+        if tracked.state == State::Lifting {
+            let late = now >= tracked.since + 2 * ABSENT_MS;
+            return now + if late { LATE_INTERVAL_MS } else { LIFT_INTERVAL_MS };
+        }
+        (tracked.proof_since + offset_ms(tracked.tries)).max(now + offset_ms(0))
+    }
+
+    /// One probe for each replica that has not answered as awaited, and one more, because Envoy chooses whom it asks.
+    fn send_probes(&mut self, tracked: &Tracked, now: Millis) {
         let asked = self.prober.asked(now);
         let mut counts = Vec::with_capacity(tracked.addresses.len());
         for address in &tracked.addresses {
@@ -155,7 +166,6 @@ impl Core {
                 self.effects.probes.push(probe);
             }
         }
-        true
     }
 
     pub(super) fn replicas(&mut self, replicas: Replicas, now: Millis) {
@@ -169,8 +179,8 @@ impl Core {
     /// Looks whether claims are proved by what changed for all of them: the replicas, or a clean address passing.
     fn prove_all(&mut self, now: Millis) {
         let unproved: Vec<Uuid> = self
-            .claims
-            .values()
+            .watched
+            .all()
             .filter(|tracked| tracked.proved_at.is_none() && !tracked.proofs.is_empty())
             .map(|tracked| tracked.decision_id)
             .collect();
@@ -238,7 +248,7 @@ impl Core {
         let covered = |tracked: &Tracked| {
             tracked.state == State::Holding && tracked.network.contains(&address)
         };
-        if !self.claims.get(&id).is_some_and(covered) {
+        if !self.watched.get(id).is_some_and(covered) {
             return;
         }
         let reason = match point {
@@ -328,7 +338,9 @@ impl Core {
         let effect = if answered.is_empty() { none } else { Effect::Partial };
         let lifting = tracked.state == State::Lifting;
         let awaited = if lifting { "let a probe pass" } else { "refused a probe" };
-        let reason = if asked.is_empty() {
+        let reason = if tracked.tries == 0 {
+            "no probe was sent yet: more blocks wait for one than can be probed at once".to_owned()
+        } else if asked.is_empty() {
             "Envoy did not say whom it would ask; is its admin port reachable?".to_owned()
         } else if !missing.is_empty() {
             format!("{} has not {awaited}", missing.join(", "))

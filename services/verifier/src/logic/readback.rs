@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use schemas::{Effect, Millis, Phase};
-use uuid::Uuid;
 
 use super::claim::{Record, State, Tracked};
 use super::{AWS_WAF, Core, WAF_ABSENT_MS};
@@ -95,11 +94,12 @@ impl Schedule {
 impl Core {
     /// Asks for a read when one is due.
     pub(super) fn schedule_waf(&mut self, now: Millis) {
-        if !self.reach.waf || self.claims.is_empty() {
+        if !self.reach.waf || self.watched.is_empty() {
             return;
         }
         let waiting = self.waf.outstanding_since.is_some_and(|since| now < since + READ_LOST_MS);
-        let eager = self.unproved_in_waf(now);
+        let [v4, v6] = self.watched.open_in_waf();
+        let eager = ReadWaf { v4, v6, asked_at: now };
         if eager.v4 || eager.v6 {
             // Something became unproved while the next read was still far off.
             self.waf.read_at = self.waf.read_at.min(now + READ_EAGER_MS);
@@ -114,26 +114,11 @@ impl Core {
         self.effects.read_waf = Some(read);
     }
 
-    fn unproved_in_waf(&self, now: Millis) -> ReadWaf {
-        let mut read = ReadWaf { asked_at: now, ..ReadWaf::default() };
-        for tracked in self.claims.values() {
-            let open = tracked.read_back_at.is_none() || tracked.missing_since.is_some();
-            if tracked.state != State::Dormant && open {
-                match tracked.network {
-                    IpNet::V4(_) => read.v4 = true,
-                    IpNet::V6(_) => read.v6 = true,
-                }
-            }
-        }
-        read
-    }
-
     pub(super) fn waf_read(&mut self, read: Option<&WafRead>, now: Millis) {
         self.waf.outstanding_since = None;
         let Some(read) = read else { return };
-        let ids: Vec<Uuid> = self.claims.keys().copied().collect();
-        for id in ids {
-            let Some(tracked) = self.claims.get(&id) else { continue };
+        for id in self.watched.ids() {
+            let Some(tracked) = self.watched.get(id) else { continue };
             let set = match tracked.network {
                 IpNet::V4(_) => read.v4.as_ref(),
                 IpNet::V6(_) => read.v6.as_ref(),

@@ -36,10 +36,14 @@ pub(crate) struct World {
     pub(crate) waf: Vec<IpNet>,
     pub(crate) waf_readable: bool,
     pub(crate) probes_sent: usize,
+    /// How long an answer to a probe takes.
+    pub(crate) answer_ms: Millis,
+    pub(crate) ticks: usize,
     pub(crate) reads: Vec<ReadWaf>,
     turn: usize,
     offset: i64,
     log: VecDeque<(Millis, Logged)>,
+    answers: VecDeque<(Millis, Input)>,
 }
 
 pub(crate) fn core(seed: u64) -> Core {
@@ -61,10 +65,13 @@ impl World {
             waf: Vec::new(),
             waf_readable: true,
             probes_sent: 0,
+            answer_ms: 0,
+            ticks: 0,
             reads: Vec::new(),
             turn: 0,
             offset: 0,
             log: VecDeque::new(),
+            answers: VecDeque::new(),
         };
         world.tell_replicas();
         world
@@ -135,19 +142,24 @@ impl World {
         let mut told_at = self.now;
         loop {
             let log = self.log.front().map(|(at, _)| *at);
-            let next = [self.core.next_due(), log, Some(told_at + 200)];
+            let answer = self.answers.front().map(|(at, _)| *at);
+            let next = [self.core.next_due(), log, answer, Some(told_at + 200)];
             let next = next.into_iter().flatten().min().unwrap_or(end).max(self.now);
             if next > end {
                 break;
             }
             self.now = next;
-            if log.is_some_and(|at| at <= next) {
+            if answer.is_some_and(|at| at <= next) {
+                let (_, answer) = self.answers.pop_front().unwrap();
+                self.input(answer);
+            } else if log.is_some_and(|at| at <= next) {
                 let (_, logged) = self.log.pop_front().unwrap();
                 self.input(Input::Logged(logged));
             } else if next >= told_at + 200 {
                 told_at = next;
                 self.tell_replicas();
             } else {
+                self.ticks += 1;
                 self.input(Input::Tick);
             }
         }
@@ -191,10 +203,14 @@ impl World {
             nonce: Some(probe.nonce),
         };
         if self.log_arrives {
-            self.log.push_back((self.now + LOG_DELAY_MS, logged));
+            self.log.push_back((self.now + self.answer_ms + LOG_DELAY_MS, logged));
         }
         let answer = if denied { Answer::Refused } else { Answer::Passed };
-        self.input(Input::Answered { nonce: probe.nonce, answer });
+        let answered = Input::Answered { nonce: probe.nonce, answer };
+        match self.answer_ms {
+            0 => self.input(answered),
+            wait => self.answers.push_back((self.now + wait, answered)),
+        }
     }
 
     fn refusal(&self, point: &str, address: IpAddr) -> Option<Uuid> {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod crowds;
 
 use common::{ATTACKER, T0, World, block, by_operator, core, told};
 use schemas::{Action, Mode, Outcome, Phase, Status};
@@ -316,17 +318,4 @@ fn a_wide_network_is_probed_at_two_addresses_and_an_allowed_one_inside_is_left_o
     world.decide(&by_operator(Action::Allow, "81.2.69.254", 2, 60_000));
     world.run_to(8_000);
     assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Partial/0", "Effective/1"]);
-}
-
-#[test]
-fn probes_stay_bounded_when_thousands_must_hold_and_nobody_logs() {
-    let mut world = World::new();
-    world.log_arrives = false;
-    for number in 0..2_000_u32 {
-        let address = std::net::Ipv4Addr::from(0x5102_0000 + number);
-        world.decide(&block(&address.to_string(), u128::from(number) + 1, 60_000));
-    }
-    world.probes_sent = 0;
-    world.run_to(2_000);
-    assert!(world.probes_sent <= 2_000 * 3 * 10, "{} probes", world.probes_sent);
 }

@@ -1,0 +1,92 @@
+//! Thousands of blocks at once: probes stay bounded, nobody waits for ever, and what is new comes first.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use schemas::Millis;
+
+use super::common::{ATTACKER, World, block, told};
+use super::enforced;
+
+#[test]
+fn probes_stay_bounded_when_thousands_must_hold_and_nobody_logs() {
+    let mut world = World::new();
+    world.log_arrives = false;
+    for number in 0..2_000_u32 {
+        let address = Ipv4Addr::from(0x5102_0000 + number);
+        world.decide(&block(&address.to_string(), u128::from(number) + 1, 60_000));
+    }
+    world.probes_sent = 0;
+    world.run_to(2_000);
+    // Ten tries of three probes each, and one control probe a second.
+    assert!(world.probes_sent <= 2_000 * 3 * 10 + 3, "{} probes", world.probes_sent);
+}
+
+/// As many blocks, in force everywhere, that end after `until`.
+fn enforced_many(count: u32, until: Millis) -> World {
+    let mut world = World::new();
+    for number in 0..count {
+        let address = Ipv4Addr::from(0x5102_0000 + number).to_string();
+        let decision = block(&address, u128::from(number) + 1, until);
+        world.decide(&decision);
+        world.enforce(&decision);
+    }
+    world
+}
+
+#[test]
+fn thousands_that_end_at_once_are_all_proved_gone_and_a_new_block_does_not_wait_for_them() {
+    let mut world = enforced_many(3_000, 15_000);
+    world.run_to(14_000);
+    // From now on no more than 256 probes are answered in 50 ms.
+    world.answer_ms = 50;
+    world.run_to(15_100);
+    world.held.clear();
+    world.waf.clear();
+    let new = block(ATTACKER, 9_999, 60_000);
+    world.run_to(15_400);
+    world.decide(&new);
+    world.enforce(&new);
+    world.run_to(15_700);
+    assert!(world.story(&new).contains("envoy/3 Apply Effective"), "{:?}", world.story(&new));
+    world.run_to(20_000);
+    let gone = world.outcomes.iter().filter(|outcome| told(outcome) == "envoy/3 Lift Effective");
+    assert_eq!(gone.count(), 3_000);
+}
+
+#[test]
+fn waiting_for_a_slow_waf_costs_no_time() {
+    let decision = block(ATTACKER, 1, 15_000);
+    let mut world = enforced(&decision);
+    world.run_to(15_000);
+    world.held.clear();
+    world.run_to(18_000);
+    world.ticks = 0;
+    world.run_to(23_000);
+    assert!(world.ticks < 100, "{} ticks in 5 s", world.ticks);
+}
+
+#[test]
+fn who_could_not_be_probed_yet_is_told_apart_from_who_was_not_refused() {
+    let mut world = enforced_many(3_000, 60_000);
+    // Nothing is answered any more.
+    world.answer_ms = 60_000;
+    let waiting = block(ATTACKER, 9_999, 60_000);
+    world.decide(&waiting);
+    world.enforce(&waiting);
+    for number in 0..300_u32 {
+        let address = Ipv4Addr::from(0x5103_0000 + number).to_string();
+        world.decide(&block(&address, 20_000 + u128::from(number), 60_000));
+    }
+    world.run_to(5_500);
+    let reasons: BTreeSet<&str> = world
+        .outcomes
+        .iter()
+        .filter(|outcome| told(outcome) == "envoy/3 Apply Absent")
+        .map(|outcome| outcome.reason.as_str())
+        .collect();
+    assert!(
+        reasons.iter().any(|reason| reason.starts_with("no probe was sent yet")),
+        "{reasons:?}"
+    );
+}
