@@ -11,7 +11,7 @@ use envoy_types::pb::google::protobuf::value::Kind;
 use executor::OwnFreeze;
 use executor::points::envoy::serve;
 use observe::Trusted;
-use pipeline::{Bus, Context, Health};
+use pipeline::{Bus, Context, Health, Leases};
 use schemas::Protected;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -48,6 +48,12 @@ fn metadata(response: &CheckResponse, name: &str) -> Option<String> {
     }
 }
 
+async fn answering(context: Context, address: SocketAddr, leases: Leases) -> anyhow::Result<()> {
+    let trusted = Trusted::new(&["127.0.0.1/32".parse().unwrap()], []);
+    let freeze = OwnFreeze::new(leases.clone(), None, context.clock.now());
+    serve(&context, address, leases, Protected::special(), trusted, &freeze).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
@@ -63,12 +69,7 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
         shutdown: Default::default(),
         tls: Some(authority.tls("spiffe://perimeter/service/executor")),
     };
-    let (serving, leases) = (context.clone(), world.leases.clone());
-    let server = tokio::spawn(async move {
-        let trusted = Trusted::new(&["127.0.0.1/32".parse().unwrap()], []);
-        let freeze = OwnFreeze::new(leases.clone(), None, serving.clock.now());
-        serve(&serving, address, leases, Protected::special(), trusted, &freeze).await
-    });
+    let server = tokio::spawn(answering(context.clone(), address, world.leases.clone()));
     let envoy = channel(address, &authority.tls("spiffe://perimeter/service/envoy")).await;
     let health = async || {
         let asked = tonic_health::pb::HealthCheckRequest { service: String::new() };
