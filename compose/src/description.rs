@@ -74,6 +74,9 @@ pub struct Service {
     /// `admin` and whatever else it serves: `als`, `api`, `plaintext`, `authz`.
     #[serde(flatten)]
     pub addresses: BTreeMap<String, String>,
+    /// An executor's: while this file exists, it adds nothing that automation decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +104,12 @@ impl Description {
             .map(|plan| {
                 (
                     plan.program.name,
-                    Service { pid: None, log: plan.program.log, addresses: plan.addresses },
+                    Service {
+                        pid: None,
+                        log: plan.program.log,
+                        addresses: plan.addresses,
+                        freeze_file: plan.freeze_file,
+                    },
                 )
             })
             .collect();

@@ -67,6 +67,11 @@ impl Paths {
         self.world.join("certificates")
     }
 
+    /// The file that freezes one executor while it exists.
+    pub fn freeze_file(&self, replica: usize) -> PathBuf {
+        self.world.join(format!("executor-{replica}.freeze"))
+    }
+
     /// Whether this process was built in the release profile.
     pub fn release(&self) -> bool {
         self.programs.file_name().is_some_and(|folder| folder == "release")

@@ -1,6 +1,7 @@
 //! How each of our services is started: its environment, and nothing else. Pure; the world does the starting.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::certificates;
 use crate::paths::Paths;
@@ -74,6 +75,8 @@ pub struct Places {
 pub struct Plan {
     pub program: Program,
     pub addresses: BTreeMap<String, String>,
+    /// What freezes it while it exists.
+    pub freeze_file: Option<PathBuf>,
 }
 
 /// All services.
@@ -88,6 +91,9 @@ pub fn plans(paths: &Paths, places: &Places) -> Vec<Plan> {
         plan.serve("authz", "AUTHZ_ADDR", ports.authz[replica]);
         plan.set(redis.clone());
         plan.waf(places);
+        let freeze_file = paths.freeze_file(replica);
+        plan.set([("FREEZE_FILE", freeze_file.display().to_string())]);
+        plan.freeze_file = Some(freeze_file);
         plan
     };
     let mut collector = Plan::new(paths, places, "collector", None, ports.admin[0]);
@@ -141,7 +147,7 @@ impl Plan {
             log: paths.log(&name),
             name,
         };
-        let mut plan = Plan { program, addresses: BTreeMap::new() };
+        let mut plan = Plan { program, addresses: BTreeMap::new(), freeze_file: None };
         plan.serve("admin", "ADMIN_ADDR", admin);
         plan.set([
             ("REPLICA", replica.unwrap_or(0).to_string()),

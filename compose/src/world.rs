@@ -148,6 +148,9 @@ impl World {
             remove(&paths.world.join(left))?;
         }
         remove_data(paths)?;
+        for replica in 0..2 {
+            remove(&paths.freeze_file(replica))?;
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(&paths.data).with_context(|| {
             format!(
                 "could not make {}; name another folder with PERIMETER_WORLD_DATA",

@@ -3,13 +3,16 @@
 //! A role is read off the SPIFFE identity of the caller's certificate; whoever signs certificates gives roles. What a
 //! role may do inside a method (how long a responder's block lasts) is said by the service that is called.
 
+use std::collections::HashMap;
 use std::future::{Ready, ready};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use futures::future::Either;
 use tonic::Status;
 use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
+use tonic::transport::CertificateDer;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tower_layer::Layer;
 
@@ -19,6 +22,8 @@ use crate::mtls::{self, OPERATOR, SERVICE};
 pub const VIEWER: &str = "spiffe://perimeter/viewer/";
 /// Prefix of a responder's identity.
 pub const RESPONDER: &str = "spiffe://perimeter/responder/";
+/// Most certificates whose callers a [`Guard`] remembers.
+const CALLERS_MAX: usize = 64;
 
 /// What somebody may do. Each may do what the one before may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,12 +43,12 @@ pub enum Least {
     Certificate,
     /// Whoever has this role or a higher one.
     Role(Role),
-    /// Services of ours, and no person.
-    Service,
+    /// The service of ours with this name, and nobody else.
+    Service(&'static str),
 }
 
 /// Every method that is served over mutual TLS. What is not here is refused to everybody.
-pub const METHODS: [(&str, Least); 14] = [
+pub const METHODS: [(&str, Least); 17] = [
     ("/perimeter.v1.Override/Block", Least::Role(Role::Responder)),
     ("/perimeter.v1.Override/Unblock", Least::Role(Role::Responder)),
     ("/perimeter.v1.Override/Allow", Least::Role(Role::Admin)),
@@ -54,7 +59,10 @@ pub const METHODS: [(&str, Least); 14] = [
     ("/perimeter.v1.Query/List", Least::Role(Role::Viewer)),
     ("/perimeter.v1.Query/Watch", Least::Role(Role::Viewer)),
     ("/perimeter.v1.Query/Status", Least::Role(Role::Viewer)),
-    ("/envoy.service.auth.v3.Authorization/Check", Least::Service),
+    ("/perimeter.v1.Admin/Freeze", Least::Role(Role::Responder)),
+    ("/perimeter.v1.Admin/Thaw", Least::Role(Role::Admin)),
+    ("/perimeter.v1.Admin/State", Least::Role(Role::Viewer)),
+    ("/envoy.service.auth.v3.Authorization/Check", Least::Service("envoy")),
     ("/grpc.health.v1.Health/Check", Least::Certificate),
     ("/grpc.health.v1.Health/Watch", Least::Certificate),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Least::Role(Role::Viewer)),
@@ -96,35 +104,37 @@ pub fn admit(method: &str, caller: &Caller) -> Result<(), Status> {
     };
     let (may, needed) = match least {
         Least::Certificate => return Ok(()),
-        Least::Service => {
-            let name = caller.identity.strip_prefix(SERVICE).unwrap_or_default();
-            (!name.is_empty(), "a service's")
+        Least::Service(name) => {
+            let only = format!("{SERVICE}{name}");
+            (caller.identity == only, format!("that of {only}"))
         }
-        Least::Role(least) => (
-            caller.role.is_some_and(|role| role >= *least),
-            match least {
-                Role::Viewer => "a viewer's, a responder's or an operator's",
-                Role::Responder => "a responder's or an operator's",
-                Role::Admin => "an operator's",
-            },
-        ),
+        Least::Role(least) => {
+            let needed = match least {
+                Role::Viewer => "a viewer's, a responder's or an operator's certificate",
+                Role::Responder => "a responder's or an operator's certificate",
+                Role::Admin => "an operator's certificate",
+            };
+            (caller.role.is_some_and(|role| role >= *least), needed.to_owned())
+        }
     };
     if may {
         return Ok(());
     }
     let identity = &caller.identity;
-    Err(Status::permission_denied(format!(
-        "{identity} may not do this; it takes {needed} certificate"
-    )))
+    Err(Status::permission_denied(format!("{identity} may not do this; it takes {needed}")))
 }
 
-/// Admits each call by [`METHODS`] before any service sees it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Guard;
+/// Admits each call by [`METHODS`] before any service sees it. Clones share what they remember.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    /// Callers by their certificate (DER): reading one takes longer than answering.
+    callers: Arc<RwLock<HashMap<Vec<u8>, Caller>>>,
+}
 
 /// A service, or all of a server's, behind a [`Guard`].
 #[derive(Debug, Clone)]
 pub struct Guarded<S> {
+    guard: Guard,
     inner: S,
 }
 
@@ -132,7 +142,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner }
+        Guarded { guard: self.clone(), inner }
     }
 }
 
@@ -154,7 +164,7 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        match caller(&request) {
+        match self.guard.admitted(&request) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 Either::Right(self.inner.call(request))
@@ -164,10 +174,32 @@ where
     }
 }
 
-fn caller<B>(request: &http::Request<B>) -> Result<Caller, Status> {
-    let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
-    let certificates = connection.and_then(TlsConnectInfo::peer_certs);
-    let caller = Caller::of(mtls::identity_of(certificates.as_deref().map(Vec::as_slice))?);
-    admit(request.uri().path(), &caller)?;
-    Ok(caller)
+impl Guard {
+    /// Who makes this call, if the table lets him.
+    fn admitted<B>(&self, request: &http::Request<B>) -> Result<Caller, Status> {
+        let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+        let certificates = connection.and_then(TlsConnectInfo::peer_certs);
+        let caller = self.caller(certificates.as_deref().map(Vec::as_slice))?;
+        admit(request.uri().path(), &caller)?;
+        Ok(caller)
+    }
+
+    fn caller(&self, certificates: Option<&[CertificateDer<'_>]>) -> Result<Caller, Status> {
+        let first = certificates.and_then(<[_]>::first).map(AsRef::as_ref);
+        if let Some(certificate) = first {
+            let callers = self.callers.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(caller) = callers.get(certificate) {
+                return Ok(caller.clone());
+            }
+        }
+        let caller = Caller::of(mtls::identity_of(certificates)?);
+        if let Some(certificate) = first {
+            let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+            if callers.len() >= CALLERS_MAX {
+                callers.clear();
+            }
+            callers.insert(certificate.to_vec(), caller.clone());
+        }
+        Ok(caller)
+    }
 }

@@ -15,7 +15,10 @@ pub struct View {
     /// How many leases there are of each prefix length, so that a lookup asks only for lengths that exist.
     lengths_v4: BTreeMap<Reverse<u8>, usize>,
     lengths_v6: BTreeMap<Reverse<u8>, usize>,
+    /// Since when the log says that automation is frozen.
     frozen_since: Option<Millis>,
+    /// Since when this reader withholds by itself what automation decides.
+    frozen_here: Option<Millis>,
     mode: Option<Mode>,
 }
 
@@ -87,9 +90,24 @@ impl View {
         self.mode
     }
 
-    /// Since when automation is frozen, by broker append time.
+    /// Since when automation is frozen, by broker append time: by the log, or from earlier on by this reader itself.
     pub fn frozen_since(&self) -> Option<Millis> {
+        self.frozen_since.into_iter().chain(self.frozen_here).min()
+    }
+
+    /// As [`View::frozen_since`], whatever this reader itself withholds: what all readers agree on.
+    pub fn frozen_by_log(&self) -> Option<Millis> {
         self.frozen_since
+    }
+
+    /// Since when this reader withholds by itself what automation decides.
+    pub fn frozen_here(&self) -> Option<Millis> {
+        self.frozen_here
+    }
+
+    /// Withholds automatic claims that were decided at `since` or later, whatever the log says; `None` ends that.
+    pub fn freeze_here(&mut self, since: Option<Millis>) {
+        self.frozen_here = since;
     }
 
     pub fn lease(&self, observable: &Observable) -> Option<&Lease> {
@@ -158,7 +176,7 @@ pub fn effective<'a>(
     let mut best: Option<(IpNet, &Claim)> = None;
     for lease in view.covering(address) {
         let network = lease.observable.network();
-        for claim in lease.claims.iter().filter(|claim| claim.in_force(now, view.frozen_since)) {
+        for claim in lease.claims.iter().filter(|claim| claim.in_force(now, view.frozen_since())) {
             // Leases come narrowest first, so only a strictly higher rank takes the place.
             if best.is_none_or(|(_, held)| rank(claim) > rank(held)) {
                 best = Some((network, claim));
@@ -177,12 +195,27 @@ pub fn effective<'a>(
 /// An operator's allow inside a blocked network is cut out of it. For every address, being on this list and
 /// [`effective`] answering `Block` are the same thing.
 pub fn blocked_networks(view: &View, protected: &Protected, now: Millis) -> Vec<IpNet> {
+    blocked(view, protected, view.frozen_since(), now)
+}
+
+/// As [`blocked_networks`], whatever this reader itself withholds: what others may have put on a list that they share
+/// with it.
+pub fn blocked_by_log(view: &View, protected: &Protected, now: Millis) -> Vec<IpNet> {
+    blocked(view, protected, view.frozen_by_log(), now)
+}
+
+fn blocked(
+    view: &View,
+    protected: &Protected,
+    frozen_since: Option<Millis>,
+    now: Millis,
+) -> Vec<IpNet> {
     let mut blocks = Vec::new();
     let mut automatic_allows = Vec::new();
     let mut holes: Vec<IpNet> = protected.networks().map(|(network, _)| network).collect();
     for lease in view.leases() {
         let network = lease.observable.network();
-        for claim in lease.claims.iter().filter(|claim| claim.in_force(now, view.frozen_since)) {
+        for claim in lease.claims.iter().filter(|claim| claim.in_force(now, frozen_since)) {
             match (claim.action, claim.origin) {
                 (Action::Block, origin) => blocks.push((origin, network)),
                 (Action::Allow, Origin::Operator) => holes.push(network),

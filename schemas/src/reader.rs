@@ -100,6 +100,11 @@ impl Reader {
         self.view.apply_control(control, appended_at);
     }
 
+    /// Withholds what automation decides, whatever the log says: see [`View::freeze_here`].
+    pub fn freeze_here(&mut self, since: Option<Millis>) {
+        self.view.freeze_here(since);
+    }
+
     /// Moves past a record that could not be decoded.
     pub fn skip(&mut self, position: Position) {
         self.position.leases = self.position.leases.max(position.leases);

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use proptest::prelude::*;
 use reference::{Logged, number, range};
-use schemas::effective::blocked_networks;
+use schemas::effective::{blocked_by_log, blocked_networks};
 use schemas::{
     Action, Effective, Epoch, Folded, Lease, LeaseEntry, Mode, Observable, Origin, Reader, View,
     effective, fold,
@@ -74,6 +74,25 @@ fn check_answers(view: &View, leases: &[Lease], now: i64) {
     }
 }
 
+/// A reader that withholds by itself answers as if the log had frozen automation then, or earlier if it did.
+fn check_own_freeze(
+    view: &View,
+    leases: &[Lease],
+    decisions: &[Logged],
+    from: prop::sample::Index,
+    now: i64,
+) {
+    let (mut frozen, by_log) = (view.clone(), view.frozen_since());
+    let since = if decisions.is_empty() { now } else { from.get(decisions).at };
+    frozen.freeze_here(Some(since));
+    assert_eq!(frozen.frozen_since(), Some(by_log.map_or(since, |by_log| by_log.min(since))));
+    check_answers(&frozen, leases, now);
+    let others = blocked_by_log(&frozen, &protected(), now);
+    assert_eq!(others, blocked_networks(view, &protected(), now), "what others may have listed");
+    frozen.freeze_here(None);
+    assert_eq!(frozen.frozen_since(), by_log);
+}
+
 /// Folds everything from `start` again, on top of what is there: no lease may change.
 fn check_suffix(log: &[Logged], leases: &[Lease], start: usize) {
     for (offset, logged) in log.iter().enumerate().skip(start) {
@@ -106,6 +125,9 @@ proptest! {
             for later_ms in [0, 1, 5, 50, 1_000, 40 * 86_400_000] {
                 check_answers(reader.view(), &leases, world.now + later_ms);
             }
+        }
+        for reader in world.readers() {
+            check_own_freeze(reader.view(), &leases, &world.logs.decisions, start, world.now);
         }
         check_suffix(&world.logs.decisions, &leases, start.index(world.logs.decisions.len() + 1));
     }

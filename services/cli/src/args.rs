@@ -10,8 +10,10 @@ use crate::duration;
 use crate::input::STANDARD_INPUT;
 
 mod bootstrap;
+mod executors;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
+pub(crate) use executors::{Executors, Freeze, Status};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -24,8 +26,8 @@ Exit codes:
 
 Connection:
   --endpoint, --ca, --cert and --key, or PERIMETER_ENDPOINT, PERIMETER_CA, PERIMETER_CERT and PERIMETER_KEY, name a
-  decider's mTLS port and the operator's certificate. Without them the local world is used: the first
-  target/world/world.json on the way up from the current directory.";
+  decider's mTLS port and the operator's certificate; --executor, or PERIMETER_EXECUTORS, the executors'. Without them
+  the local world is used: the first target/world/world.json on the way up from the current directory.";
 
 /// See, block, lift and undo what Perimeter does.
 #[derive(Debug, Parser)]
@@ -68,13 +70,13 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Show mode, freeze, enforcement points and what is down.
     #[command(after_long_help = EXIT_CODES)]
-    Status(Connection),
+    Status(Status),
     /// Keep automation from adding anything until thawed.
     #[command(after_long_help = EXIT_CODES)]
-    Freeze(Control),
+    Freeze(Freeze),
     /// Let automation act again.
     #[command(after_long_help = EXIT_CODES)]
-    Thaw(Control),
+    Thaw(Freeze),
     /// Say whether what automation decides from now on is enforced or only recorded.
     #[command(after_long_help = EXIT_CODES)]
     Mode(Mode),
@@ -279,6 +281,8 @@ pub(crate) struct Doctor {
     /// The policy file; the local world's when absent.
     #[arg(long, env = "PERIMETER_POLICY", value_name = "FILE")]
     pub(crate) policy: Option<String>,
+    #[command(flatten)]
+    pub(crate) executors: Executors,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

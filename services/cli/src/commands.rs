@@ -1,8 +1,9 @@
-//! The commands: those that talk to a decider, and those that need nothing but files.
+//! The commands: those that talk to a decider or to the executors, and those that need nothing but files.
 
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod executors;
 pub(crate) mod overrides;
 pub(crate) mod parse;
 pub(crate) mod query;

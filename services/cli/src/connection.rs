@@ -1,18 +1,21 @@
-//! The way to a decider: over mutual TLS, as the operator whose certificate is given.
+//! The way to a decider, or to each executor: over mutual TLS, as the operator whose certificate is given.
 
 use std::time::Duration;
 
+use proto::v1::admin_client::AdminClient;
 use proto::v1::override_client::OverrideClient;
 use proto::v1::query_client::QueryClient;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::args::Connection;
 use crate::failure::Failure;
-use crate::world;
+use crate::world::{self, World};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Names the executors' mTLS ports, separated by commas.
+const EXECUTORS: &str = "PERIMETER_EXECUTORS";
 
-/// Where the decider is and the files of the operator's identity, from the flags or the local world.
+/// Where somebody is who is asked, and the files of the operator's identity, from the flags or the local world.
 struct Way {
     endpoint: String,
     ca: String,
@@ -21,14 +24,38 @@ struct Way {
 }
 
 pub(crate) async fn overrides(connection: &Connection) -> Result<OverrideClient<Channel>, Failure> {
-    Ok(OverrideClient::new(channel(connection).await?))
+    Ok(OverrideClient::new(channel(connection, "the decider").await?))
 }
 
 pub(crate) async fn query(connection: &Connection) -> Result<QueryClient<Channel>, Failure> {
-    Ok(QueryClient::new(channel(connection).await?))
+    Ok(QueryClient::new(channel(connection, "the decider").await?))
 }
 
-async fn channel(connection: &Connection) -> Result<Channel, Failure> {
+/// One executor, at `address`.
+pub(crate) async fn admin(
+    connection: &Connection,
+    address: &str,
+) -> Result<AdminClient<Channel>, Failure> {
+    let connection = Connection { endpoint: Some(address.to_owned()), ..connection.clone() };
+    Ok(AdminClient::new(channel(&connection, "the executor").await?))
+}
+
+/// Where the executors are: as given, by flag or setting, or those of the local world. Empty where nobody says it.
+pub(crate) fn executors(connection: &Connection, given: &[String]) -> Result<Vec<String>, Failure> {
+    if !given.is_empty() {
+        return Ok(given.to_vec());
+    }
+    if let Some(named) = std::env::var(EXECUTORS).ok().filter(|named| !named.is_empty()) {
+        return Ok(named.split(',').map(|address| address.trim().to_owned()).collect());
+    }
+    // Whoever names a decider does not mean the local world's executors.
+    if connection.endpoint.is_some() {
+        return Ok(Vec::new());
+    }
+    Ok(world::find()?.map(|world| world.executors()).unwrap_or_default())
+}
+
+async fn channel(connection: &Connection, whom: &str) -> Result<Channel, Failure> {
     let way = way(connection)?;
     let (endpoint, domain) = address(&way.endpoint)?;
     let (ca, cert, key) =
@@ -41,7 +68,7 @@ async fn channel(connection: &Connection) -> Result<Channel, Failure> {
     };
     let channel = Endpoint::from_shared(endpoint.clone())
         .map_err(|error| {
-            Failure::Configuration(format!("--endpoint {endpoint} cannot be used: {error}"))
+            Failure::Configuration(format!("the endpoint {endpoint} cannot be used: {error}"))
         })?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(Duration::from_secs(10))
@@ -49,7 +76,7 @@ async fn channel(connection: &Connection) -> Result<Channel, Failure> {
         .map_err(unusable)?;
     channel.connect().await.map_err(|error| {
         Failure::Error(format!(
-            "could not reach the decider at {endpoint}: {}; is it running, and is your certificate of its authority",
+            "could not reach {whom} at {endpoint}: {}; is it running, and is your certificate of its authority",
             innermost(&error)
         ))
     })
@@ -74,11 +101,7 @@ fn way(connection: &Connection) -> Result<Way, Failure> {
         })
     };
     Ok(Way {
-        endpoint: choose(
-            &connection.endpoint,
-            world.map(|world| &world.services.decider.api),
-            "--endpoint",
-        )?,
+        endpoint: choose(&connection.endpoint, world.and_then(World::decider), "--endpoint")?,
         ca: choose(&connection.ca, certificates.map(|files| &files.ca), "--ca")?,
         cert: choose(&connection.cert, certificates.map(|files| &files.operator_cert), "--cert")?,
         key: choose(&connection.key, certificates.map(|files| &files.operator_key), "--key")?,
@@ -90,7 +113,7 @@ fn address(endpoint: &str) -> Result<(String, String), Failure> {
     let rest = match endpoint.split_once("://") {
         Some(("http", _)) => {
             return Err(Failure::Configuration(format!(
-                "--endpoint {endpoint} is plaintext; the mTLS port is https"
+                "the endpoint {endpoint} is plaintext; the mTLS port is https"
             )));
         }
         Some((_, rest)) => rest,
@@ -99,12 +122,12 @@ fn address(endpoint: &str) -> Result<(String, String), Failure> {
     let authority = rest.split('/').next().unwrap_or_default();
     let Some((host, port)) = authority.rsplit_once(':') else {
         return Err(Failure::Configuration(format!(
-            "--endpoint {endpoint} names no port; write host:port"
+            "the endpoint {endpoint} names no port; write host:port"
         )));
     };
     if host.is_empty() || port.parse::<u16>().is_err() {
         return Err(Failure::Configuration(format!(
-            "--endpoint {endpoint} cannot be read; write host:port"
+            "the endpoint {endpoint} cannot be read; write host:port"
         )));
     }
     let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -1,5 +1,6 @@
 //! Finds the local world: `target/world/world.json` on the way up from the current directory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,7 +14,7 @@ const WORLD_FILE: &str = "target/world/world.json";
 #[serde(default)]
 pub(crate) struct World {
     pub(crate) kafka: Kafka,
-    pub(crate) services: Services,
+    pub(crate) services: BTreeMap<String, Service>,
     pub(crate) certificates: Certificates,
     pub(crate) policy: Option<String>,
 }
@@ -24,16 +25,12 @@ pub(crate) struct Kafka {
     pub(crate) bootstrap: Option<String>,
 }
 
+/// The mTLS ports of one service, where it has them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Services {
-    pub(crate) decider: Decider,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Decider {
+pub(crate) struct Service {
     pub(crate) api: Option<String>,
+    pub(crate) authz: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +39,18 @@ pub(crate) struct Certificates {
     pub(crate) ca: Option<String>,
     pub(crate) operator_cert: Option<String>,
     pub(crate) operator_key: Option<String>,
+}
+
+impl World {
+    /// The decider's mTLS port.
+    pub(crate) fn decider(&self) -> Option<&Option<String>> {
+        self.services.get("decider").map(|decider| &decider.api)
+    }
+
+    /// The executors' mTLS ports, where Envoy asks.
+    pub(crate) fn executors(&self) -> Vec<String> {
+        self.services.values().filter_map(|service| service.authz.clone()).collect()
+    }
 }
 
 /// The local world, if there is one above the current directory.

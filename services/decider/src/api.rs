@@ -65,7 +65,7 @@ pub async fn serve(
             .context("could not build the reflection service")
     };
     let secured = secured(&tls)?
-        .layer(Guard)
+        .layer(Guard::default())
         .add_service(health_service.clone())
         .add_service(reflection()?)
         .add_service(querying(&shared, &context.shutdown))

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use observe::Policy;
 use pipeline::{ConfigError, Env};
+
+use crate::freeze;
 
 const DEFAULT_SET_PREFIX: &str = "perimeter-block";
 
@@ -15,6 +18,8 @@ pub struct Config {
     pub authz: SocketAddr,
     pub redis: Option<String>,
     pub waf: Option<Waf>,
+    /// While this file exists, the replica adds nothing that automation decides.
+    pub freeze_file: Option<PathBuf>,
 }
 
 /// One pair of IP sets.
@@ -72,7 +77,16 @@ impl pipeline::Config for Config {
         let prefix = env
             .optional("WAF_SET_PREFIX", "the beginning of the IP sets' names")?
             .unwrap_or_else(|| DEFAULT_SET_PREFIX.to_owned());
-        Ok(Config { policy, authz, redis, waf: scope.map(|scope| Waf { scope, prefix }) })
+        let freeze_file: Option<PathBuf> =
+            env.optional("FREEZE_FILE", "the path at which a file freezes this executor")?;
+        if let Some(file) = &freeze_file {
+            freeze::look(file).map_err(|error| {
+                let help = "make its folder, and let this process look into it";
+                ConfigError::Other(format!("EXECUTOR_FREEZE_FILE: {error}; {help}"))
+            })?;
+        }
+        let waf = scope.map(|scope| Waf { scope, prefix });
+        Ok(Config { policy, authz, redis, waf, freeze_file })
     }
 }
 
@@ -84,6 +98,7 @@ impl fmt::Debug for Config {
             .field("authz", &self.authz)
             .field("redis", &self.redis.as_ref().map(|_| "(set)"))
             .field("waf", &self.waf)
+            .field("freeze_file", &self.freeze_file)
             .finish()
     }
 }
@@ -124,6 +139,15 @@ mod tests {
     fn a_scope_that_is_none_says_which_there_are() {
         let error = read(&[("EXECUTOR_WAF_SCOPE", "GLOBAL")]).unwrap_err().to_string();
         assert!(error.ends_with("REGIONAL or CLOUDFRONT"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_could_never_freeze_is_an_error_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        assert!(read(&[("EXECUTOR_FREEZE_FILE", &path("freeze"))]).is_ok());
+        let error = read(&[("EXECUTOR_FREEZE_FILE", &path("nowhere/freeze"))]).unwrap_err();
+        assert!(error.to_string().contains("make its folder"), "{error}");
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! Three parts share no fate. The *fold* ([`stage`]) turns a decision into a lease and publishes it, nothing more. The
 //! *view* ([`view`]) is this replica's copy of all leases; Envoy is answered from it. Each *point* ([`points`]) has a
 //! reconcile loop of its own: it makes the point equal to the copy and tells what it did. Two or more replicas run; what
-//! needs one writer is done by the owner of partition 0 ([`ownership`]).
+//! needs one writer is done by the owner of partition 0 ([`ownership`]). Each replica can be frozen by itself, with Kafka
+//! away ([`freeze`]).
 //!
 //! What is not here: any decision, and anything that removes an enforcement because the executor stops.
 
+pub mod api;
 pub mod config;
+pub mod freeze;
 pub mod logic;
 pub mod ownership;
 pub mod points;
@@ -16,6 +19,7 @@ pub mod traces;
 pub mod view;
 
 pub use config::Config;
+pub use freeze::OwnFreeze;
 pub use ownership::Ownership;
 pub use stage::{FoldStage, Fuses, Restored};
 
@@ -44,6 +48,7 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let traces = Traces::default();
     let (outbox, outgoing) = Outbox::channel(traces.clone());
     let seen = SeenEpoch::default();
+    let freeze = OwnFreeze::new(leases.clone(), config.freeze_file.as_deref(), context.clock.now());
     let protected = config.policy.protected();
     let (context, leases) = (&context, &leases);
 
@@ -64,7 +69,8 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
         view::repair(context, leases, &ownership, &publisher, asking),
         view::repeat_epoch(context, leases, &ownership, &publisher, &seen),
         points::publish(context, &publisher, outgoing),
-        envoy::serve(context, config.authz, leases.clone(), protected.clone(), trusted),
+        freeze::watch(context, &freeze, config.freeze_file.clone()),
+        envoy::serve(context, config.authz, leases.clone(), protected.clone(), trusted, &freeze),
         envoy::reconcile(context, leases, protected.clone(), &outbox),
         optional(waf.as_ref(), |provider| {
             aws_waf::reconcile(context, leases, &ownership, &protected, provider, &outbox)

@@ -13,7 +13,7 @@ use schemas::{Event, Millis, Topic};
 use serde_json::json;
 
 use self::judge::{Appended, Seen};
-use super::config;
+use super::{config, executors};
 use crate::args::{Connection, Doctor};
 use crate::bootstrap::kafka::bus;
 use crate::connection;
@@ -48,6 +48,10 @@ pub(crate) async fn run(arguments: &Doctor, printer: &Printer) -> Outcome {
     let policy = policy(arguments, &mut report)?;
     kafka(arguments, policy.as_ref(), &mut report).await;
     report.add("decider", decider(&arguments.connection).await);
+    let states = executors::states(&arguments.connection, &arguments.executors).await?;
+    if !states.is_empty() {
+        report.add("executors", judge::executors(&states));
+    }
     print(&report, printer)
 }
 

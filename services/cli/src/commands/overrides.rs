@@ -7,8 +7,8 @@ use proto::v1::{
 use serde_json::json;
 use tonic::Status;
 
-use super::show;
-use crate::args::{Block, Control, Mode, ModeName, Unblock};
+use super::{executors, show};
+use crate::args::{Block, Control, Freeze, Mode, ModeName, Unblock};
 use crate::connection;
 use crate::failure::{Failure, Outcome};
 use crate::output::Printer;
@@ -66,14 +66,22 @@ pub(crate) async fn mode(arguments: Mode, printer: &Printer) -> Outcome {
     Ok(printer.line(&format!("{mode}: {meaning}"))?)
 }
 
-pub(crate) async fn freeze(arguments: Control, printer: &Printer) -> Outcome {
-    let mut client = connection::overrides(&arguments.connection).await?;
-    controlled(client.freeze(control(arguments)).await.map(tonic::Response::into_inner), printer)
+pub(crate) async fn freeze(arguments: Freeze, printer: &Printer) -> Outcome {
+    if executors::meant(&arguments) {
+        return executors::freeze(arguments, printer).await;
+    }
+    let mut client = connection::overrides(&arguments.control.connection).await?;
+    let frozen = client.freeze(control(arguments.control)).await;
+    controlled(frozen.map(tonic::Response::into_inner), printer)
 }
 
-pub(crate) async fn thaw(arguments: Control, printer: &Printer) -> Outcome {
-    let mut client = connection::overrides(&arguments.connection).await?;
-    controlled(client.thaw(control(arguments)).await.map(tonic::Response::into_inner), printer)
+pub(crate) async fn thaw(arguments: Freeze, printer: &Printer) -> Outcome {
+    if executors::meant(&arguments) {
+        return executors::thaw(arguments, printer).await;
+    }
+    let mut client = connection::overrides(&arguments.control.connection).await?;
+    let thawed = client.thaw(control(arguments.control)).await;
+    controlled(thawed.map(tonic::Response::into_inner), printer)
 }
 
 fn control(arguments: Control) -> ControlRequest {

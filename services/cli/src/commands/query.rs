@@ -5,10 +5,9 @@ use proto::v1::{
     WatchRequest,
 };
 use serde_json::json;
-use tonic::Status;
 
-use super::show;
-use crate::args::{Connection, Get, List, Watch};
+use super::{executors, show};
+use crate::args::{Get, List, Status, Watch};
 use crate::duration;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Cell, Printer, Tone, cell};
@@ -86,13 +85,29 @@ pub(crate) async fn watch(arguments: Watch, printer: &Printer) -> Outcome {
     }
 }
 
-pub(crate) async fn status(connection: Connection, printer: &Printer) -> Outcome {
-    let mut client = connection::query(&connection).await?;
-    let status = client.status(StatusRequest {}).await.map_err(failed)?.into_inner();
+/// What a decider knows, and beside it what the executors say of themselves: either may be away.
+pub(crate) async fn status(arguments: Status, printer: &Printer) -> Outcome {
+    let connection = &arguments.connection;
+    let asked = async {
+        let mut client = connection::query(connection).await?;
+        let answer = client.status(StatusRequest {}).await;
+        answer.map(tonic::Response::into_inner).map_err(failed)
+    };
+    let (status, states) = tokio::join!(asked, executors::states(connection, &arguments.executors));
+    let states = states?;
     if printer.json() {
-        return Ok(printer.document(&show::status(&status))?);
+        let mut document = show::status(&status?);
+        document["executors"] = json!(executors::document(&states));
+        return Ok(printer.document(&document)?);
     }
-    status_table(&status, printer)
+    if let Ok(status) = &status {
+        status_table(status, printer)?;
+    }
+    if !states.is_empty() {
+        printer.line("")?;
+        executors::table(&states, printer)?;
+    }
+    status.map(|_| ())
 }
 
 fn status_table(status: &StatusReply, printer: &Printer) -> Outcome {
@@ -211,6 +226,6 @@ fn tone_of_action(action: &str) -> Tone {
     }
 }
 
-fn failed(status: Status) -> Failure {
+fn failed(status: tonic::Status) -> Failure {
     Failure::from_status(&status)
 }

@@ -83,6 +83,16 @@ impl Leases {
         copy.reader.may_write(mark)
     }
 
+    /// Lets this process withhold what automation decides, whatever the log says: from the append time on that `since`
+    /// answers, or not any more. Looked up and set in one, so that nothing comes into force in between.
+    pub fn freeze_here(&self, since: impl FnOnce(&Reader) -> Option<Millis>) {
+        let mut copy = self.exclusive();
+        let since = since(&copy.reader);
+        copy.reader.freeze_here(since);
+        drop(copy);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
     /// Learns that the reading thread turned.
     pub fn turned(&self, now: Millis) {
         self.exclusive().turned_at = now;

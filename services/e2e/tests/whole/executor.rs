@@ -3,13 +3,14 @@
 use std::pin::Pin;
 use std::task::Context as Waking;
 
+use ::executor::logic::freeze::by_file;
 use ::executor::logic::waf::{Sight, Step, WafLoop};
 use ::executor::points::aws_waf::{MemorySets, POINT};
 use ::executor::points::blocklist as mirror;
 use ::executor::points::envoy::{Answer, EnvoyPoint, answer};
 use ::executor::traces::Traces;
 use ::executor::view::{Repairs, SeenEpoch, ViewSink, repair, serving};
-use ::executor::{FoldStage, Fuses, Ownership, Restored};
+use ::executor::{FoldStage, Fuses, OwnFreeze, Ownership, Restored};
 use blocklist::Blocklist;
 use futures::executor::block_on;
 use pipeline::memory::Log;
@@ -46,10 +47,13 @@ pub(crate) struct Process {
     running: Option<Running>,
     /// Stopped by a signal: alive, and doing nothing.
     pub(crate) paused: bool,
+    /// Since when the file is there that freezes this replica.
+    frozen_at: Option<Millis>,
 }
 
 struct Running {
     leases: Leases,
+    freeze: OwnFreeze,
     ownership: Ownership,
     follower: Follower<ViewSink>,
     repairs: Repairs,
@@ -63,8 +67,15 @@ struct Running {
 
 impl Process {
     pub(crate) fn new(replica: u32, around: Surroundings, partitions: Vec<i32>) -> Self {
-        let mut process =
-            Process { replica, around, partitions, lives: 0, running: None, paused: false };
+        let mut process = Process {
+            replica,
+            around,
+            partitions,
+            lives: 0,
+            running: None,
+            paused: false,
+            frozen_at: None,
+        };
         process.restart();
         process
     }
@@ -74,7 +85,27 @@ impl Process {
         self.lives += 1;
         self.paused = false;
         self.running = Some(Running::new(self.replica, self.lives, &self.around));
+        self.look();
         self.give(self.partitions.clone());
+    }
+
+    /// Puts the file there that freezes this replica, or takes it away.
+    pub(crate) fn freeze(&mut self, frozen: bool) {
+        let now = self.around.clock.now();
+        self.frozen_at = frozen.then(|| self.frozen_at.unwrap_or(now));
+        self.look();
+    }
+
+    /// Since when the file is there.
+    pub(crate) fn frozen_at(&self) -> Option<Millis> {
+        self.frozen_at
+    }
+
+    fn look(&self) {
+        if let Some(running) = &self.running {
+            let file = self.frozen_at.map(|at| by_file("freeze", b"a test", at));
+            running.freeze.looked(Ok(file), self.around.clock.now());
+        }
     }
 
     pub(crate) fn kill(&mut self) {
@@ -171,6 +202,7 @@ impl Running {
         let repairing =
             Box::pin(async move { repair(&context, &copy, &owner, &publisher, asking).await });
         Running {
+            freeze: OwnFreeze::new(leases.clone(), None, around.clock.now()),
             leases,
             ownership,
             follower: Follower::new(&[Topic::Leases, Topic::Controls], sink),

@@ -17,6 +17,7 @@ use schemas::observable::representative;
 use schemas::{Action, Effective, Generation, Millis, Observable, View, effective};
 use uuid::Uuid;
 
+use crate::executor;
 use crate::world::World;
 
 /// Both sets share one write every 1.25 s, and a tick is lost on the way.
@@ -148,7 +149,9 @@ fn at_envoy(world: &mut World) {
     let at = world.at();
     for address in world.watch.addresses.clone() {
         let expected = refusing(world, address);
-        for executor in world.executors.iter().filter(|executor| executor.serving()) {
+        // What a replica answers that is frozen by itself is a story of its own: see tests/frozen.rs.
+        let free = |executor: &&executor::Process| executor.frozen_at().is_none();
+        for executor in world.executors.iter().filter(free).filter(|own| own.serving()) {
             let found = match executor.answer(address) {
                 Some(Answer::Deny(id)) => Some(id),
                 _ => None,

@@ -204,7 +204,7 @@ impl World {
         let checkout = self.file.ancestors().nth(3).unwrap();
         let mut command = tokio::process::Command::new(program("perimeter"));
         command.args(arguments).current_dir(checkout.join("services/e2e")).kill_on_drop(true);
-        for name in ["ENDPOINT", "CA", "CERT", "KEY"] {
+        for name in ["ENDPOINT", "EXECUTORS", "CA", "CERT", "KEY"] {
             command.env_remove(format!("PERIMETER_{name}"));
         }
         command

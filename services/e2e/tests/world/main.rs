@@ -9,6 +9,7 @@ mod closes;
 mod command;
 mod epochs;
 mod forged;
+mod frozen;
 mod hostile;
 mod kills;
 mod kit;

@@ -37,6 +37,8 @@ pub enum Stands {
     Overruled,
     /// Automation was frozen before it was decided.
     HeldBack,
+    /// It would hold, but this replica is frozen by itself.
+    Withheld,
     /// A newer decision took its place in the lease.
     Replaced,
 }
@@ -76,7 +78,7 @@ fn stands(view: &View, protected: &Protected, lease: &Lease, claim: &Claim, now:
     if now >= claim.until {
         return Stands::Ended;
     }
-    if !claim.in_force(now, view.frozen_since()) {
+    if !claim.in_force(now, view.frozen_by_log()) {
         return Stands::HeldBack;
     }
     if claim.action == Action::Block && protected.overlap(network).is_some() {
@@ -84,7 +86,8 @@ fn stands(view: &View, protected: &Protected, lease: &Lease, claim: &Claim, now:
     }
     match ruling(view, network, now) {
         Some(action) if action == claim.action => Stands::Holds,
-        _ => Stands::Overruled,
+        Some(_) => Stands::Overruled,
+        None => Stands::Withheld,
     }
 }
 
@@ -166,9 +169,14 @@ impl Acts {
     ) -> Option<Status> {
         let (phase, status, reason) = match (claim.stands, held(claim)) {
             (_, Held::NotYet) => return said,
-            (Stands::Holds, Held::Failed(reason)) => (Phase::Apply, Status::Failed, reason),
+            (Stands::Holds | Stands::Withheld, Held::Failed(reason)) => {
+                (Phase::Apply, Status::Failed, reason)
+            }
             (_, Held::Failed(_)) => return said,
-            (Stands::Holds, Held::AsWanted) => (Phase::Apply, Status::Applied, String::new()),
+            // What this replica withholds may stand at a point that others write to as well.
+            (Stands::Holds | Stands::Withheld, Held::AsWanted) => {
+                (Phase::Apply, Status::Applied, String::new())
+            }
             (Stands::Ended, Held::AsWanted) => (Phase::Lift, Status::Lifted, String::new()),
             (Stands::HeldBack, Held::AsWanted) => {
                 // What never came into force has nothing to be lifted.

@@ -3,13 +3,14 @@
 //! The list is always written whole, so the one mistake to avoid is to lose an entry that is not due: unknown is kept,
 //! and only a reader that may write everything takes it away.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use ipnet::IpNet;
 use schemas::reader::{Mark, MayWrite};
 use schemas::{Action, Millis, Position, View};
 
-use super::networks::{Networks, without};
+use super::networks::{Networks, minus, without};
 
 /// Most entries we put in a set; AWS takes 10,000.
 pub const ENTRIES_MAX: usize = 9_800;
@@ -123,6 +124,9 @@ impl Permission {
 #[derive(Debug, Clone, Default)]
 pub struct Desired {
     pub blocked: Networks,
+    /// What is to be left as it stands, there or not: blocked for others, and not by this replica while it is frozen by
+    /// itself.
+    pub withheld: Networks,
     /// Networks of all leases, ended ones too: what is covered by them is known, everything else is not ours to judge.
     pub known: Networks,
     /// When each network was decided, for the order in which a full set takes them.
@@ -130,8 +134,15 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// `blocked` is what is effectively blocked at `now`, of both families.
-    pub fn of(family: Family, view: &View, blocked: &[IpNet], now: Millis) -> Desired {
+    /// `blocked` is what is effectively blocked at `now`, and `withheld` what is to be left as it stands, of both
+    /// families.
+    pub fn of(
+        family: Family,
+        view: &View,
+        blocked: &[IpNet],
+        withheld: &[IpNet],
+        now: Millis,
+    ) -> Desired {
         let own = |network: &IpNet| Family::of(*network) == family;
         let mut decided_at = HashMap::new();
         for lease in view.leases().filter(|lease| own(&lease.observable.network())) {
@@ -145,9 +156,23 @@ impl Desired {
         }
         Desired {
             blocked: blocked.iter().copied().filter(own).collect(),
+            withheld: withheld.iter().copied().filter(own).collect(),
             known: view.leases().map(|lease| lease.observable.network()).filter(own).collect(),
             decided_at,
         }
+    }
+
+    /// As this, given what stands in the set: what is withheld and stands there is to stay there.
+    pub fn keeping<'a>(&'a self, found: &Found) -> Cow<'a, Desired> {
+        let withheld: Vec<IpNet> = self.withheld.iter().collect();
+        let away = minus(&withheld, &found.entries).into_iter().collect();
+        let mut blocked = minus(&withheld, &away);
+        if blocked.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        blocked.extend(self.blocked.iter());
+        let blocked = IpNet::aggregate(&blocked).into_iter().collect();
+        Cow::Owned(Desired { blocked, ..self.clone() })
     }
 }
 

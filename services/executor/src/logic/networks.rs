@@ -76,6 +76,11 @@ pub fn without(network: IpNet, holes: &[IpNet]) -> Vec<IpNet> {
     }
 }
 
+/// What of `networks` is not in `taken`.
+pub fn minus(networks: &[IpNet], taken: &Networks) -> Vec<IpNet> {
+    networks.iter().flat_map(|network| without(*network, &taken.overlapping(*network))).collect()
+}
+
 fn widened(network: IpNet, length: u8) -> Option<IpNet> {
     IpNet::new(network.addr(), length).ok().map(|wide| wide.trunc())
 }

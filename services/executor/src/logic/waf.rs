@@ -4,14 +4,17 @@
 //! Every write begins with a fresh read, whose lock token makes read, compare and swap one act, and is computed anew
 //! from the leases. Writes of both sets share one pace, because the provider counts them together.
 
+use std::borrow::Cow;
+
 use ipnet::IpNet;
-use schemas::effective::blocked_networks;
+use schemas::effective::{blocked_by_log, blocked_networks};
 use schemas::reader::{Mark, MayWrite};
 use schemas::{Enforcement, Millis, Protected, View};
 
-use super::acts::{Acts, Held, Wanted, wanted};
+use super::acts::{Acts, Held, Stands, Wanted, wanted};
+use super::freeze::WITHHELD;
 use super::ip_set::{Desired, Family, Found, Marked, Permission, Plan, mark_text, plan};
-use super::networks::Networks;
+use super::networks::{Networks, minus};
 use super::pace::{BackOff, Pace};
 
 /// 0.8 writes a second; AWS takes 1 for the whole account and region.
@@ -90,17 +93,20 @@ impl Sight {
         now: Millis,
     ) -> Sight {
         let at = if term.is_some() { now } else { now - OWNER_FIRST_MS };
-        let mut blocked = blocked_networks(view, protected, at);
+        let (mut blocked, mut withheld) = standing(view, protected, at);
         if at < now {
             // An allow that ended since then gave way to a block: what holds now is not due either.
-            blocked.extend(blocked_networks(view, protected, now));
+            let (also_blocked, also_withheld) = standing(view, protected, now);
+            blocked.extend(also_blocked);
             blocked = IpNet::aggregate(&blocked);
+            withheld.extend(also_withheld);
+            withheld = IpNet::aggregate(&withheld);
         }
         let claims = view.leases().flat_map(|lease| &lease.claims);
         let next_end = claims.map(|claim| claim.until).filter(|until| *until > at).min();
         Sight {
-            v4: Desired::of(Family::V4, view, &blocked, at),
-            v6: Desired::of(Family::V6, view, &blocked, at),
+            v4: Desired::of(Family::V4, view, &blocked, &withheld, at),
+            v6: Desired::of(Family::V6, view, &blocked, &withheld, at),
             wanted: wanted(view, protected, now),
             complete,
             term,
@@ -108,12 +114,27 @@ impl Sight {
         }
     }
 
-    fn desired(&self, family: Family) -> &Desired {
+    /// What is wanted of one set, whatever stands in it.
+    pub fn desired(&self, family: Family) -> &Desired {
         match family {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
         }
     }
+}
+
+/// What is to be blocked, and what is to be left as it stands: where this replica is frozen by itself, everything about
+/// which it and the others answer differently.
+fn standing(view: &View, protected: &Protected, now: Millis) -> (Vec<IpNet>, Vec<IpNet>) {
+    let here = blocked_networks(view, protected, now);
+    if view.frozen_here().is_none() {
+        return (here, Vec::new());
+    }
+    let by_log = blocked_by_log(view, protected, now);
+    let only_here: Networks = minus(&here, &by_log.iter().copied().collect()).into_iter().collect();
+    let mut withheld = minus(&by_log, &here.iter().copied().collect());
+    withheld.extend(only_here.iter());
+    (minus(&here, &only_here), withheld)
 }
 
 /// How many networks are wanted, held, and different.
@@ -245,11 +266,11 @@ impl WafLoop {
         if sight.term.is_none() || self.sets.iter().any(|set| set.found.is_none()) {
             return Vec::new();
         }
-        let sets = &self.sets;
+        let sets = self.sets.each_ref().map(|set| (set, set.desired(sight)));
         self.acts.settle(sight.wanted.clone(), now, room, |claim| {
             let family = Family::of(claim.observable.network());
-            let set = sets.iter().find(|set| set.family == family);
-            set.map_or(Held::NotYet, |set| set.held(claim, sight.desired(family)))
+            let set = sets.iter().find(|(set, _)| set.family == family);
+            set.map_or(Held::NotYet, |(set, desired)| set.held(claim, desired))
         })
     }
 
@@ -257,7 +278,7 @@ impl WafLoop {
     pub fn figures(&self, sight: &Sight) -> Figures {
         let mut figures = Figures::default();
         for set in &self.sets {
-            let desired = &sight.desired(set.family).blocked;
+            let desired = &set.desired(sight).blocked;
             figures.desired += desired.len();
             figures.fullest = figures.fullest.max(desired.len());
             figures.left_out += set.left_out.len();
@@ -312,7 +333,16 @@ impl Set {
         let permission =
             Permission::of(sight.complete, sight.term.is_some(), found.marked, may_write(mark));
         let mark_anew = sight.term.is_some() && sight.term != self.marked_term;
-        plan(found, sight.desired(self.family), permission, mark_anew)
+        plan(found, &self.desired(sight), permission, mark_anew)
+    }
+
+    /// What is wanted of this set, as it stands.
+    fn desired<'a>(&self, sight: &'a Sight) -> Cow<'a, Desired> {
+        let desired = sight.desired(self.family);
+        match &self.found {
+            Some((found, ..)) => desired.keeping(found),
+            None => Cow::Borrowed(desired),
+        }
     }
 
     fn write(&self, read: Read, planned: &Plan) -> Write {
@@ -345,10 +375,14 @@ impl Set {
     fn held(&self, claim: &Wanted, desired: &Desired) -> Held {
         let Some((found, ..)) = &self.found else { return Held::NotYet };
         let network = claim.observable.network();
+        let standing = found.entries.overlapping(network);
+        if claim.stands == Stands::Withheld && standing.is_empty() {
+            return Held::Failed(WITHHELD.to_owned());
+        }
         if !self.left_out.overlapping(network).is_empty() {
             return Held::Failed("capacity: the IP set is full".to_owned());
         }
-        if found.entries.overlapping(network) == desired.blocked.overlapping(network) {
+        if standing == desired.blocked.overlapping(network) {
             return Held::AsWanted;
         }
         match &self.refused {

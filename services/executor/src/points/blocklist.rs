@@ -11,7 +11,7 @@ use pipeline::{Context, Leases};
 use schemas::{Action, Claim, Enforcement, Lease, Millis, Observable, Origin, Protected, View};
 
 use super::{Outbox, missed, pause, reached, show};
-use crate::logic::acts::{Acts, Held, Wanted, wanted};
+use crate::logic::acts::{Acts, Held, Stands, Wanted, wanted};
 use crate::logic::pace::BackOff;
 use crate::ownership::Ownership;
 
@@ -28,6 +28,8 @@ pub struct Sight {
     shown: HashMap<Observable, Shown>,
     /// Leases of which nothing is in force, though a claim has not ended: their keys may still be there.
     hidden: Vec<Change>,
+    /// Leases that others rule otherwise while this replica is frozen by itself: their keys stay as they are.
+    withheld: HashSet<Observable>,
     wanted: Vec<Wanted>,
     /// `None` before the leases were read to their end: then nothing is known well enough to be shown or hidden.
     may_add: Option<bool>,
@@ -38,11 +40,19 @@ impl Sight {
     pub fn of(view: &View, may_add: Option<bool>, protected: &Protected, now: Millis) -> Sight {
         let mut shown = HashMap::new();
         let mut hidden = Vec::new();
+        let mut withheld = HashSet::new();
         let mut next_end = None;
         for lease in
             view.leases().filter(|lease| lease.claims.iter().any(|claim| claim.until > now))
         {
-            match ruling(lease, view.frozen_since(), protected, now) {
+            let here = ruling(lease, view.frozen_since(), protected, now);
+            if view.frozen_here().is_some()
+                && here != ruling(lease, view.frozen_by_log(), protected, now)
+            {
+                withheld.insert(lease.observable.clone());
+                continue;
+            }
+            match here {
                 Some(claim) => {
                     next_end =
                         Some(next_end.map_or(claim.until, |end: Millis| end.min(claim.until)));
@@ -51,7 +61,8 @@ impl Sight {
                 None => hidden.push(Change::Hide(lease.observable.clone(), lease.generation)),
             }
         }
-        Sight { shown, hidden, wanted: wanted(view, protected, now), may_add, next_end }
+        let wanted = wanted(view, protected, now);
+        Sight { shown, hidden, withheld, wanted, may_add, next_end }
     }
 
     fn hidden_observables(&self) -> HashSet<&Observable> {
@@ -144,8 +155,9 @@ impl Mirror {
         let hidden = sight.hidden_observables();
         let ended = self.written.values().filter(|shown| {
             let observable = &shown.observable;
-            !sight.shown.contains_key(observable)
-                && (shown.until <= now || !hidden.contains(observable))
+            let spoken_of =
+                sight.shown.contains_key(observable) || sight.withheld.contains(observable);
+            !spoken_of && (shown.until <= now || !hidden.contains(observable))
         });
         changes.extend(ended.map(|shown| Change::Hide(shown.observable.clone(), shown.generation)));
         changes
@@ -184,8 +196,9 @@ impl Mirror {
     pub fn settle(&mut self, sight: &Sight, now: Millis, room: usize) -> Vec<Enforcement> {
         let (written, shown) = (&self.written, &sight.shown);
         self.acts.settle(sight.wanted.clone(), now, room, |claim| {
+            // What others show of a claim that is withheld here is not known.
             let same = written.get(&claim.observable) == shown.get(&claim.observable);
-            if same { Held::AsWanted } else { Held::NotYet }
+            if same && claim.stands != Stands::Withheld { Held::AsWanted } else { Held::NotYet }
         })
     }
 }

@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use dashmap::DashSet;
 use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::{
@@ -22,7 +21,7 @@ use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use observe::{Trusted, client_address};
 use pipeline::{Clock, Context, Leases};
-use proto::roles::Caller;
+use proto::roles::Guard;
 use schemas::{Action, Effective, Enforcement, Millis, Protected, Reader, View, effective};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
@@ -32,11 +31,12 @@ use tonic_health::ServingStatus;
 use uuid::Uuid;
 
 use super::{Outbox, pause, reached, show};
+use crate::api;
+use crate::freeze::OwnFreeze;
 use crate::logic::acts::{Acts, Held, Stands, Wanted, wanted};
+use crate::logic::freeze::WITHHELD;
 use crate::view::serving;
 
-/// The one method of this port besides health, as the table of roles names it.
-const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// Header of a refused answer.
 pub const DECISION_HEADER: &str = "x-perimeter-decision";
 const FORBIDDEN: i32 = 403;
@@ -50,8 +50,6 @@ const LEAVE_AFTER: Duration = Duration::from_millis(1_000);
 /// Shortest pause between two passes over the leases, so that a storm of them is taken together.
 const PASS_INTERVAL: Duration = Duration::from_millis(20);
 const PASS_WAIT_MAX_MS: Millis = 1_000;
-/// Most certificates of callers that are remembered as accepted.
-const CALLERS_MAX: usize = 16;
 
 /// The point's reconcile loop without its I/O: what Envoy would be answered is what the leases say, so all there is to
 /// do is to tell what came into force and what ended.
@@ -73,7 +71,10 @@ impl EnvoyPoint {
 
     /// As [`EnvoyPoint::apply`], from claims looked up before: nobody waits for the leases while this is done.
     fn settle(&mut self, wanted: Vec<Wanted>, now: Millis, room: usize) -> Vec<Enforcement> {
-        self.acts.settle(wanted, now, room, |_| Held::AsWanted)
+        self.acts.settle(wanted, now, room, |claim| match claim.stands {
+            Stands::Withheld => Held::Failed(WITHHELD.to_owned()),
+            _ => Held::AsWanted,
+        })
     }
 
     /// When a claim ends next, if one is in force.
@@ -145,13 +146,15 @@ pub async fn reconcile(
     }
 }
 
-/// Answers Envoy until shutdown. Fails at once where the address is taken.
+/// Answers Envoy, and whoever asks about this replica's own freeze, until shutdown. Who may is the table in
+/// [`proto::roles`]. Fails at once where the address is taken.
 pub async fn serve(
     context: &Context,
     address: SocketAddr,
     leases: Leases,
     protected: Protected,
     trusted: Trusted,
+    freeze: &OwnFreeze,
 ) -> Result<()> {
     let tls =
         context.tls.as_ref().context("the port for Envoy needs EXECUTOR_TLS_CA, _CERT and _KEY")?;
@@ -169,13 +172,14 @@ pub async fn serve(
         protected,
         trusted,
         clock: context.clock.clone(),
-        callers: DashSet::new(),
     };
     let server = Server::builder()
         .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
         .context("could not use the certificates of EXECUTOR_TLS_CERT and EXECUTOR_TLS_KEY")?
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .layer(Guard::default())
         .add_service(health)
+        .add_service(api::admin(context, freeze))
         .add_service(AuthorizationServer::new(authorization))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
@@ -213,8 +217,6 @@ struct Authz {
     protected: Protected,
     trusted: Trusted,
     clock: Clock,
-    /// Certificates of callers that were accepted: reading one takes longer than answering.
-    callers: DashSet<Vec<u8>>,
 }
 
 #[tonic::async_trait]
@@ -224,7 +226,6 @@ impl Authorization for Authz {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let begun = std::time::Instant::now();
-        self.admit(&request)?;
         let client = client_of(request.get_ref(), &self.trusted)?;
         let now = self.clock.now();
         let answer = self.leases.read(|reader| {
@@ -243,25 +244,6 @@ impl Authorization for Authz {
             )),
             Some(answer) => Ok(Response::new(response(&self.point, answer))),
         }
-    }
-}
-
-impl Authz {
-    /// Only services of ours may ask: who is blocked is nobody else's business.
-    fn admit(&self, request: &Request<CheckRequest>) -> Result<(), Status> {
-        let certificates = request.peer_certs();
-        let certificate = certificates.as_ref().and_then(|certificates| certificates.first());
-        if certificate.is_some_and(|certificate| self.callers.contains(certificate.as_ref())) {
-            return Ok(());
-        }
-        proto::roles::admit(CHECK, &Caller::of(proto::mtls::identity(request)?))?;
-        if let Some(certificate) = certificate {
-            if self.callers.len() >= CALLERS_MAX {
-                self.callers.clear();
-            }
-            self.callers.insert(certificate.as_ref().to_vec());
-        }
-        Ok(())
     }
 }
 

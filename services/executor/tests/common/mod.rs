@@ -1,6 +1,8 @@
 //! A world in memory for the executor's tests: the log, a copy of the leases, and a clock that a test moves.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+pub mod tls;
+
 use pipeline::memory::Log;
 use pipeline::{Clock, Follow as _, Leases, LeasesSink, Message, Update, Worker};
 use schemas::observable::representative;

@@ -8,57 +8,17 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, 
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
 use envoy_types::pb::google::protobuf::value::Kind;
+use executor::OwnFreeze;
 use executor::points::envoy::serve;
 use observe::Trusted;
-use pipeline::{Bus, Context, Health, Tls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use pipeline::{Bus, Context, Health, Leases};
 use schemas::Protected;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::common::tls::{Authority, channel};
 use crate::common::{START, World, block};
-
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        let pem = params.self_signed(&key).unwrap().pem();
-        Authority { issuer: Issuer::new(params, key), pem }
-    }
-
-    fn tls(&self, identity: &str) -> Tls {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = vec![
-            SanType::URI(identity.try_into().unwrap()),
-            SanType::DnsName("localhost".try_into().unwrap()),
-        ];
-        params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Tls { ca: self.pem.clone(), certificate, key: key.serialize_pem() }
-    }
-}
-
-async fn channel(address: SocketAddr, tls: &Tls) -> Channel {
-    let settings = proto::mtls::client(&tls.ca, &tls.certificate, &tls.key, "localhost");
-    let endpoint =
-        Endpoint::from_shared(format!("https://{address}")).unwrap().tls_config(settings).unwrap();
-    let begun = Instant::now();
-    loop {
-        match endpoint.connect().await {
-            Ok(channel) => return channel,
-            Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error:?}"),
-        }
-        tokio::task::yield_now().await;
-    }
-}
 
 async fn ask(
     channel: &Channel,
@@ -88,6 +48,12 @@ fn metadata(response: &CheckResponse, name: &str) -> Option<String> {
     }
 }
 
+async fn answering(context: Context, address: SocketAddr, leases: Leases) -> anyhow::Result<()> {
+    let trusted = Trusted::new(&["127.0.0.1/32".parse().unwrap()], []);
+    let freeze = OwnFreeze::new(leases.clone(), None, context.clock.now());
+    serve(&context, address, leases, Protected::special(), trusted, &freeze).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
@@ -103,11 +69,7 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
         shutdown: Default::default(),
         tls: Some(authority.tls("spiffe://perimeter/service/executor")),
     };
-    let (serving, leases) = (context.clone(), world.leases.clone());
-    let server = tokio::spawn(async move {
-        let trusted = Trusted::new(&["127.0.0.1/32".parse().unwrap()], []);
-        serve(&serving, address, leases, Protected::special(), trusted).await
-    });
+    let server = tokio::spawn(answering(context.clone(), address, world.leases.clone()));
     let envoy = channel(address, &authority.tls("spiffe://perimeter/service/envoy")).await;
     let health = async || {
         let asked = tonic_health::pb::HealthCheckRequest { service: String::new() };

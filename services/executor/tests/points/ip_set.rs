@@ -140,8 +140,12 @@ fn a_full_set_leaves_the_latest_out_and_pushes_nothing_out() {
     let blocked: Networks = held.iter().chain([host(0), host(1), host(2)]).collect();
     let decided_at = blocked.iter().map(|n| (n, if n == host(1) { 5 } else { 9 })).collect();
     let found = Found { entries: held.clone(), unreadable: Vec::new(), marked: Marked::By(MARK) };
-    let planned =
-        plan(&found, &Desired { known: blocked.clone(), blocked, decided_at }, ALL, false);
+    let planned = plan(
+        &found,
+        &Desired { known: blocked.clone(), blocked, decided_at, ..Desired::default() },
+        ALL,
+        false,
+    );
     assert_eq!(planned.entries.len(), ENTRIES_MAX);
     assert!(held.iter().all(|network| planned.entries.contains(network)));
     assert!(planned.entries.contains(host(1)), "the earliest decision of the new ones");

@@ -1,5 +1,6 @@
 //! The loop of the IP sets against its twin in memory.
 
+use executor::OwnFreeze;
 use executor::logic::ip_set::Family;
 use executor::logic::waf::{Sight, Step, WafLoop, WriteFault};
 use executor::ownership::Owned;
@@ -250,4 +251,36 @@ async fn an_allow_is_cut_out_of_a_wide_block() {
     assert_eq!(entries.len(), 8);
     assert!(!entries.contains("81.2.69.142/32") && entries.contains("81.2.69.0/25"));
     owner.said(&[("81.2.69.0/24", Status::Applied), ("81.2.69.142", Status::Applied)]);
+}
+
+#[tokio::test]
+async fn a_frozen_owner_adds_nothing_new_and_keeps_what_its_peer_wrote_until_it_is_due() {
+    let (mut world, mut peer, sets) = (World::new(), World::unread(), MemorySets::default());
+    (peer.log, peer.clock) = (world.log.clone(), world.clock.clone());
+    world.decide(&block("81.2.69.140", START + 600 * SECOND)).await;
+    let freeze = OwnFreeze::new(world.leases.clone(), None, world.clock.now());
+    freeze.freeze("spiffe://perimeter/responder/eve", "a test", world.clock.now());
+    world.clock.advance(SECOND);
+    world.decide(&block("81.2.69.142", START + 20 * SECOND)).await;
+    peer.follow();
+    let mut owning_peer = Replica::owner(&peer);
+    owning_peer.run(&peer, &sets, 3 * SECOND);
+    drop(owning_peer);
+    let mut owner = Replica::owner(&world);
+    world.decide(&block("81.2.69.144", START + 600 * SECOND)).await;
+    world.decide(&operator(Action::Block, "81.2.69.146", START + 600 * SECOND)).await;
+    owner.run(&world, &sets, 4 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.140/32", "81.2.69.142/32", "81.2.69.146/32"]);
+    owner.said(&[
+        ("81.2.69.140", Status::Applied),
+        ("81.2.69.142", Status::Applied),
+        ("81.2.69.144", Status::Failed),
+        ("81.2.69.146", Status::Applied),
+    ]);
+    owner.run(&world, &sets, START + 23 * SECOND - world.clock.now());
+    holds(&sets, Family::V4, &["81.2.69.140/32", "81.2.69.146/32"]);
+    freeze.thaw("spiffe://perimeter/operator/ada", "it is over", world.clock.now());
+    owner.run(&world, &sets, 3 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.140/32", "81.2.69.144/32", "81.2.69.146/32"]);
+    owner.said(&[("81.2.69.142", Status::Lifted), ("81.2.69.144", Status::Applied)]);
 }

@@ -8,6 +8,7 @@ use pipeline::admin::Bootstrapped;
 use proto::v1::StatusReply;
 use schemas::{Millis, Provenance};
 
+use super::super::executors::Answered;
 use super::seconds;
 use crate::findings::Finding;
 
@@ -179,9 +180,45 @@ pub(super) fn status(status: &StatusReply) -> Vec<Finding> {
     findings
 }
 
+/// What the executors say of themselves.
+pub(super) fn executors(answers: &[Answered]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for Answered { executor, answer } in answers {
+        let state = match answer {
+            Ok(state) => state,
+            Err(error) => {
+                findings.push(Finding::new(
+                    "executors",
+                    format!("{executor} does not answer: {error}"),
+                    "Envoy asks there as well: with no executor answering, it lets everybody pass",
+                    "look at the executor's log; it takes a viewer's, a responder's or an operator's certificate",
+                ));
+                continue;
+            }
+        };
+        findings.extend(state.causes.iter().map(|cause| {
+            Finding::new(
+                "executors",
+                format!("{} is frozen by itself: {}", state.point, cause.text),
+                "this executor adds nothing that automation decides; attackers that its peer refuses get through here",
+                "when the reason is over, remove the file, or run `perimeter thaw --at-executors --reason …`",
+            )
+        }));
+        findings.extend(state.problems.iter().map(|problem| {
+            Finding::new(
+                "executors",
+                format!("{}: {problem}", state.point),
+                "the file that should freeze this executor would not be seen, nor that it was removed",
+                "mend the path of EXECUTOR_FREEZE_FILE, or freeze by call: `perimeter freeze --at-executors`",
+            )
+        }));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
-    use proto::v1::PointSummary;
+    use proto::v1::{FreezeCause, PointSummary, StateReply};
 
     use super::*;
 
@@ -224,6 +261,24 @@ mod tests {
             whats(&clocks(100_000, &[at(90_000, 80_000), at(95_000, 84_000)])),
             ["a collector's clock is 10.0 s behind the broker's"]
         );
+    }
+
+    #[test]
+    fn an_executor_that_is_frozen_or_silent_is_found() {
+        let answered = |answer| Answered { executor: "executor-0:9401".to_owned(), answer };
+        let cause = FreezeCause { since: 1, text: "the file f is there: a test".to_owned() };
+        let well = StateReply { point: "envoy/0".to_owned(), ..StateReply::default() };
+        let frozen = StateReply { frozen: true, causes: vec![cause], ..well.clone() };
+        let blind = StateReply { problems: vec!["f does not answer".to_owned()], ..well.clone() };
+        let silent = Err("no answer within 5 s".to_owned());
+        for (answer, expected) in [
+            (Ok(well), Vec::new()),
+            (Ok(frozen), vec!["envoy/0 is frozen by itself: the file f is there: a test"]),
+            (Ok(blind), vec!["envoy/0: f does not answer"]),
+            (silent, vec!["executor-0:9401 does not answer: no answer within 5 s"]),
+        ] {
+            assert_eq!(whats(&executors(&[answered(answer)])), expected);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod calm;
 mod crashes;
 mod epochs;
 mod freeze;
+mod frozen;
 mod fuses;
 mod order;
 mod providers;
