@@ -23,7 +23,7 @@ fn record(topic: usize, story: usize, variant: usize, after_ms: i64) -> Record {
     let cause = detection(address, NOW - story as i64);
     let decision = decide(&enforced(), &cause, &Known::default(), false);
     let point = ["envoy", "envoy/0", "aws-waf"][variant % 3];
-    let phase = if variant % 2 == 0 { Phase::Apply } else { Phase::Lift };
+    let phase = if variant.is_multiple_of(2) { Phase::Apply } else { Phase::Lift };
     let told = match topic {
         0 => cause.into(),
         1 => decision.into(),
