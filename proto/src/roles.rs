@@ -48,7 +48,7 @@ pub enum Least {
 }
 
 /// Every method that is served over mutual TLS. What is not here is refused to everybody.
-pub const METHODS: [(&str, Least); 17] = [
+pub const METHODS: [(&str, Least); 19] = [
     ("/perimeter.v1.Override/Block", Least::Role(Role::Responder)),
     ("/perimeter.v1.Override/Unblock", Least::Role(Role::Responder)),
     ("/perimeter.v1.Override/Allow", Least::Role(Role::Admin)),
@@ -59,6 +59,8 @@ pub const METHODS: [(&str, Least); 17] = [
     ("/perimeter.v1.Query/List", Least::Role(Role::Viewer)),
     ("/perimeter.v1.Query/Watch", Least::Role(Role::Viewer)),
     ("/perimeter.v1.Query/Status", Least::Role(Role::Viewer)),
+    ("/perimeter.v1.Query/Explain", Least::Role(Role::Viewer)),
+    ("/perimeter.v1.Query/Kpis", Least::Role(Role::Viewer)),
     ("/perimeter.v1.Admin/Freeze", Least::Role(Role::Responder)),
     ("/perimeter.v1.Admin/Thaw", Least::Role(Role::Admin)),
     ("/perimeter.v1.Admin/State", Least::Role(Role::Viewer)),
