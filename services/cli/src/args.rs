@@ -10,8 +10,10 @@ use crate::duration;
 use crate::input::STANDARD_INPUT;
 
 mod bootstrap;
+mod dlq;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
+pub(crate) use dlq::{Dlq, DlqList, DlqReplay, DlqShow};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -19,7 +21,8 @@ Exit codes:
   1   an error: not reachable, not permitted, not as it should be
   2   wrong usage
   3   refused by a fuse: protected, too wide, too long, more than the policy's mode
-  4   done, and something needs a person: rows or lines that could not be read, findings of `doctor`
+  4   done, and something needs a person: rows or lines that could not be read, findings of `doctor`, records that
+      were not published again
   64  a setting cannot be used; nothing was connected to
 
 Connection:
@@ -95,6 +98,9 @@ pub(crate) enum Command {
     /// Show how log files would be read: one JSON line a file.
     #[command(after_long_help = EXIT_CODES)]
     Parse(Parse),
+    /// See what was refused and why, and publish it again once the cause is gone.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Make what Perimeter needs in Kafka or AWS, and check what is there.
     #[command(subcommand)]
     Bootstrap(Bootstrap),

@@ -1,7 +1,8 @@
-//! The commands: those that talk to a decider, and those that need nothing but files.
+//! The commands: those that talk to a decider or to Kafka, and those that need nothing but files.
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod overrides;
 pub(crate) mod parse;

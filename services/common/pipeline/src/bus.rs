@@ -4,6 +4,7 @@ use anyhow::Result;
 use schemas::{DecodeError, Millis, Record, Topic};
 
 use crate::kafka::Kafka;
+use crate::letters::DeadLetters;
 use crate::memory::Log;
 use crate::publisher::Publisher;
 
@@ -18,6 +19,8 @@ pub struct Raw<'a> {
     pub payload: &'a [u8],
     /// W3C `traceparent`, if the record came with one.
     pub trace: Option<&'a str>,
+    /// Who published the record again, if it was a dead letter before ([`crate::REPLAYED`]).
+    pub replayed: Option<&'a str>,
 }
 
 impl<'a> Raw<'a> {
@@ -62,6 +65,11 @@ impl Bus {
             Bus::Kafka(kafka) => Publisher::kafka(kafka),
             Bus::Memory(log) => Ok(Publisher::memory(log.clone())),
         }
+    }
+
+    /// Reads what was refused.
+    pub fn dead_letters(&self) -> DeadLetters {
+        DeadLetters::of(self.clone())
     }
 
     /// Reads partitions from a place to their end, for restoring a state.

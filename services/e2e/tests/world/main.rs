@@ -12,6 +12,7 @@ mod forged;
 mod hostile;
 mod kills;
 mod kit;
+mod letters;
 mod log;
 mod otlp;
 mod overrides;
