@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use pipeline::{Bus, Clock, DeadLetter, From};
+use pipeline::{Bus, Clock, DeadLetter, Env, From, Registry};
 use schemas::{Millis, Topic};
 use serde_json::{Map, Value, json};
 
@@ -115,6 +115,7 @@ fn place(place: &Place) -> Value {
 
 pub(crate) async fn show(arguments: DlqShow, printer: &Printer) -> Answer {
     let bus = bus(arguments.brokers.brokers.as_deref())?;
+    accept_framing().await?;
     let (topic, offset, now) = (arguments.topic, arguments.offset, Clock::system().now());
     let as_json = printer.json();
     let read = tokio::task::spawn_blocking(move || {
@@ -198,6 +199,7 @@ pub(crate) async fn replay(arguments: DlqReplay, printer: &Printer) -> Answer {
     // Told at once, rather than record by record.
     replayable(arguments.topic).map_err(Failure::Refused)?;
     let bus = bus(arguments.brokers.brokers.as_deref())?;
+    accept_framing().await?;
     let now = Clock::system().now();
     let mut offsets = arguments.offsets;
     offsets.sort_unstable();
@@ -270,6 +272,18 @@ fn print(row: &Row, outcome: &Outcome, verb: &str, printer: &Printer) -> std::io
         cell(row.place.to_string()),
         cell(why),
     ])
+}
+
+/// Reads records in Confluent's framing as the services do, where a registry is set.
+async fn accept_framing() -> Result<(), Failure> {
+    let env = Env::new("perimeter", std::env::vars());
+    let registry =
+        Registry::from_env(&env).map_err(|error| Failure::Configuration(error.to_string()))?;
+    if let Some(registry) = registry {
+        let ids = registry.ids().await.map_err(|error| Failure::Error(error.to_string()))?;
+        schemas::registry::accept(ids);
+    }
+    Ok(())
 }
 
 /// Who types, as the system says; nothing proves it.

@@ -157,7 +157,7 @@ async fn what_is_whole_and_read_today_goes_back_and_everything_else_is_told_why_
         "1 published",
         "2 refused: the key '10.0.0.0/24 in partition",
         "3 refused: the message has 614400 bytes, more than the 524288 allowed",
-        "4 refused: the message begins with [00, 00]",
+        "4 refused: schema id 9 is none that a registry",
         "5 published",
         "6 refused: only the first 256 bytes were kept; the original stands in web-1/access.log at 4711",
         "7 refused: it is a line or document that the collector could not read, and no record; the original stands in \

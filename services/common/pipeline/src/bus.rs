@@ -7,6 +7,7 @@ use crate::kafka::Kafka;
 use crate::letters::DeadLetters;
 use crate::memory::Log;
 use crate::publisher::Publisher;
+use crate::registry::Registry;
 
 /// One record as bytes, borrowed from the client's buffer.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,14 @@ impl Bus {
     /// A bus over `properties` (librdkafka's names). Checks the properties; connects to nothing yet.
     pub fn kafka(properties: Vec<(String, String)>) -> Result<Bus> {
         Kafka::new(properties).map(Bus::Kafka)
+    }
+
+    /// A stage on this bus reads nothing before `registry` has said which schema ids stand for schemas of ours.
+    pub fn with_registry(self, registry: Option<Registry>) -> Bus {
+        match self {
+            Bus::Kafka(kafka) => Bus::Kafka(kafka.with_registry(registry)),
+            Bus::Memory(log) => Bus::Memory(log),
+        }
     }
 
     /// The twin in memory; clones share the log.

@@ -19,6 +19,7 @@ use crate::follow::{Follow, Update};
 use crate::follower::Follower;
 use crate::letters::REPLAYED;
 use crate::membership::{Delivery, Membership, Producer};
+use crate::registry::Registry;
 use crate::service::Clock;
 
 pub(crate) const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,16 +55,26 @@ impl ConsumerContext for Quiet {}
 #[derive(Clone)]
 pub struct Kafka {
     properties: Vec<(String, String)>,
+    /// Whose schema ids are accepted beside our own encoding.
+    registry: Option<Registry>,
 }
 
 impl Kafka {
     pub(crate) fn new(properties: Vec<(String, String)>) -> Result<Self> {
-        let kafka = Kafka { properties };
+        let kafka = Kafka { properties, registry: None };
         let check = |config: ClientConfig| config.create_native_config().map(|_| ());
         check(kafka.producer_config())
             .and_then(|()| check(kafka.member_config("check", "check-0")))
             .context("could not use the KAFKA_… settings; see librdkafka's CONFIGURATION.md for names and values")?;
         Ok(kafka)
+    }
+
+    pub(crate) fn with_registry(self, registry: Option<Registry>) -> Self {
+        Kafka { registry, ..self }
+    }
+
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
     }
 
     fn base(&self) -> ClientConfig {
