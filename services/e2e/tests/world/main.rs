@@ -16,6 +16,7 @@ mod letters;
 mod log;
 mod otlp;
 mod overrides;
+mod publishers;
 mod refused;
 mod replay;
 mod restarts;
