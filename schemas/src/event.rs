@@ -102,6 +102,11 @@ static EVENT: LazyLock<Codec> =
 static EVENT_V1: LazyLock<Codec> =
     LazyLock::new(|| Codec::new(include_str!("../avro/old/event.v1.avsc"), &[]));
 
+/// The codecs of today's events and of those before, for whoever lists every schema.
+pub(crate) fn codecs() -> [&'static Codec; 2] {
+    [&EVENT, &EVENT_V1]
+}
+
 const PROVENANCES: [Provenance; 5] = [
     Provenance::SocketPeer,
     Provenance::ProxyAsserted,
@@ -117,8 +122,8 @@ impl Record for Event {
 
     fn decode(bytes: &[u8]) -> Result<EventView<'_>, DecodeError> {
         let (fingerprint, datum) = header(bytes)?;
-        let second = fingerprint == EVENT.fingerprint();
-        if !second && fingerprint != EVENT_V1.fingerprint() {
+        let second = EVENT.reads(fingerprint);
+        if !second && !EVENT_V1.reads(fingerprint) {
             return Err(DecodeError::UnknownSchema { fingerprint });
         }
         let mut wire = Wire::new(datum);

@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod protected;
 pub mod reader;
 pub mod record;
+pub mod registry;
 pub mod snapshot;
 pub mod topic;
 mod wire;
@@ -34,6 +35,7 @@ pub use outcome::{Effect, Outcome, Verdict};
 pub use protected::{Limits, Protected, Refusal};
 pub use reader::{Hold, Reader};
 pub use record::{DecodeError, EncodeError, Record};
+pub use registry::SchemaIds;
 pub use snapshot::{Snapshot, SourcePosition, Window};
 pub use topic::{TOPICS, Topic, TopicSpec};
 

@@ -1,7 +1,8 @@
 //! The wire form of every record: Avro single-object encoding, and the limits on decoding it.
 //!
-//! A message is `C3 01`, the 8-byte fingerprint of the writer's schema, and the datum. A reader knows the schemas it
-//! was compiled with and no others, so nothing is ever looked up because a message asked for it.
+//! A message is `C3 01`, the 8-byte fingerprint of the writer's schema, and the datum; or, from others, in Confluent's
+//! framing ([`crate::registry`]). A reader knows the schemas it was compiled with and no others, so nothing is ever
+//! looked up because a message asked for it.
 
 use std::sync::LazyLock;
 
@@ -11,6 +12,7 @@ use apache_avro::{Schema, writer::datum::GenericDatumWriter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::registry::{self, FRAMED};
 use crate::topic::Topic;
 use crate::{
     Control, Decision, Detection, Enforcement, Epoch, Lease, LeaseEntry, Observable, Outcome,
@@ -37,6 +39,11 @@ pub enum DecodeError {
     WrongMagic { found: [u8; 2] },
     #[error("schema fingerprint {fingerprint:016x} is not known to this version")]
     UnknownSchema { fingerprint: u64 },
+    #[error(
+        "schema id {id} is none that a registry (SCHEMA_REGISTRY_URL) gave to a schema of ours before this process \
+         started"
+    )]
+    UnknownSchemaId { id: u32 },
     #[error("the message does not follow its schema: {0}")]
     Malformed(String),
     #[error("the key '{found}' is not the record's own, '{expected}'")]
@@ -52,7 +59,9 @@ impl DecodeError {
             DecodeError::TooLarge { .. } => "too_large",
             DecodeError::TooShort { .. } => "too_short",
             DecodeError::WrongMagic { .. } => "wrong_magic",
-            DecodeError::UnknownSchema { .. } => "unknown_schema",
+            DecodeError::UnknownSchema { .. } | DecodeError::UnknownSchemaId { .. } => {
+                "unknown_schema"
+            }
             DecodeError::Malformed(_) => "malformed",
             DecodeError::WrongKey { .. } => "wrong_key",
             DecodeError::Invalid(_) => "invalid",
@@ -108,6 +117,14 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
     if bytes.len() > RECORD_BYTES_MAX {
         return Err(DecodeError::TooLarge { bytes: bytes.len() });
     }
+    if let Some((&FRAMED, rest)) = bytes.split_first() {
+        let Some((id, datum)) = rest.split_first_chunk() else {
+            return Err(DecodeError::TooShort { bytes: bytes.len() });
+        };
+        let id = u32::from_be_bytes(*id);
+        let fingerprint = registry::fingerprint(id).ok_or(DecodeError::UnknownSchemaId { id })?;
+        return Ok((fingerprint, datum));
+    }
     let Some((head, datum)) = bytes.split_at_checked(HEADER_BYTES) else {
         return Err(DecodeError::TooShort { bytes: bytes.len() });
     };
@@ -123,27 +140,32 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
 pub(crate) struct Codec {
     schema: Schema,
     header: [u8; HEADER_BYTES],
-    reader: GenericSingleObjectReader,
-    /// Schemas it was written with before, by fingerprint; what they lack has its default.
-    older: Vec<(u64, GenericSingleObjectReader)>,
+    /// One for each schema it may be written with, today's first; what an older one lacks has its default.
+    readers: Vec<Reader>,
+}
+
+struct Reader {
+    /// As we write it: the library sees logical types in it.
+    fingerprint: u64,
+    /// As the standard has it, and so every other library (ADR 0013).
+    standard_fingerprint: u64,
+    plain: Schema,
+    datum: GenericSingleObjectReader,
 }
 
 impl Codec {
     pub(crate) fn new(avsc: &str, older: &[&str]) -> Self {
         let schema = parsed(avsc);
-        let reader = reader_of(&schema);
         let mut header = [0; HEADER_BYTES];
         header[..2].copy_from_slice(&MAGIC);
         header[2..].copy_from_slice(&schema.fingerprint::<Rabin>().bytes);
-        let older = older.iter().map(|avsc| {
-            let schema = parsed(avsc);
-            (fingerprint(&schema.fingerprint::<Rabin>().bytes), reader_of(&schema))
-        });
-        Codec { older: older.collect(), schema, header, reader }
+        let readers = [avsc].iter().chain(older).map(|avsc| Reader::of(avsc)).collect();
+        Codec { schema, header, readers }
     }
 
-    pub(crate) fn fingerprint(&self) -> u64 {
-        fingerprint(&self.header[2..])
+    /// Whether a message with this fingerprint was written with a schema of this codec.
+    pub(crate) fn reads(&self, fingerprint: u64) -> bool {
+        self.readers.iter().any(|reader| reader.reads(fingerprint))
     }
 
     pub(crate) fn header(&self) -> &[u8; HEADER_BYTES] {
@@ -151,14 +173,11 @@ impl Codec {
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, DecodeError> {
-        let (fingerprint, _) = header(bytes)?;
-        let older = || self.older.iter().find(|(older, _)| *older == fingerprint);
-        let reader = match fingerprint == self.fingerprint() {
-            true => &self.reader,
-            false => &older().ok_or(DecodeError::UnknownSchema { fingerprint })?.1,
-        };
-        let mut rest = bytes;
+        let (fingerprint, mut rest) = header(bytes)?;
+        let reader = self.readers.iter().find(|reader| reader.reads(fingerprint));
+        let reader = reader.ok_or(DecodeError::UnknownSchema { fingerprint })?;
         let record = reader
+            .datum
             .read_deser(&mut rest)
             .map_err(|error| DecodeError::Malformed(error.to_string()))?;
         if !rest.is_empty() {
@@ -193,12 +212,25 @@ fn parsed(avsc: &str) -> Schema {
     Schema::parse_str(avsc).expect("the schemas in avro/ are checked by the tests")
 }
 
-fn reader_of(schema: &Schema) -> GenericSingleObjectReader {
-    GenericSingleObjectReader::builder()
-        .schema(schema.clone())
-        .human_readable(true)
-        .build()
-        .expect("the schemas in avro/ are checked by the tests")
+impl Reader {
+    fn of(avsc: &str) -> Self {
+        let proof = "the schemas in avro/ are checked by the tests";
+        let (schema, plain) = (parsed(avsc), registry::plain(avsc).expect(proof));
+        let fingerprint = |schema: &Schema| fingerprint(&schema.fingerprint::<Rabin>().bytes);
+        let (own, standard_fingerprint) = (fingerprint(&schema), fingerprint(&plain));
+        // The header is taken off before: there are two kinds.
+        let datum = GenericSingleObjectReader::builder()
+            .schema(schema)
+            .header(Vec::new())
+            .human_readable(true)
+            .build()
+            .expect(proof);
+        Reader { fingerprint: own, standard_fingerprint, plain, datum }
+    }
+
+    fn reads(&self, fingerprint: u64) -> bool {
+        fingerprint == self.fingerprint || fingerprint == self.standard_fingerprint
+    }
 }
 
 fn fingerprint(bytes: &[u8]) -> u64 {
@@ -223,6 +255,25 @@ codec!(ENFORCEMENT, "enforcement");
 codec!(OUTCOME, "outcome");
 codec!(CONTROL, "control", "control.v1");
 codec!(SNAPSHOT, "snapshot");
+
+/// The fingerprint of the schema of ours, of today or before, that equals this plain one.
+pub(crate) fn fingerprint_of(plain: &Schema) -> Option<u64> {
+    let [event, event_v1] = crate::event::codecs();
+    let codecs: [&Codec; 10] = [
+        event,
+        event_v1,
+        &DETECTION,
+        &DECISION,
+        &LEASE,
+        &EPOCH,
+        &ENFORCEMENT,
+        &OUTCOME,
+        &CONTROL,
+        &SNAPSHOT,
+    ];
+    let mut readers = codecs.into_iter().flat_map(|codec| &codec.readers);
+    readers.find(|reader| reader.plain == *plain).map(|reader| reader.fingerprint)
+}
 
 macro_rules! owned_record {
     ($record:ty, $topic:expr, $codec:ident, $key:expr) => {
@@ -290,7 +341,7 @@ impl Record for LeaseEntry {
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (fingerprint, _) = header(bytes)?;
-        if fingerprint == EPOCH.fingerprint() {
+        if EPOCH.reads(fingerprint) {
             return EPOCH.decode::<Epoch>(bytes).map(LeaseEntry::Epoch);
         }
         LEASE.decode::<Lease>(bytes).map(LeaseEntry::Lease)

@@ -127,7 +127,7 @@ fn a_header_that_is_not_ours_is_refused() {
         let whole = record.encoded();
         check(&record, b"", "too_short");
         check(&record, &[b"\xC3\x02", &whole[2..]].concat(), "wrong_magic");
-        check(&record, &[b"\x00\x00\x00\x00\x07", &whole[..]].concat(), "wrong_magic");
+        check(&record, &[b"\x00\x00\x00\x00\x07", &whole[..]].concat(), "unknown_schema");
         check(&record, &[b"Obj\x01", &whole[..]].concat(), "wrong_magic");
         check(&record, br#"{"decision_id": "550e8400"}"#, "wrong_magic");
         for byte in 2..HEADER_BYTES {

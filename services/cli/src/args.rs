@@ -10,9 +10,11 @@ use crate::duration;
 use crate::input::STANDARD_INPUT;
 
 mod bootstrap;
+mod dlq;
 mod executors;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
+pub(crate) use dlq::{Dlq, DlqList, DlqReplay, DlqShow};
 pub(crate) use executors::{Executors, Freeze, Status};
 
 const EXIT_CODES: &str = "\
@@ -21,7 +23,8 @@ Exit codes:
   1   an error: not reachable, not permitted, not as it should be
   2   wrong usage
   3   refused by a fuse: protected, too wide, too long, more than the policy's mode
-  4   done, and something needs a person: rows or lines that could not be read, findings of `doctor`
+  4   done, and something needs a person: rows or lines that could not be read, findings of `doctor`, records that
+      were not published again
   64  a setting cannot be used; nothing was connected to
 
 Connection:
@@ -103,6 +106,9 @@ pub(crate) enum Command {
     /// Show how log files would be read: one JSON line a file.
     #[command(after_long_help = EXIT_CODES)]
     Parse(Parse),
+    /// See what was refused and why, and publish it again once the cause is gone.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Make what Perimeter needs in Kafka or AWS, and check what is there.
     #[command(subcommand)]
     Bootstrap(Bootstrap),

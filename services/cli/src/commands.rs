@@ -1,7 +1,8 @@
-//! The commands: those that talk to a decider or to the executors, and those that need nothing but files.
+//! The commands: those that talk to a decider, to the executors or to Kafka, and those that need nothing but files.
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod executors;
 pub(crate) mod explain;

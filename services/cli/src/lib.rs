@@ -1,7 +1,7 @@
 //! `perimeter`: what operators type.
 //!
 //! Overrides and questions go to a decider over mutual TLS; `bootstrap` makes the topics in Kafka and the IP sets and
-//! web ACL in AWS; `score`, `replay`, `parse` and `config check` need nothing but files, and run the services' own logic
+//! web ACL in AWS; `dlq` reads what was refused, and publishes it again; `score`, `replay`, `parse` and `config check` need nothing but files, and run the services' own logic
 //! ([`replay`]). Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is not
 //! here: any rule of a service's own, and anything that puts a decision in force.
 
@@ -10,6 +10,7 @@ mod board;
 mod bootstrap;
 mod commands;
 mod connection;
+pub mod dlq;
 mod duration;
 mod failure;
 mod findings;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Arguments, Bootstrap, Command, Config};
+use crate::args::{Arguments, Bootstrap, Command, Config, Dlq};
 use crate::failure::{Failure, Outcome};
 use crate::output::Printer;
 
@@ -70,6 +71,9 @@ async fn run(arguments: Arguments) -> Outcome {
         Command::Watch(arguments) => commands::watch::watch(arguments, &printer).await,
         Command::Replay(arguments) => commands::replay::run(&arguments, &printer),
         Command::Config(Config::Check(arguments)) => commands::config::check(&arguments, &printer),
+        Command::Dlq(Dlq::List(arguments)) => commands::dlq::list(arguments, &printer).await,
+        Command::Dlq(Dlq::Show(arguments)) => commands::dlq::show(arguments, &printer).await,
+        Command::Dlq(Dlq::Replay(arguments)) => commands::dlq::replay(arguments, &printer).await,
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &printer).await,
         Command::Completions(arguments) => commands::completions::run(&arguments, &printer),
         Command::Score(arguments) => commands::score::score(&arguments, &printer),

@@ -71,6 +71,7 @@ impl World {
                 key,
                 payload,
                 trace: None,
+                replayed: None,
             })
             .collect();
         if raws.is_empty() {
@@ -241,6 +242,7 @@ fn told(world: &World, scope: &str, frozen: bool, mode: Option<Mode>) {
         key: scope.as_bytes(),
         payload: &payload,
         trace: None,
+        replayed: None,
     };
     world.leases.sink().update(Update::Record(raw));
 }

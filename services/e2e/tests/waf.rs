@@ -99,6 +99,7 @@ impl Bench {
                 key: key.as_bytes(),
                 payload: &payload,
                 trace: None,
+                replayed: None,
             }));
             self.offset += 1;
         }

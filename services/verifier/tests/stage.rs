@@ -68,6 +68,7 @@ async fn feed<S: pipeline::Stage>(log: &Log, stage: S, partition: i32) -> bool {
             key: &message.key,
             payload: &message.payload,
             trace: Some("00-trace"),
+            replayed: None,
         })
         .collect();
     let produced = worker.work(&batch).await;

@@ -90,6 +90,7 @@ fn work<S: Stage>(log: &Log, worker: &mut Worker<S>, topic: Topic, next: &mut i6
             key,
             payload,
             trace: None,
+            replayed: None,
         })
         .collect();
     if raws.is_empty() {

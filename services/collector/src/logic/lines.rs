@@ -1,12 +1,10 @@
 //! Cuts a stream of bytes into its lines, each with its offset: bytes in, lines out.
 
 use memchr::memchr;
+pub use observe::HEAD_BYTES_MAX;
 
 /// Longest line that is read, in bytes, without its end.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
-/// How much of a line is kept where it cannot be used.
-pub const HEAD_BYTES_MAX: usize = 256;
-
 /// How much before a place says whether a copy is one.
 pub const TAIL_BYTES_MAX: usize = 256;
 

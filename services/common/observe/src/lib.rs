@@ -13,5 +13,5 @@ pub mod probe;
 pub mod route;
 
 pub use client::{Client, Trusted, client_address};
-pub use observation::{Dead, Line, Observation};
+pub use observation::{Dead, HEAD_BYTES_MAX, Line, Observation};
 pub use policy::{Policy, PolicyError};

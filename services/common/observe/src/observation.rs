@@ -45,6 +45,9 @@ pub enum Line {
     Nothing,
 }
 
+/// How much of a line or document is kept where it is no event, in bytes.
+pub const HEAD_BYTES_MAX: usize = 256;
+
 /// Why a line or document is no event, though it should be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]

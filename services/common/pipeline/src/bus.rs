@@ -4,8 +4,10 @@ use anyhow::Result;
 use schemas::{DecodeError, Millis, Record, Topic};
 
 use crate::kafka::Kafka;
+use crate::letters::DeadLetters;
 use crate::memory::Log;
 use crate::publisher::Publisher;
+use crate::registry::Registry;
 
 /// One record as bytes, borrowed from the client's buffer.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +20,8 @@ pub struct Raw<'a> {
     pub payload: &'a [u8],
     /// W3C `traceparent`, if the record came with one.
     pub trace: Option<&'a str>,
+    /// Who published the record again, if it was a dead letter before ([`crate::REPLAYED`]).
+    pub replayed: Option<&'a str>,
 }
 
 impl<'a> Raw<'a> {
@@ -51,6 +55,14 @@ impl Bus {
         Kafka::new(properties).map(Bus::Kafka)
     }
 
+    /// A stage on this bus reads nothing before `registry` has said which schema ids stand for schemas of ours.
+    pub fn with_registry(self, registry: Option<Registry>) -> Bus {
+        match self {
+            Bus::Kafka(kafka) => Bus::Kafka(kafka.with_registry(registry)),
+            Bus::Memory(log) => Bus::Memory(log),
+        }
+    }
+
     /// The twin in memory; clones share the log.
     pub fn in_memory(log: Log) -> Bus {
         Bus::Memory(log)
@@ -62,6 +74,11 @@ impl Bus {
             Bus::Kafka(kafka) => Publisher::kafka(kafka),
             Bus::Memory(log) => Ok(Publisher::memory(log.clone())),
         }
+    }
+
+    /// Reads what was refused.
+    pub fn dead_letters(&self) -> DeadLetters {
+        DeadLetters::of(self.clone())
     }
 
     /// Reads partitions from a place to their end, for restoring a state.

@@ -83,6 +83,19 @@ impl Env {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Refuses shared settings with a prefix of their own that are none of `known`.
+    pub(crate) fn only(&self, prefix: &str, known: &[&str]) -> Result<(), ConfigError> {
+        let unknown = self
+            .values
+            .keys()
+            .filter(|name| name.starts_with(prefix) && !known.contains(&name.as_str()));
+        let names: Vec<&str> = unknown.map(String::as_str).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::Unknown { names: names.join(", "), known: known.join(", ") })
+    }
+
     /// librdkafka's properties: `KAFKA_SASL_USERNAME` is `sasl.username`.
     pub fn kafka_properties(&self) -> Result<Vec<(String, String)>, ConfigError> {
         if self.shared("KAFKA_BOOTSTRAP_SERVERS").is_none() {

@@ -51,7 +51,7 @@ impl Follower {
                         .fetch_watermarks(topic.name(), partition, METADATA_TIMEOUT)
                         .map_err(anyhow::Error::from)
                         .and_then(|(low, end)| {
-                            start_offset(&asking, *topic, partition, *from, low, end)
+                            start_offset(&asking, topic.name(), partition, *from, low, end)
                         });
                     match asked {
                         Ok(start) => break start,

@@ -1,5 +1,6 @@
 //! Everything that is particular to librdkafka: properties, clients, reading back.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -16,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::{From, Raw};
 use crate::follow::{Follow, Update};
 use crate::follower::Follower;
+use crate::letters::REPLAYED;
 use crate::membership::{Delivery, Membership, Producer};
+use crate::registry::Registry;
 use crate::service::Clock;
 
 pub(crate) const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,16 +55,26 @@ impl ConsumerContext for Quiet {}
 #[derive(Clone)]
 pub struct Kafka {
     properties: Vec<(String, String)>,
+    /// Whose schema ids are accepted beside our own encoding.
+    registry: Option<Registry>,
 }
 
 impl Kafka {
     pub(crate) fn new(properties: Vec<(String, String)>) -> Result<Self> {
-        let kafka = Kafka { properties };
+        let kafka = Kafka { properties, registry: None };
         let check = |config: ClientConfig| config.create_native_config().map(|_| ());
         check(kafka.producer_config())
             .and_then(|()| check(kafka.member_config("check", "check-0")))
             .context("could not use the KAFKA_… settings; see librdkafka's CONFIGURATION.md for names and values")?;
         Ok(kafka)
+    }
+
+    pub(crate) fn with_registry(self, registry: Option<Registry>) -> Self {
+        Kafka { registry, ..self }
+    }
+
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
     }
 
     fn base(&self) -> ClientConfig {
@@ -191,13 +204,26 @@ impl Kafka {
         from: From,
         each: &mut dyn FnMut(Raw<'_>) -> Result<()>,
     ) -> Result<i64> {
+        self.read_to_end(topic.name(), partition, from, &mut |message| {
+            each(raw(topic, message)).map(ControlFlow::Continue)
+        })
+    }
+
+    /// Calls `each` for every message of the partition from `from` to its end, or until it has had enough; answers the
+    /// end.
+    pub(crate) fn read_to_end(
+        &self,
+        name: &str,
+        partition: i32,
+        from: From,
+        each: &mut dyn FnMut(&BorrowedMessage<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<i64> {
         let consumer = self.reader()?;
-        let name = topic.name();
         let reading = || format!("could not read {name}/{partition} back");
         let (low, end) =
             consumer.fetch_watermarks(name, partition, READ_BACK_STALL).with_context(reading)?;
         let start =
-            start_offset(&consumer, topic, partition, from, low, end).with_context(reading)?;
+            start_offset(&consumer, name, partition, from, low, end).with_context(reading)?;
         if start >= end {
             return Ok(end);
         }
@@ -209,8 +235,8 @@ impl Kafka {
             match consumer.poll(READ_BACK_POLL) {
                 Some(Ok(message)) => {
                     moved = Instant::now();
-                    if message.offset() < end {
-                        each(raw(topic, &message))?;
+                    if message.offset() < end && each(&message)?.is_break() {
+                        return Ok(end);
                     }
                     if message.offset() + 1 >= end {
                         return Ok(end);
@@ -251,7 +277,7 @@ impl Kafka {
 
 pub(crate) fn start_offset(
     consumer: &BaseConsumer<Quiet>,
-    topic: Topic,
+    name: &str,
     partition: i32,
     from: From,
     low: i64,
@@ -264,7 +290,7 @@ pub(crate) fn start_offset(
         From::Since(since) => since,
     };
     let mut asked = TopicPartitionList::new();
-    asked.add_partition_offset(topic.name(), partition, Offset::Offset(since))?;
+    asked.add_partition_offset(name, partition, Offset::Offset(since))?;
     let found = consumer.offsets_for_times(asked, METADATA_TIMEOUT)?;
     let offset = found.elements().first().map(|element| element.offset());
     Ok(match offset {
@@ -275,10 +301,11 @@ pub(crate) fn start_offset(
 
 /// A message of the client as the pipeline sees it.
 pub(crate) fn raw<'a>(topic: Topic, message: &'a BorrowedMessage<'_>) -> Raw<'a> {
-    let trace = message.headers().and_then(|headers| {
-        let header = headers.iter().find(|header| header.key == TRACEPARENT)?;
+    let headers = message.headers();
+    let text = |name: &str| {
+        let header = headers?.iter().find(|header| header.key == name)?;
         std::str::from_utf8(header.value?).ok()
-    });
+    };
     Raw {
         topic,
         partition: message.partition(),
@@ -286,6 +313,7 @@ pub(crate) fn raw<'a>(topic: Topic, message: &'a BorrowedMessage<'_>) -> Raw<'a>
         timestamp: message.timestamp().to_millis().unwrap_or(0),
         key: message.key().unwrap_or_default(),
         payload: message.payload().unwrap_or_default(),
-        trace,
+        trace: text(TRACEPARENT),
+        replayed: text(REPLAYED),
     }
 }

@@ -244,6 +244,7 @@ mod tests {
             key: entry.key().as_bytes(),
             payload: &payload,
             trace: None,
+            replayed: None,
         }));
         ends(&mut sink, 1, 1_000);
         let position = |leases| Position { leases, controls: 0 };

@@ -4,6 +4,7 @@
 //! relies on (order per partition, at-least-once, compaction that a reader must survive) and nothing more.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Result;
@@ -11,6 +12,7 @@ use schemas::{Millis, TOPICS, Topic};
 use telemetry::trace::TRACEPARENT;
 
 use crate::bus::{From, Raw};
+use crate::letters::{DeadLetter, REPLAYED};
 use crate::service::Clock;
 use crate::stage::Message;
 
@@ -138,7 +140,7 @@ impl Log {
             From::Beginning => 0,
             From::End => end,
             From::Offset(offset) => offset,
-            From::Since(time) => self.first_since(topic, partition, time),
+            From::Since(time) => self.first_since(topic.name(), partition, time),
         };
         let mut outcome = Ok(());
         self.poll(topic, partition, start, usize::MAX / 2, &mut |raw| {
@@ -149,9 +151,36 @@ impl Log {
         outcome.map(|()| end)
     }
 
-    fn first_since(&self, topic: Topic, partition: i32, time: Millis) -> i64 {
+    pub(crate) fn read_letters(
+        &self,
+        topic: Topic,
+        from: From,
+        each: &mut dyn FnMut(DeadLetter<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<i64> {
+        let name = topic.dead_letters();
+        let (records, base) = {
+            let inner = self.lock();
+            let Some(stored) = inner.partitions.get(&(name.clone(), 0)) else { return Ok(0) };
+            (stored.records.clone(), stored.base)
+        };
+        let end = base + records.len() as i64;
+        let start = match from {
+            From::Beginning => base,
+            From::End => end,
+            From::Offset(offset) => offset,
+            From::Since(time) => self.first_since(&name, 0, time),
+        };
+        for (record, offset) in records.iter().zip(base..).filter(|(_, offset)| *offset >= start) {
+            if each(record.letter(topic, offset))?.is_break() {
+                break;
+            }
+        }
+        Ok(end)
+    }
+
+    fn first_since(&self, name: &str, partition: i32, time: Millis) -> i64 {
         let inner = self.lock();
-        let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else {
+        let Some(stored) = inner.partitions.get(&(name.to_owned(), partition)) else {
             return 0;
         };
         let index = stored.records.iter().position(|record| record.timestamp >= time);
@@ -164,8 +193,12 @@ impl Log {
 }
 
 impl Stored {
+    fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.message.headers.iter().find(|(key, _)| *key == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
     fn raw(&self, topic: Topic, partition: i32, offset: i64) -> Raw<'_> {
-        let trace = self.message.headers.iter().find(|(key, _)| *key == TRACEPARENT);
         Raw {
             topic,
             partition,
@@ -173,7 +206,20 @@ impl Stored {
             timestamp: self.timestamp,
             key: &self.message.key,
             payload: &self.message.payload,
-            trace: trace.and_then(|(_, value)| std::str::from_utf8(value).ok()),
+            trace: self.header(TRACEPARENT),
+            replayed: self.header(REPLAYED),
+        }
+    }
+
+    fn letter(&self, topic: Topic, offset: i64) -> DeadLetter<'_> {
+        let headers = self.message.headers.iter();
+        DeadLetter {
+            topic,
+            offset,
+            timestamp: self.timestamp,
+            key: &self.message.key,
+            payload: &self.message.payload,
+            headers: headers.map(|(key, value)| (*key, value.as_slice())).collect(),
         }
     }
 }

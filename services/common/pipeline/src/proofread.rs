@@ -57,6 +57,7 @@ mod tests {
             key: b"all",
             payload,
             trace: None,
+            replayed: None,
         };
         let mut worker = Worker::new(Proofread::<Control>::default(), 0);
         let produced = worker.work(&[raw(4, &good), raw(5, b"{}")]).await;

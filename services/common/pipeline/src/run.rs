@@ -60,6 +60,9 @@ pub async fn run<S: Stage>(
     };
     let part = format!("stage {}", group.0);
     context.health.expect(part.clone());
+    if let Some(registry) = kafka.registry() {
+        registry.accept(&context.shutdown).await?;
+    }
     let context = context.clone();
     let running = tokio::task::spawn_blocking(move || {
         let topic = <S::Input as Record>::TOPIC;

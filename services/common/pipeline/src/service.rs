@@ -20,6 +20,7 @@ use crate::bus::Bus;
 use crate::config::{ConfigError, Env};
 use crate::health::Health;
 use crate::kafka::WrongPartitions;
+use crate::registry::Registry;
 
 /// How long a drain may take before what is left is abandoned, with a warning.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
@@ -232,7 +233,8 @@ fn configure<C: Config>(env: &mut Env) -> Result<(C, Common), ConfigError> {
         }),
     };
     let bus = Bus::kafka(env.kafka_properties()?)
-        .map_err(|error| ConfigError::Other(format!("{error:#}")))?;
+        .map_err(|error| ConfigError::Other(format!("{error:#}")))?
+        .with_registry(Registry::from_env(env)?);
     let config = C::from_env(env)?;
     Ok((config, Common { admin, replica, tls, bus }))
 }

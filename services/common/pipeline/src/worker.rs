@@ -6,6 +6,7 @@ use schemas::{DecodeError, Record, Topic};
 use telemetry::trace::Handling;
 
 use crate::bus::Raw;
+use crate::letters::REPLAYED;
 use crate::stage::{Fault, Message, Outputs, Received, Stage};
 
 /// How much of a rejected record its dead letter shows in the log.
@@ -132,18 +133,21 @@ fn dead_letter(raw: &Raw<'_>, class: &'static str, reason: &str) -> Message {
     let topic: Topic = raw.topic;
     let kept = raw.payload.len().min(DEAD_LETTER_BYTES_MAX);
     let header = |text: String| text.into_bytes();
+    let mut headers = vec![
+        ("perimeter-topic", header(topic.name().to_owned())),
+        ("perimeter-partition", header(raw.partition.to_string())),
+        ("perimeter-offset", header(raw.offset.to_string())),
+        ("perimeter-class", header(class.to_owned())),
+        ("perimeter-reason", header(reason.to_owned())),
+    ];
+    // A record that fails again after a replay shows it.
+    headers.extend(raw.replayed.map(|replay| (REPLAYED, header(replay.to_owned()))));
     Message {
         topic: topic.dead_letters(),
         key: raw.key.to_vec(),
         payload: raw.payload[..kept].to_vec(),
         partition: None,
-        headers: vec![
-            ("perimeter-topic", header(topic.name().to_owned())),
-            ("perimeter-partition", header(raw.partition.to_string())),
-            ("perimeter-offset", header(raw.offset.to_string())),
-            ("perimeter-class", header(class.to_owned())),
-            ("perimeter-reason", header(reason.to_owned())),
-        ],
+        headers,
     }
 }
 
@@ -196,6 +200,7 @@ mod tests {
             key: &message.key,
             payload: &message.payload,
             trace,
+            replayed: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let produced = runtime.block_on(worker.work(&[raw]));

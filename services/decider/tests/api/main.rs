@@ -69,6 +69,7 @@ impl Api {
             key: &message.key,
             payload: &message.payload,
             trace: None,
+            replayed: None,
         }));
         self.lease_offset += 1;
         for (topic, end) in [(Topic::Leases, self.lease_offset), (Topic::Controls, 0)] {
@@ -286,6 +287,7 @@ async fn a_repeated_freeze_remembers_since_when_the_first_stands() {
         key,
         payload,
         trace: None,
+        replayed: None,
     };
     api.shared.leases.sink().update(Update::Record(raw));
     let again = overrides.control(&request(2), true, "ada").await.unwrap();

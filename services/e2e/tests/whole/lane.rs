@@ -84,6 +84,7 @@ impl<S: Stage> Lane<S> {
             key: &read.key,
             payload: &read.payload,
             trace: None,
+            replayed: None,
         });
         let raws: Vec<Raw<'_>> = raws.collect();
         let worker = self.worker.as_mut().expect("a lane is opened before it works");

@@ -81,6 +81,9 @@ fn hostile(topic: Topic, (key, record): &(Vec<u8>, Vec<u8>)) -> Vec<Hostile> {
     push("wrong_magic", key, [&[0xC3, 0x02], &record[2..]].concat());
     push("wrong_magic", key, b"{\"event\": \"in JSON, as somebody else would\"}".to_vec());
     push("unknown_schema", key, [&record[..2], &[7; 8], &record[10..]].concat());
+    // Confluent's framing, with an id that no registry was asked for.
+    push("unknown_schema", key, [&[0, 0, 0, 0, 7], &record[10..]].concat());
+    push("too_short", key, vec![0, 0, 0]);
     // A length of nearly 2^63, which must not be allocated, and one without an end.
     let longest = [0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01];
     push("malformed", key, [header, &longest, &[b'x'; 64]].concat());

@@ -90,6 +90,16 @@ impl World {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// The folder of the world's own files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.file.parent().unwrap()
+    }
+
+    /// The checkout that the world runs from.
+    pub(crate) fn checkout(&self) -> &Path {
+        self.file.ancestors().nth(3).unwrap()
+    }
+
     /// One text of the description, by JSON pointer.
     pub(crate) fn at(&self, pointer: &str) -> String {
         let description = self.description();
@@ -201,9 +211,11 @@ impl World {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
-        let checkout = self.file.ancestors().nth(3).unwrap();
         let mut command = tokio::process::Command::new(program("perimeter"));
-        command.args(arguments).current_dir(checkout.join("services/e2e")).kill_on_drop(true);
+        command
+            .args(arguments)
+            .current_dir(self.checkout().join("services/e2e"))
+            .kill_on_drop(true);
         for name in ["ENDPOINT", "EXECUTORS", "CA", "CERT", "KEY"] {
             command.env_remove(format!("PERIMETER_{name}"));
         }

@@ -90,6 +90,8 @@ async fn a_bad_setting_ends_every_service_with_64_and_one_sentence() {
         check(name, &no_brokers, 64, "KAFKA_BOOTSTRAP_SERVERS");
         let no_property = ended(service(&world, name).env("KAFKA_NO_SUCH_THING", "1")).await;
         check(name, &no_property, 64, "no.such.thing");
+        let no_registry = ended(service(&world, name).env("SCHEMA_REGISTRY_URL", "ftp://x")).await;
+        check(name, &no_registry, 64, "SCHEMA_REGISTRY_URL");
         let no_file = ended(service(&world, name).env(set("TLS_CERT"), "/nowhere/cert.pem")).await;
         check(name, &no_file, 64, "/nowhere/cert.pem");
         let bad_policy = ended(service(&world, name).env(set("POLICY_FILE"), &broken)).await;

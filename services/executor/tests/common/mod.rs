@@ -111,6 +111,7 @@ impl World {
                 key,
                 payload,
                 trace: None,
+                replayed: None,
             })
             .collect();
         let produced = worker.work(&batch).await;

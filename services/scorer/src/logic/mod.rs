@@ -66,6 +66,16 @@ pub enum Rejected {
     Future { ahead_ms: Millis },
 }
 
+/// When an event counts as received, given when the broker appended it.
+///
+/// Whoever publishes directly could write any time of receipt; the broker's is the other witness.
+pub fn received_at(event: &EventView<'_>, appended_at: Millis) -> Result<Millis, Rejected> {
+    let received_at = event.received_at.unwrap_or(appended_at);
+    let ahead_ms =
+        event.observed_at.saturating_sub(received_at).max(received_at.saturating_sub(appended_at));
+    if ahead_ms > FUTURE_MS { Err(Rejected::Future { ahead_ms }) } else { Ok(received_at) }
+}
+
 impl Memory {
     /// A memory of nothing.
     pub fn new(policy: &Policy, partition: i32) -> Memory {
@@ -109,15 +119,7 @@ impl Memory {
         }
         self.next_offset = offset + 1;
         self.appended_at = self.appended_at.max(Some(appended_at));
-        let received_at = event.received_at.unwrap_or(appended_at);
-        // Whoever publishes directly could write any time of receipt; the broker's is the other witness.
-        let ahead_ms = event
-            .observed_at
-            .saturating_sub(received_at)
-            .max(received_at.saturating_sub(appended_at));
-        if ahead_ms > FUTURE_MS {
-            return Err(Rejected::Future { ahead_ms });
-        }
+        let received_at = received_at(event, appended_at)?;
         if self.repeats.repeated(event) {
             return Ok(Applied::Repeated);
         }

@@ -129,6 +129,7 @@ impl World {
                         key,
                         payload,
                         trace: None,
+                        replayed: None,
                     })
                     .collect();
                 let produced = futures_now(worker.work(&batch));

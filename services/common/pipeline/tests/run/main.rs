@@ -1,6 +1,9 @@
-//! The runner on librdkafka's in-process cluster: order, dead letters, holding, committing, draining.
+//! The runner on librdkafka's in-process cluster: order, dead letters, holding, committing, draining,
+//! and what a schema registry says.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod registry;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
