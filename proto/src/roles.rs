@@ -3,11 +3,11 @@
 //! A role is read off the SPIFFE identity of the caller's certificate; whoever signs certificates gives roles. What a
 //! role may do inside a method (how long a responder's block lasts) is said by the service that is called.
 
-use std::collections::HashMap;
 use std::future::{Ready, ready};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use dashmap::DashMap;
 use futures::future::Either;
 use tonic::Status;
 use tonic::codegen::{Service, http};
@@ -130,7 +130,7 @@ pub fn admit(method: &str, caller: &Caller) -> Result<(), Status> {
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     /// Callers by their certificate (DER): reading one takes longer than answering.
-    callers: Arc<RwLock<HashMap<Vec<u8>, Caller>>>,
+    callers: Arc<DashMap<Vec<u8>, Caller>>,
 }
 
 /// A service, or all of a server's, behind a [`Guard`].
@@ -188,19 +188,15 @@ impl Guard {
 
     fn caller(&self, certificates: Option<&[CertificateDer<'_>]>) -> Result<Caller, Status> {
         let first = certificates.and_then(<[_]>::first).map(AsRef::as_ref);
-        if let Some(certificate) = first {
-            let callers = self.callers.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(caller) = callers.get(certificate) {
-                return Ok(caller.clone());
-            }
+        if let Some(caller) = first.and_then(|certificate| self.callers.get(certificate)) {
+            return Ok(caller.clone());
         }
         let caller = Caller::of(mtls::identity_of(certificates)?);
         if let Some(certificate) = first {
-            let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
-            if callers.len() >= CALLERS_MAX {
-                callers.clear();
+            if self.callers.len() >= CALLERS_MAX {
+                self.callers.clear();
             }
-            callers.insert(certificate.to_vec(), caller.clone());
+            self.callers.insert(certificate.to_vec(), caller.clone());
         }
         Ok(caller)
     }
