@@ -13,6 +13,7 @@ mod hostile;
 mod kills;
 mod kit;
 mod log;
+mod ocsf;
 mod otlp;
 mod overrides;
 mod refused;
@@ -21,3 +22,5 @@ mod restarts;
 mod seen;
 mod settings;
 mod truth;
+#[path = "../../../common/observe/tests/ocsf/valid.rs"]
+mod valid;
