@@ -10,6 +10,8 @@ use crate::duration;
 use crate::input::STANDARD_INPUT;
 
 mod bootstrap;
+#[cfg(test)]
+mod pages;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
 

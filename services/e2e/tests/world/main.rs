@@ -16,6 +16,7 @@ mod log;
 mod ocsf;
 mod otlp;
 mod overrides;
+mod pages;
 mod refused;
 mod replay;
 mod restarts;
