@@ -16,6 +16,8 @@ pub const VERSION: &str = "1.8.0";
 
 /// A value of OCSF's with the name that the schema gives it.
 type Named = (i64, &'static str);
+/// An entry of MITRE's: id and name.
+type Catalogued = (&'static str, &'static str);
 
 const FINDINGS: Named = (2, "Findings");
 const DETECTION_FINDING: Named = (2004, "Detection Finding");
@@ -192,10 +194,8 @@ fn finding(detection: &Detection, title: String) -> Value {
     finding
 }
 
-/// MITRE ATT&CK's tactic and technique, as (id, name) each; none where the category says too little.
-fn attack(
-    category: Category,
-) -> Option<((&'static str, &'static str), (&'static str, &'static str))> {
+/// MITRE ATT&CK's tactic and technique; none where the category says too little.
+fn attack(category: Category) -> Option<(Catalogued, Catalogued)> {
     match category {
         Category::SqlInjection | Category::PathTraversal => {
             Some((("TA0001", "Initial Access"), ("T1190", "Exploit Public-Facing Application")))
