@@ -109,6 +109,7 @@ pub fn plans(paths: &Paths, places: &Places) -> Vec<Plan> {
         ("ENVOY_ADMIN_URL", format!("http://127.0.0.1:{}", ports.envoy_admin)),
         ("PROBE_URL", format!("http://127.0.0.1:{}", ports.listener)),
         ("PROBE_PRIVATE_KEY", private.display().to_string()),
+        ("OCSF", "on".to_owned()),
     ]);
     verifier.waf(places);
     vec![collector, scorer, decider, executor(0), executor(1), verifier]

@@ -115,3 +115,10 @@ pub struct Decision {
     #[serde(with = "apache_avro::serde::bytes_opt", default)]
     pub signature: Option<Vec<u8>>,
 }
+
+impl Decision {
+    /// The id of the answer to a detection: the same however often it is answered.
+    pub fn id(detection_id: Uuid) -> Uuid {
+        Uuid::new_v5(&detection_id, b"decision")
+    }
+}

@@ -129,7 +129,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
     )
 }
 
-fn detection() -> impl Strategy<Value = Detection> {
+pub(crate) fn detection() -> impl Strategy<Value = Detection> {
     let claim = (0.0..=1.0f64, severity(), category(), provenance());
     (id(), observable(), any::<i64>(), claim, vec(evidence(), 0..4)).prop_map(
         |(
@@ -265,7 +265,7 @@ fn enforcement() -> impl Strategy<Value = Enforcement> {
     })
 }
 
-fn outcome() -> impl Strategy<Value = Outcome> {
+pub(crate) fn outcome() -> impl Strategy<Value = Outcome> {
     let what = (text(), any::<i32>(), phase(), effect(), any::<i32>(), action(), origin());
     let when = (option::of(any::<i64>()), option::of(any::<i64>()), any::<i64>());
     (id(), id(), observable(), what, when, verdict(), text()).prop_map(

@@ -12,6 +12,8 @@ use crate::input::STANDARD_INPUT;
 mod bootstrap;
 mod dlq;
 mod executors;
+#[cfg(test)]
+mod pages;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
 pub(crate) use dlq::{Dlq, DlqList, DlqReplay, DlqShow};

@@ -36,7 +36,7 @@ impl Rules {
 
 /// The id of the answer to a detection: the same detection is answered under the same id for ever.
 pub fn decision_id(detection_id: Uuid) -> Uuid {
-    Uuid::new_v5(&detection_id, b"decision")
+    Decision::id(detection_id)
 }
 
 /// Answers `detection` with exactly one decision, given what is known of its observable.

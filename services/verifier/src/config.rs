@@ -26,6 +26,8 @@ pub struct Config {
     pub envoy_cluster: String,
     pub probe: Option<Probe>,
     pub waf: Option<Waf>,
+    /// Whether detections and outcomes are told to others as OCSF.
+    pub ocsf: Switch,
 }
 
 /// How probes are sent.
@@ -48,6 +50,26 @@ pub struct Waf {
 pub enum Scope {
     Regional,
     Cloudfront,
+}
+
+/// Something that is done or left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Switch {
+    On,
+    #[default]
+    Off,
+}
+
+impl FromStr for Switch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "on" => Ok(Switch::On),
+            "off" => Ok(Switch::Off),
+            _ => Err("it is neither".to_owned()),
+        }
+    }
 }
 
 impl FromStr for Scope {
@@ -94,6 +116,7 @@ impl pipeline::Config for Config {
             envoy_cluster: cluster.unwrap_or_else(|| CLUSTER.to_owned()),
             probe: probe(env)?,
             waf: waf(env)?,
+            ocsf: env.optional("OCSF", "on or off")?.unwrap_or_default(),
         })
     }
 }

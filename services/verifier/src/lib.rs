@@ -3,13 +3,15 @@
 //! Two stages feed one core ([`logic`]): decisions, which it folds itself, and what the executors say they did. Envoy's
 //! log ([`sources::envoy`]), the answers to probes ([`probes`]), Envoy's admin port and the WAF's read-back
 //! ([`points`]) feed it, too. The loop ([`act`]) does what the core asks for and publishes outcomes. A dead executor
-//! shows here as effect *absent*.
+//! shows here as effect *absent*. Beside all that, and in nobody's way, detections and outcomes are told to others as OCSF
+//! ([`ocsf`]) where that is asked for.
 
 pub mod act;
 mod config;
 mod http;
 pub mod kpi;
 pub mod logic;
+pub mod ocsf;
 pub mod points;
 pub mod probes;
 pub mod restore;
@@ -26,7 +28,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use act::Means;
-pub use config::{Config, Probe, Scope, Waf};
+pub use config::{Config, Probe, Scope, Switch, Waf};
 use logic::{Core, Reach};
 use points::aws_waf::Sets;
 use points::envoy::Admin;
@@ -63,6 +65,7 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
         act::run(&context, &verification, &leases, means),
         act::watch_replicas(&context, &verification, admin),
         log,
+        ocsf::export(&context, config.ocsf),
     )?;
     Ok(())
 }

@@ -8,12 +8,18 @@ use common::{ATTACKER, EPOCH, T0, block};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Follow as _, Leases, Message, Raw, Update, Worker};
 use schemas::{
-    Decision, Effect, Enforcement, Epoch, Generation, LeaseEntry, Limits, Outcome, Phase,
-    Protected, Record, Status, Topic,
+    Decision, Detection, Effect, Enforcement, Epoch, Generation, LeaseEntry, Limits, Outcome,
+    Phase, Protected, Record, Status, Topic,
 };
 use verifier::logic::{Core, Input, Publish, Reach};
+use verifier::ocsf::Export;
 use verifier::stage::{Decisions, Enforcements};
 use verifier::{Verification, restore};
+
+const DETECTION: &[u8] =
+    include_bytes!("../../../schemas/examples/detection/v1/sql-injection.avro");
+const OUTCOME: &[u8] = include_bytes!("../../../schemas/examples/outcome/v1/effective.avro");
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A verifier without Envoy and WAF: only level 1 is to be had.
 fn verification() -> Verification {
@@ -143,4 +149,37 @@ async fn a_restart_reads_its_own_outcomes_back_and_tells_only_what_is_new() {
     clock.advance(100_000);
     second.apply(Input::Tick, clock.now());
     assert_eq!(told(&second), [("envoy/0".to_owned(), Effect::Absent)], "nobody said 'lifted'");
+}
+
+/// What a stage answers to one record that comes twice.
+async fn documents<S>(stage: S, record: &S::Input) -> Vec<Message>
+where
+    S: pipeline::Stage,
+{
+    let message = Message::of(record).unwrap();
+    let topic = <S::Input as Record>::TOPIC;
+    let partition = schemas::topic::partition_of_key(&message.key, topic.partitions());
+    let (offset, trace) = (0, Some(TRACE));
+    let (key, payload) = (&message.key[..], &message.payload[..]);
+    let raw = Raw { topic, partition, offset, timestamp: T0, key, payload, trace };
+    let mut worker = Worker::new(stage, partition);
+    [worker.work(&[raw]).await.messages, worker.work(&[raw]).await.messages].concat()
+}
+
+#[tokio::test]
+async fn a_detection_and_an_outcome_are_told_as_ocsf_under_their_key_and_trace_and_always_alike() {
+    let detection = Detection::decode(DETECTION).unwrap();
+    let outcome = Outcome::decode(OUTCOME).unwrap();
+    for (messages, class, id) in [
+        (documents(Export::detections(), &detection).await, 2004, detection.detection_id),
+        (documents(Export::outcomes(), &outcome).await, 7004, outcome.outcome_id),
+    ] {
+        let [first, again] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(first, again);
+        assert_eq!((first.topic.as_str(), &first.key[..]), ("ocsf", &b"81.2.69.142"[..]));
+        assert_eq!(first.headers, [("traceparent", TRACE.as_bytes().to_vec())]);
+        let document: serde_json::Value = serde_json::from_slice(&first.payload).unwrap();
+        assert_eq!(document["class_uid"], class);
+        assert_eq!(document["metadata"]["uid"], id.to_string());
+    }
 }

@@ -1,5 +1,5 @@
 //! What several services must see the same way: whose address it is, what a line of a log says, what the policy says,
-//! which request is our own probe, and what route a uri names.
+//! which request is our own probe, what route a uri names, and what a record is in OCSF.
 //!
 //! Everything here is data in, data out: no async, no I/O, no clock, no randomness. Files are read, nonces drawn
 //! and clocks asked by the callers.
@@ -8,6 +8,7 @@ pub mod client;
 pub mod documents;
 pub mod logs;
 pub mod observation;
+pub mod ocsf;
 pub mod policy;
 pub mod probe;
 pub mod route;

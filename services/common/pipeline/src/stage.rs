@@ -96,17 +96,20 @@ impl Outputs {
     /// Publishes `record` on its own topic. Everything pushed after [`Outputs::continue_trace`] carries that trace.
     pub fn push<R: Record>(&mut self, record: &R) {
         match Message::of(record) {
-            Ok(mut message) => {
-                if let Some(trace) = &self.trace {
-                    message.carry(trace);
-                }
-                self.messages.push(message);
-            }
+            Ok(message) => self.push_message(message),
             // A record of ours that its own schema cannot hold is a defect here, never the input's fault.
             Err(error) => {
                 tracing::error!(%error, "could not encode a record; it was not published")
             }
         }
+    }
+
+    /// Publishes what is no record of ours, with the trace as [`Outputs::push`] carries it.
+    pub fn push_message(&mut self, mut message: Message) {
+        if let Some(trace) = &self.trace {
+            message.carry(trace);
+        }
+        self.messages.push(message);
     }
 
     /// Marks the record at `offset` as not answered.

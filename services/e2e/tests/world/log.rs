@@ -8,10 +8,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
+use schemas::topic::OCSF;
 use schemas::{
     Control, Decision, Detection, Enforcement, Event, LeaseEntry, Millis, Outcome, Record, TOPICS,
     Topic,
 };
+use serde_json::Value;
 
 use super::kit::World;
 
@@ -44,6 +46,8 @@ pub(crate) struct Read {
     pub(crate) controls: Vec<At<Control>>,
     pub(crate) enforcements: Vec<At<Enforcement>>,
     pub(crate) outcomes: Vec<At<Outcome>>,
+    /// OCSF documents.
+    pub(crate) ocsf: Vec<Value>,
     pub(crate) dead: Vec<Dead>,
 }
 
@@ -159,6 +163,7 @@ impl Read {
             Some(Topic::Enforcements) => keep(&mut self.enforcements, message),
             Some(Topic::Outcomes) => keep(&mut self.outcomes, message),
             Some(Topic::ScorerState) => {}
+            None if topic == OCSF => self.ocsf.push(serde_json::from_slice(payload).unwrap()),
             None => self.dead.push(dead(message)),
         }
     }

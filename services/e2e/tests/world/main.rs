@@ -16,8 +16,10 @@ mod kills;
 mod kit;
 mod letters;
 mod log;
+mod ocsf;
 mod otlp;
 mod overrides;
+mod pages;
 mod publishers;
 mod refused;
 mod replay;
@@ -25,3 +27,5 @@ mod restarts;
 mod seen;
 mod settings;
 mod truth;
+#[path = "../../../common/observe/tests/ocsf/valid.rs"]
+mod valid;

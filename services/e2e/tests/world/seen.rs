@@ -231,7 +231,7 @@ async fn one_trace_leads_from_the_request_at_envoy_to_the_last_outcome() {
         let own = outcomes.filter(|at| at.record.decision_id == decision.decision_id).count();
         let trace = receiver.trace(&trace_id);
         *gaps.lock().unwrap() = trace.gaps(&root);
-        let arrived = trace.count("verifier outcomes") >= own;
+        let arrived = trace.count("ocsf outcomes") >= own;
         trace.branches(&root).filter(|_| arrived && trace.count("verifier enforcements") > 0)
     };
     let begun = std::time::Instant::now();
@@ -244,7 +244,7 @@ async fn one_trace_leads_from_the_request_at_envoy_to_the_last_outcome() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     let begin = ["collector events", "scorer events", "decider detections"];
-    let seen = ["verifier decisions", "verifier outcomes"];
+    let seen = ["verifier decisions", "verifier outcomes", "ocsf outcomes"];
     let done = ["executor decisions", "executor enforcements", "verifier enforcements"];
     for end in [&seen[..], &done[..]] {
         let branch: Vec<String> = begin.iter().chain(end).map(|name| (*name).to_owned()).collect();
