@@ -43,7 +43,7 @@ pub enum Least {
 }
 
 /// Every method that is served over mutual TLS. What is not here is refused to everybody.
-pub const METHODS: [(&str, Least); 14] = [
+pub const METHODS: [(&str, Least); 16] = [
     ("/perimeter.v1.Override/Block", Least::Role(Role::Responder)),
     ("/perimeter.v1.Override/Unblock", Least::Role(Role::Responder)),
     ("/perimeter.v1.Override/Allow", Least::Role(Role::Admin)),
@@ -54,6 +54,8 @@ pub const METHODS: [(&str, Least); 14] = [
     ("/perimeter.v1.Query/List", Least::Role(Role::Viewer)),
     ("/perimeter.v1.Query/Watch", Least::Role(Role::Viewer)),
     ("/perimeter.v1.Query/Status", Least::Role(Role::Viewer)),
+    ("/perimeter.v1.Query/Explain", Least::Role(Role::Viewer)),
+    ("/perimeter.v1.Query/Kpis", Least::Role(Role::Viewer)),
     ("/envoy.service.auth.v3.Authorization/Check", Least::Service),
     ("/grpc.health.v1.Health/Check", Least::Certificate),
     ("/grpc.health.v1.Health/Watch", Least::Certificate),

@@ -3,6 +3,7 @@
 //! Who may call what over mutual TLS is the table in [`proto::roles`]; plaintext serves only what changes nothing.
 
 mod answers;
+mod explain;
 pub mod overrides;
 pub mod query;
 

@@ -1,286 +1,226 @@
 //! What happened in the last 24 hours, bounded, folded from the topics. Answers Query; decides nothing.
 //!
-//! What is older, or fell out because there was too much, is "not retained", never "none".
+//! It keeps the newest records that fit, by the time at which they happened and never by the order in which they
+//! arrived, so every decider that read the same topics answers the same. What is older, or fell out because there was
+//! too much, is "not retained", never "none".
 
+mod figures;
 mod point;
 mod shared;
+mod story;
+mod told;
+mod words;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use ipnet::IpNet;
 use proto::v1::{Happening, PointState};
-use schemas::{Control, Decision, Detection, Effect, Enforcement, Millis, Outcome, Phase, Setting};
+use schemas::{Control, Decision, Effect, Millis, Setting};
 use uuid::Uuid;
 
-use crate::names;
-use point::Point;
 pub use shared::Shared;
+pub use story::{Consequence, Story};
+use told::Place;
+pub use told::Told;
 
-/// Most decisions that are kept.
-pub const DECISIONS_MAX: usize = 50_000;
-/// Most happenings that are kept.
-pub const HAPPENINGS_MAX: usize = 50_000;
-/// Most requests about automation as a whole that are kept.
-const CONTROLS_MAX: usize = 1_000;
-/// Most points of one decision that are kept.
-const POINTS_MAX: usize = 64;
+/// Most records that are kept.
+pub const RECORDS_MAX: usize = 300_000;
+/// Most memory that they take.
+pub const BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What a story takes beside its records.
+const STORY_BYTES: usize = 256;
 
-/// What is known of one decision.
-#[derive(Debug, Clone)]
-struct Entry {
-    decision: Option<Decision>,
-    at: Millis,
-    points: BTreeMap<String, Point>,
+/// How much is kept: whichever is reached first.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub records_max: usize,
+    pub bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { records_max: RECORDS_MAX, bytes_max: BYTES_MAX }
+    }
 }
 
 /// The index itself: pure, one writer.
 #[derive(Debug, Default)]
 pub struct Index {
-    entries: HashMap<Uuid, Entry>,
-    order: VecDeque<Uuid>,
-    happenings: VecDeque<Happening>,
-    controls: VecDeque<(Uuid, Option<Setting>)>,
-    /// Highest level ever seen at each point: what "proved" means there.
-    highest: BTreeMap<String, i32>,
-    told: HashSet<Uuid>,
+    /// By decision.
+    stories: HashMap<Uuid, Story>,
+    /// Every record, oldest first, with its story.
+    order: BTreeSet<(Place, Uuid)>,
+    bytes: usize,
+    /// The newest that fell out. What lies there or before is refused, or the answers would depend on who came first.
+    floor: Option<Place>,
+    complete: bool,
+    bounds: Bounds,
+}
+
+/// What one point said within what is retained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spoken {
+    /// Highest level ever seen there: what "proved" means at this point.
+    pub highest: i32,
+    pub last_at: Millis,
 }
 
 impl Index {
-    /// Takes in a detection; nothing for one that is known already.
-    pub fn detection(&mut self, at: Millis, detection: &Detection) -> Option<Happening> {
-        if !self.tell(detection.detection_id) {
-            return None;
-        }
-        let rules: Vec<&str> =
-            detection.evidence.iter().map(|evidence| evidence.rule.as_str()).collect();
-        let text = format!(
-            "{} ({} severity, {:.0} %) by {}",
-            names::category(detection.category),
-            names::severity(detection.severity),
-            detection.probability * 100.0,
-            rules.join(", ")
-        );
-        let decision_id = crate::logic::decision_id(detection.detection_id);
-        Some(self.keep(happening(
-            at,
-            "detection",
-            detection.observable.to_string(),
-            decision_id,
-            text,
-        )))
+    /// An index of another size than the usual one.
+    pub fn bounded(bounds: Bounds) -> Self {
+        Index { bounds, ..Index::default() }
     }
 
-    /// Takes in a decision; nothing for one that is known already.
-    pub fn decision(&mut self, at: Millis, decision: Decision) -> Option<Happening> {
-        let entry = self.entry(decision.decision_id, at);
-        if entry.decision.is_some() {
-            return None;
+    /// Takes a record in; answers whether it is told for the first time.
+    pub fn take(&mut self, appended_at: Millis, told: impl Into<Told>) -> bool {
+        let told = told.into();
+        let place = told.place(appended_at);
+        if self.floor.is_some_and(|floor| place <= floor) {
+            return false;
         }
-        let observable = decision.observable.to_string();
-        let told = happening(
-            at,
-            "decision",
-            observable,
-            decision.decision_id,
-            decision.explanation.clone(),
-        );
-        entry.at = at;
-        entry.decision = Some(decision);
-        Some(self.keep(told))
+        let (id, bytes) = (told.story(), told.bytes());
+        let story = match self.stories.entry(id) {
+            Entry::Occupied(story) => story.into_mut(),
+            Entry::Vacant(vacant) => {
+                self.bytes += STORY_BYTES;
+                vacant.insert(Story::default())
+            }
+        };
+        let first = !story.tells(place);
+        if !story.insert(place, told) {
+            return false;
+        }
+        self.order.insert((place, id));
+        self.bytes += bytes;
+        while self.order.len() > self.bounds.records_max || self.bytes > self.bounds.bytes_max {
+            self.forget_oldest();
+        }
+        first
     }
 
-    /// Takes in an act at a point; nothing for one that is known already.
-    pub fn enforcement(&mut self, act: &Enforcement) -> Option<Happening> {
-        if !self.tell(act.enforcement_id) {
-            return None;
+    /// Drops what happened before `before`, and refuses it from now on.
+    pub fn forget(&mut self, before: Millis) {
+        let floor = Place::just_before(before);
+        while self.order.first().is_some_and(|(place, _)| *place <= floor) {
+            self.forget_oldest();
         }
-        if let Some(point) = self.point(act.decision_id, &act.point, act.enforced_at) {
-            point.acted(act);
-        }
-        let mut text = format!("{} {}", act.point, names::status(act.status));
-        if !act.reason.is_empty() {
-            text.push_str(&format!(": {}", act.reason));
-        }
-        let observable = act.observable.to_string();
-        Some(self.keep(happening(
-            act.enforced_at,
-            "enforcement",
-            observable,
-            act.decision_id,
-            text,
-        )))
+        self.floor = self.floor.max(Some(floor));
     }
 
-    /// Takes in a proof or its failure; nothing for one that is known already.
-    pub fn outcome(&mut self, outcome: &Outcome) -> Option<Happening> {
-        if !self.tell(outcome.outcome_id) {
-            return None;
-        }
-        if outcome.effect == Effect::Effective {
-            let highest = self.highest.entry(outcome.point.clone()).or_default();
-            *highest = (*highest).max(outcome.level);
-        }
-        if let Some(point) = self.point(outcome.decision_id, &outcome.point, outcome.verified_at) {
-            point.verified(outcome);
-        }
-        let mut text = format!(
-            "{} {} level {} {}",
-            names::phase(outcome.phase),
-            outcome.point,
-            outcome.level,
-            names::effect(outcome.effect)
-        );
-        if let (Some(detected_at), Phase::Apply) = (outcome.detected_at, outcome.phase) {
-            text.push_str(&format!(
-                " after {} ms",
-                outcome.verified_at.saturating_sub(detected_at)
-            ));
-        }
-        if !outcome.reason.is_empty() {
-            text.push_str(&format!(": {}", outcome.reason));
-        }
-        let observable = outcome.observable.to_string();
-        Some(self.keep(happening(
-            outcome.verified_at,
-            "outcome",
-            observable,
-            outcome.decision_id,
-            text,
-        )))
+    /// Learns that every topic was once read to its end.
+    pub fn completed(&mut self) {
+        self.complete = true;
     }
 
-    /// Takes in a freeze, a thaw or a change of the mode; nothing for one that is known already.
-    pub fn control(&mut self, at: Millis, control: &Control) -> Option<Happening> {
-        if self.control_of(control.control_id).is_some() {
-            return None;
-        }
-        if self.controls.len() == CONTROLS_MAX {
-            self.controls.pop_front();
-        }
-        self.controls.push_back((control.control_id, control.setting()));
-        let verb = names::setting(control.setting());
-        let name = control.requested_by.rsplit('/').next().unwrap_or_default();
-        let text = format!("{verb}: {name} asked for it: {}", control.reason);
-        Some(self.keep(happening(at, "control", String::new(), control.control_id, text)))
+    /// Whether what is not here is not retained; before that it may only not have been read.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// What happened before is not retained; 0 where nothing ever fell out.
+    pub fn retained_since(&self) -> Millis {
+        self.floor.map_or(0, |floor| floor.at.saturating_add(1))
+    }
+
+    /// How many records are kept, and the memory they take.
+    pub fn size(&self) -> (usize, usize) {
+        (self.order.len(), self.bytes)
+    }
+
+    pub fn story(&self, decision_id: Uuid) -> Option<&Story> {
+        self.stories.get(&decision_id)
+    }
+
+    pub fn decision_of(&self, decision_id: Uuid) -> Option<&Decision> {
+        Some(self.story(decision_id)?.decision()?.1)
     }
 
     /// What the control of this id asked for, if it is known; `Some(None)` is a scope of a later version.
     pub fn control_of(&self, control_id: Uuid) -> Option<Option<Setting>> {
-        self.controls.iter().find(|(id, _)| *id == control_id).map(|(_, setting)| *setting)
-    }
-
-    pub fn decision_of(&self, decision_id: Uuid) -> Option<&Decision> {
-        self.entries.get(&decision_id)?.decision.as_ref()
+        self.story(control_id)?.told().find_map(|(_, told)| match told {
+            Told::Control(control) => Some(control.setting()),
+            _ => None,
+        })
     }
 
     /// Where the decision stands, point by point.
     pub fn points_of(&self, decision_id: Uuid) -> Vec<PointState> {
-        let Some(entry) = self.entries.get(&decision_id) else { return Vec::new() };
-        entry.points.iter().map(|(name, point)| point.state(name)).collect()
+        self.story(decision_id).map(Story::points).unwrap_or_default()
     }
 
-    /// What happened to the observables that `concerns` says, oldest first.
-    pub fn history(&self, concerns: impl Fn(&str) -> bool) -> Vec<Happening> {
-        self.happenings
+    /// The stories about the networks that `concerns` says, oldest first.
+    pub fn stories(&self, concerns: impl Fn(IpNet) -> bool) -> Vec<(Uuid, &Story)> {
+        let concerned = |story: &Story| story.network().is_some_and(&concerns);
+        let mut stories: Vec<(Uuid, &Story)> = self
+            .stories
             .iter()
-            .filter(|happening| concerns(&happening.observable))
-            .cloned()
-            .collect()
+            .filter(|(_, story)| concerned(story))
+            .map(|(id, story)| (*id, story))
+            .collect();
+        stories.sort_by_key(|(id, story)| (story.first(), *id));
+        stories
     }
 
-    /// The points that spoke within the last 24 hours, with the highest level each reached.
-    pub fn points(&self) -> BTreeMap<String, i32> {
-        let mut points = self.highest.clone();
-        for name in self.entries.values().flat_map(|entry| entry.points.keys()) {
-            points.entry(name.clone()).or_default();
+    /// What last happened to the networks that `concerns` says, oldest first, each thing once; at most `limit`.
+    pub fn history(&self, concerns: impl Fn(IpNet) -> bool, limit: usize) -> Vec<Happening> {
+        let mut told: Vec<_> = self
+            .stories(concerns)
+            .into_iter()
+            .flat_map(|(_, story)| first_tellings(story.told()))
+            .collect();
+        told.sort_by_key(|(place, _)| *place);
+        let passed_over = told.len().saturating_sub(limit);
+        told[passed_over..].iter().map(|(place, told)| words::happening(place.at, told)).collect()
+    }
+
+    /// Freezes, thaws and changes of the mode, oldest first, each once, and in words.
+    pub fn controls(&self) -> Vec<(&Control, Happening)> {
+        let told = self.stories.values().flat_map(|story| first_tellings(story.told()));
+        let mut controls: Vec<_> = told
+            .filter_map(|(place, told)| match told {
+                Told::Control(control) => Some((place, control.as_ref(), told)),
+                _ => None,
+            })
+            .collect();
+        controls.sort_by_key(|(place, _, _)| *place);
+        let in_words = controls.into_iter();
+        in_words.map(|(place, control, told)| (control, words::happening(place.at, told))).collect()
+    }
+
+    /// The points that spoke.
+    pub fn points(&self) -> BTreeMap<String, Spoken> {
+        let mut points: BTreeMap<String, Spoken> = BTreeMap::new();
+        for said in self.stories.values().flat_map(Story::consequences) {
+            if !points.contains_key(said.point()) {
+                points.insert(said.point().to_owned(), Spoken::default());
+            }
+            let Some(spoken) = points.get_mut(said.point()) else { continue };
+            spoken.last_at = spoken.last_at.max(said.at());
+            if matches!(said, Consequence::Proof(proof) if proof.effect == Effect::Effective) {
+                spoken.highest = spoken.highest.max(said.level());
+            }
         }
         points
     }
 
-    /// Whether the last word of `point` on a decision is that it is in force, and how well that is proved.
-    pub fn standing_at(&self, decision_id: Uuid, point: &str) -> Option<PointState> {
-        let entry = self.entries.get(&decision_id)?;
-        entry.points.get(point).map(|found| found.state(point))
-    }
-
-    /// When `point` last said anything.
-    pub fn last_word_of(&self, point: &str) -> Millis {
-        self.entries
-            .values()
-            .filter_map(|entry| entry.points.get(point))
-            .map(Point::at)
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// Drops what happened before `before` and is not about a claim that may still be in force.
-    pub fn prune(&mut self, before: Millis) {
-        while self.happenings.front().is_some_and(|happening| happening.at < before) {
-            self.happenings.pop_front();
+    fn forget_oldest(&mut self) {
+        let Some((place, id)) = self.order.pop_first() else { return };
+        self.floor = self.floor.max(Some(place));
+        let Entry::Occupied(mut story) = self.stories.entry(id) else { return };
+        // The oldest of all is the oldest of its own story.
+        self.bytes -= story.get_mut().forget_first().map_or(0, |told| told.bytes());
+        if story.get().is_empty() {
+            story.remove();
+            self.bytes -= STORY_BYTES;
         }
-        let entries = &mut self.entries;
-        self.order.retain(|id| {
-            let Some(entry) = entries.get(id) else { return false };
-            let until =
-                entry.decision.as_ref().and_then(|decision| decision.until).unwrap_or(entry.at);
-            let kept = entry.at.max(until) >= before;
-            if !kept {
-                entries.remove(id);
-            }
-            kept
-        });
-        self.told.clear();
-        self.told.extend(
-            self.entries.values().flat_map(|entry| entry.points.values()).flat_map(Point::ids),
-        );
-    }
-
-    fn entry(&mut self, decision_id: Uuid, at: Millis) -> &mut Entry {
-        if !self.entries.contains_key(&decision_id) {
-            if self.order.len() == DECISIONS_MAX
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.entries.remove(&oldest);
-            }
-            self.order.push_back(decision_id);
-        }
-        self.entries.entry(decision_id).or_insert_with(|| Entry {
-            decision: None,
-            at,
-            points: BTreeMap::new(),
-        })
-    }
-
-    fn point(&mut self, decision_id: Uuid, point: &str, at: Millis) -> Option<&mut Point> {
-        let entry = self.entry(decision_id, at);
-        if !entry.points.contains_key(point) && entry.points.len() == POINTS_MAX {
-            return None;
-        }
-        Some(entry.points.entry(point.to_owned()).or_default())
-    }
-
-    /// Whether a record is told for the first time.
-    fn tell(&mut self, id: Uuid) -> bool {
-        if self.told.len() >= 8 * DECISIONS_MAX {
-            self.told.clear();
-        }
-        self.told.insert(id)
-    }
-
-    fn keep(&mut self, happening: Happening) -> Happening {
-        if self.happenings.len() == HAPPENINGS_MAX {
-            self.happenings.pop_front();
-        }
-        self.happenings.push_back(happening.clone());
-        happening
     }
 }
 
-fn happening(
-    at: Millis,
-    kind: &str,
-    observable: String,
-    decision_id: Uuid,
-    text: String,
-) -> Happening {
-    Happening { at, kind: kind.to_owned(), observable, decision_id: decision_id.to_string(), text }
+/// What is told, each record as it was told first.
+fn first_tellings<'a>(
+    told: impl Iterator<Item = (Place, &'a Told)>,
+) -> impl Iterator<Item = (Place, &'a Told)> {
+    let mut seen = HashSet::new();
+    told.filter(move |(place, _)| seen.insert((place.kind, place.id)))
 }

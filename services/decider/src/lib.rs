@@ -17,7 +17,7 @@ pub mod tail;
 use std::sync::Arc;
 
 use pipeline::{Context, From, Group, LEASE_TOPICS, Leases};
-use schemas::{Control, Outcome, Topic};
+use schemas::{Control, Outcome};
 
 pub use config::Config;
 pub use logic::Rules;
@@ -40,15 +40,9 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
         clock: context.clock.clone(),
     };
     let served = api::serve(&context, shared.clone(), config.api, config.plaintext);
-    let since = From::Since(context.clock.now() - RETAINED_MS);
-    let topics = [
-        Topic::Detections,
-        Topic::Decisions,
-        Topic::Enforcements,
-        Topic::Outcomes,
-        Topic::Controls,
-    ]
-    .map(|t| (t, since));
+    let since = context.clock.now() - RETAINED_MS;
+    shared.index.forget(since);
+    let topics = tail::TOPICS.map(|topic| (topic, From::Since(since)));
     let followed = pipeline::follow(
         &context,
         &topics,

@@ -1,5 +1,6 @@
 //! The decision itself: data in, data out. No Kafka, no gRPC, no clock.
 
+pub mod kpis;
 pub mod overrides;
 pub mod past;
 mod words;

@@ -1,6 +1,8 @@
 //! The names of closed enums, as the records, the metrics and the gRPC contract write them.
 
-use schemas::{Action, Category, Effect, Mode, Origin, Phase, Reason, Setting, Severity, Status};
+use schemas::{
+    Action, Category, Effect, Mode, Origin, Phase, Provenance, Reason, Setting, Severity, Status,
+};
 
 pub(crate) fn action(action: Action) -> &'static str {
     match action {
@@ -64,6 +66,16 @@ pub(crate) fn category(category: Category) -> &'static str {
         Category::SqlInjection => "SQL injection",
         Category::PathTraversal => "path traversal",
         Category::BruteForce => "brute force",
+    }
+}
+
+pub(crate) fn provenance(provenance: Provenance) -> &'static str {
+    match provenance {
+        Provenance::SocketPeer => "socket_peer",
+        Provenance::ProxyAsserted => "proxy_asserted",
+        Provenance::HeaderUntrusted => "header_untrusted",
+        Provenance::LogText => "log_text",
+        Provenance::ExternalFeed => "external_feed",
     }
 }
 

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pipeline::{Follow, Raw, Update};
-use schemas::{Control, Decision, Detection, Enforcement, Millis, Outcome, Topic};
+use schemas::{Control, Decision, DecodeError, Detection, Enforcement, Millis, Outcome, Topic};
 
-use crate::index;
+use crate::index::{self, Told};
 use crate::logic::Rules;
 use crate::stage::SharedPast;
+
+/// The topics to follow.
+pub const TOPICS: [Topic; 5] =
+    [Topic::Detections, Topic::Decisions, Topic::Enforcements, Topic::Outcomes, Topic::Controls];
 
 /// The pasts of the partitions that this process owns, by partition.
 #[derive(Clone, Default)]
@@ -32,44 +36,56 @@ pub struct Tail {
     index: index::Shared,
     /// Partitions that were once read to their end: what they bring now is news.
     live: HashSet<(Topic, i32)>,
-    pruned_at: Millis,
+    forgot_at: Millis,
 }
 
 /// How often the index drops what is older than it answers for.
-const PRUNE_EVERY_MS: Millis = 60_000;
+const FORGET_EVERY_MS: Millis = 60_000;
 
 impl Tail {
     pub fn new(rules: Arc<Rules>, pasts: Pasts, index: index::Shared) -> Self {
-        Tail { rules, pasts, index, live: HashSet::new(), pruned_at: 0 }
+        Tail { rules, pasts, index, live: HashSet::new(), forgot_at: 0 }
     }
 
     fn record(&mut self, raw: &Raw<'_>) {
-        let news = self.live.contains(&(raw.topic, raw.partition));
-        let at = raw.timestamp;
-        let taken = match raw.topic {
-            Topic::Detections => raw
-                .decode::<Detection>()
-                .map(|detection| self.index.detection(at, &detection, news)),
-            Topic::Decisions => raw.decode::<Decision>().map(|decision| {
+        match self.told(raw) {
+            Ok(Some(told)) => {
+                let news = self.live.contains(&(raw.topic, raw.partition));
+                self.index.take(raw.timestamp, told, news);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, topic = raw.topic.name(), offset = raw.offset, "passed over a record");
+            }
+        }
+    }
+
+    /// Decodes what the index is told; a decision becomes a past on its way.
+    fn told(&self, raw: &Raw<'_>) -> Result<Option<Told>, DecodeError> {
+        let told = match raw.topic {
+            Topic::Detections => raw.decode::<Detection>()?.into(),
+            Topic::Decisions => {
+                let decision = raw.decode::<Decision>()?;
                 if let Some(past) = self.pasts.get(raw.partition) {
                     let mut past = past.lock().unwrap_or_else(PoisonError::into_inner);
-                    past.append(&self.rules, raw.offset, at, &decision);
+                    past.append(&self.rules, raw.offset, raw.timestamp, &decision);
                 }
-                self.index.decision(at, decision, news);
-            }),
-            Topic::Enforcements => {
-                raw.decode::<Enforcement>().map(|act| self.index.enforcement(&act, news))
+                decision.into()
             }
-            Topic::Outcomes => {
-                raw.decode::<Outcome>().map(|outcome| self.index.outcome(&outcome, news))
-            }
-            Topic::Controls => {
-                raw.decode::<Control>().map(|control| self.index.control(at, &control, news))
-            }
-            Topic::Events | Topic::ScorerState | Topic::Leases => Ok(()),
+            Topic::Enforcements => raw.decode::<Enforcement>()?.into(),
+            Topic::Outcomes => raw.decode::<Outcome>()?.into(),
+            Topic::Controls => raw.decode::<Control>()?.into(),
+            Topic::Events | Topic::ScorerState | Topic::Leases => return Ok(None),
         };
-        if let Err(error) = taken {
-            tracing::warn!(%error, topic = raw.topic.name(), offset = raw.offset, "passed over a record");
+        Ok(Some(told))
+    }
+
+    /// A partition was read to its end; the index is complete once all were.
+    fn reached(&mut self, topic: Topic, partition: i32) {
+        let first = self.live.insert((topic, partition));
+        let partitions = TOPICS.iter().flat_map(|topic| 0..topic.partitions());
+        if first && self.live.len() == partitions.count() {
+            self.index.completed();
         }
     }
 }
@@ -78,17 +94,15 @@ impl Follow for Tail {
     fn update(&mut self, update: Update<'_>) {
         match update {
             Update::Record(raw) => self.record(&raw),
-            Update::Reached { topic, partition, .. } => {
-                self.live.insert((topic, partition));
-            }
+            Update::Reached { topic, partition, .. } => self.reached(topic, partition),
             Update::Restarted { topic: Topic::Decisions, partition } => {
                 if let Some(past) = self.pasts.get(partition) {
                     past.lock().unwrap_or_else(PoisonError::into_inner).restart();
                 }
             }
-            Update::Tick { now } if now - self.pruned_at >= PRUNE_EVERY_MS => {
-                self.pruned_at = now;
-                self.index.prune(now - crate::RETAINED_MS);
+            Update::Tick { now } if now - self.forgot_at >= FORGET_EVERY_MS => {
+                self.forgot_at = now;
+                self.index.forget(now - crate::RETAINED_MS);
             }
             Update::Restarted { .. } | Update::End { .. } | Update::Tick { .. } => {}
         }

@@ -53,7 +53,7 @@ const ALL: [Knocks; 9] = [
 ];
 
 /// Who may, written down a second time: the table under test must say the same.
-const MAY: [(&str, &[Knocks]); 13] = [
+const MAY: [(&str, &[Knocks]); 15] = [
     ("/perimeter.v1.Override/Block", &[Responder, Admin]),
     ("/perimeter.v1.Override/Unblock", &[Responder, Admin]),
     ("/perimeter.v1.Override/Allow", &[Admin]),
@@ -64,6 +64,8 @@ const MAY: [(&str, &[Knocks]); 13] = [
     ("/perimeter.v1.Query/List", &[Viewer, Responder, Admin]),
     ("/perimeter.v1.Query/Watch", &[Viewer, Responder, Admin]),
     ("/perimeter.v1.Query/Status", &[Viewer, Responder, Admin]),
+    ("/perimeter.v1.Query/Explain", &[Viewer, Responder, Admin]),
+    ("/perimeter.v1.Query/Kpis", &[Viewer, Responder, Admin]),
     ("/grpc.health.v1.Health/Check", &[OfUnknownKind, Nameless, Service, Viewer, Responder, Admin]),
     ("/grpc.health.v1.Health/Watch", &[OfUnknownKind, Nameless, Service, Viewer, Responder, Admin]),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[Viewer, Responder, Admin]),
@@ -198,6 +200,7 @@ async fn port(authority: &Authority) -> (SocketAddr, Context) {
     }
     let publisher = bus.publisher().unwrap();
     let index = decider::index::Shared::default();
+    index.completed();
     let shared = Shared { rules: enforced(), leases, index, publisher, clock };
     let serving = context.clone();
     tokio::spawn(async move { serve(&serving, shared, address, None).await });

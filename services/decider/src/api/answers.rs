@@ -1,13 +1,15 @@
 //! Records as the gRPC contract shows them. Data in, data out.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use proto::v1::{ClaimState, Decision as DecisionAnswer};
+use proto::v1::{ClaimState, Decision as DecisionAnswer, KpisReply, Share as ShareAnswer};
 use schemas::observable::representative;
 use schemas::{Action, Claim, Decision, Effective, Lease, Millis, Protected, View, effective};
 
 use crate::index::Index;
+use crate::logic::kpis::{Figures, Share};
 use crate::names;
 
 pub(crate) fn decision(decision: &Decision) -> DecisionAnswer {
@@ -48,10 +50,11 @@ pub(crate) fn claim(
         in_force: standing.is_none(),
         standing: standing.unwrap_or_else(|| "in force".to_owned()),
         points: index.points_of(claim.decision_id),
-        explanation: index.decision_of(claim.decision_id).map_or_else(
-            || "its decision is not retained".to_owned(),
-            |decision| decision.explanation.clone(),
-        ),
+        explanation: match index.decision_of(claim.decision_id) {
+            Some(decision) => decision.explanation.clone(),
+            None if index.complete() => "its decision is not retained".to_owned(),
+            None => "its decision is not read yet".to_owned(),
+        },
     }
 }
 
@@ -83,8 +86,38 @@ pub(crate) fn standing(
     }
 }
 
+/// What holds for a network, in words, and whether protection has a say in it.
+pub(crate) fn holding(
+    network: IpNet,
+    view: &View,
+    protected: &Protected,
+    now: Millis,
+) -> (Action, bool, String) {
+    let (action, covered, mut explanation) = holds(representative(network), view, protected, now);
+    let overlap = protected.overlap(network);
+    if let (false, Some((own, name))) = (covered, overlap) {
+        explanation.push_str(&format!("; it overlaps {own} ({name}), which is protected"));
+    }
+    (action, overlap.is_some(), explanation)
+}
+
+/// The leases that cover a network or lie inside it, narrowest first.
+pub(crate) fn leases_about(view: &View, network: IpNet) -> Vec<&Lease> {
+    let mut leases: Vec<_> =
+        view.leases().filter(|lease| concerns(network, lease.observable.network())).collect();
+    leases.sort_by_key(|lease| {
+        (Reverse(lease.observable.network().prefix_len()), lease.observable.clone())
+    });
+    leases
+}
+
+/// Whether one of two networks covers the other.
+pub(crate) fn concerns(network: IpNet, other: IpNet) -> bool {
+    other.contains(&network) || network.contains(&other)
+}
+
 /// What holds for an address, in words.
-pub(crate) fn holds(
+fn holds(
     address: IpAddr,
     view: &View,
     protected: &Protected,
@@ -109,4 +142,31 @@ pub(crate) fn holds(
             (claim.action, false, text)
         }
     }
+}
+
+/// The key figures of what happened from `since` on.
+pub(crate) fn kpis(figures: &Figures, since: Millis, now: Millis, active: usize) -> KpisReply {
+    KpisReply {
+        since,
+        now,
+        detections: count(figures.detections),
+        blocks: count(figures.blocks),
+        simulated: count(figures.simulated),
+        contained: Some(share(figures.contained)),
+        proof_p50_ms: figures.proof_p50_ms,
+        proof_p99_ms: figures.proof_p99_ms,
+        proofs: count(figures.proofs),
+        false_positives: Some(share(figures.false_positives)),
+        lifted_on_time: Some(share(figures.lifted_on_time)),
+        active: count(active),
+    }
+}
+
+fn share(share: Share) -> ShareAnswer {
+    let Share { count: counted, of, share, low, high } = share;
+    ShareAnswer { count: count(counted), of: count(of), share, low, high }
+}
+
+pub(crate) fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

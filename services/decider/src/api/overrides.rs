@@ -169,64 +169,51 @@ impl Overrides {
     }
 }
 
+/// Block, unblock and allow say the same things in messages of their own.
+macro_rules! asked {
+    ($action:expr, $request:expr, $caller:expr) => {
+        Asked {
+            action: $action,
+            observable: &$request.observable,
+            duration_ms: $request.duration_ms,
+            reason: &$request.reason,
+            idempotency_key: &$request.idempotency_key,
+            operator: &$caller.identity,
+        }
+    };
+}
+
 #[tonic::async_trait]
 impl Override for Overrides {
     async fn block(
         &self,
         request: Request<BlockRequest>,
     ) -> Result<Response<DecisionReply>, Status> {
-        let caller = Caller::admitted(&request)?.clone();
-        let asked = request.into_inner();
-        let asked = Asked {
-            action: Action::Block,
-            observable: &asked.observable,
-            duration_ms: asked.duration_ms,
-            reason: &asked.reason,
-            idempotency_key: &asked.idempotency_key,
-            operator: &caller.identity,
-        };
-        within_role(&caller, asked.duration_ms)?;
-        self.decide(&asked).await.map(replied)
+        let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
+        within_role(caller, request.duration_ms)?;
+        self.decide(&asked!(Action::Block, request, caller)).await.map(replied)
     }
 
     async fn unblock(
         &self,
         request: Request<UnblockRequest>,
     ) -> Result<Response<DecisionReply>, Status> {
-        let caller = Caller::admitted(&request)?.clone();
-        let asked = request.into_inner();
-        let asked = Asked {
-            action: Action::Allow,
-            observable: &asked.observable,
-            duration_ms: asked.duration_ms,
-            reason: &asked.reason,
-            idempotency_key: &asked.idempotency_key,
-            operator: &caller.identity,
-        };
-        within_role(&caller, asked.duration_ms)?;
-        self.decide(&asked).await.map(replied)
+        let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
+        within_role(caller, request.duration_ms)?;
+        self.decide(&asked!(Action::Allow, request, caller)).await.map(replied)
     }
 
     async fn allow(
         &self,
         request: Request<AllowRequest>,
     ) -> Result<Response<DecisionReply>, Status> {
-        let caller = Caller::admitted(&request)?.clone();
-        let asked = request.into_inner();
-        if asked.duration_ms == 0 {
+        let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
+        if request.duration_ms == 0 {
             return Err(Status::invalid_argument(
                 "an allow needs a duration; nothing is allowed for ever",
             ));
         }
-        let asked = Asked {
-            action: Action::Allow,
-            observable: &asked.observable,
-            duration_ms: asked.duration_ms,
-            reason: &asked.reason,
-            idempotency_key: &asked.idempotency_key,
-            operator: &caller.identity,
-        };
-        self.decide(&asked).await.map(replied)
+        self.decide(&asked!(Action::Allow, request, caller)).await.map(replied)
     }
 
     async fn freeze(

@@ -5,19 +5,21 @@ use std::pin::Pin;
 
 use proto::v1::query_server::Query;
 use proto::v1::{
-    ClaimState, GetRequest, Happening, ListReply, ListRequest, ObservableState, PointSummary,
-    StatusReply, StatusRequest, WatchRequest,
+    ClaimState, ExplainReply, ExplainRequest, GetRequest, Happening, KpisReply, KpisRequest,
+    ListReply, ListRequest, ObservableState, PointSummary, StatusReply, StatusRequest,
+    WatchRequest,
 };
-use schemas::observable::representative;
-use schemas::{Action, Millis, Observable, View};
+use schemas::{Action, Claim, Millis, Observable, Protected, View};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use super::explain::{self, Around};
 use super::{Shared, answers};
-use crate::index::Index;
+use crate::index::{Index, Spoken};
+use crate::logic::kpis::figures;
 use crate::names;
 
 const LIST_DEFAULT: usize = 1_000;
@@ -47,15 +49,10 @@ impl Queries {
     pub fn state(&self, observable: &Observable) -> ObservableState {
         let (shared, now) = (&self.shared, self.shared.clock.now());
         let network = observable.network();
-        let covers = |other: ipnet::IpNet| other.contains(&network) || network.contains(&other);
         let protected = &shared.rules.protected;
-        let (claims, (action, covered, mut explanation)) = shared.leases.read(|reader| {
+        let (claims, (action, overlaps, explanation)) = shared.leases.read(|reader| {
             let view = reader.view();
-            let mut leases: Vec<_> =
-                view.leases().filter(|lease| covers(lease.observable.network())).collect();
-            leases.sort_by_key(|lease| {
-                (Reverse(lease.observable.network().prefix_len()), lease.observable.clone())
-            });
+            let leases = answers::leases_about(view, network);
             let claims: Vec<ClaimState> = shared.index.read(|index| {
                 let claims = leases
                     .iter()
@@ -64,24 +61,37 @@ impl Queries {
                     .map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now))
                     .collect()
             });
-            (claims, answers::holds(representative(network), view, protected, now))
+            (claims, answers::holding(network, view, protected, now))
         });
-        let overlap = protected.overlap(network);
-        if let (false, Some((own, name))) = (covered, overlap) {
-            explanation.push_str(&format!("; it overlaps {own} ({name}), which is protected"));
-        }
-        let concerns =
-            |text: &str| text.parse::<Observable>().is_ok_and(|other| covers(other.network()));
-        let mut history = shared.index.read(|index| index.history(concerns));
-        history.drain(..history.len().saturating_sub(HISTORY_MAX));
+        let concerned = |other| answers::concerns(network, other);
         ObservableState {
             observable: observable.to_string(),
             action: names::action(action).to_owned(),
             explanation,
             claims,
-            history,
-            protected: overlap.is_some(),
+            history: shared.index.read(|index| index.history(concerned, HISTORY_MAX)),
+            protected: overlaps,
         }
+    }
+
+    /// The whole story of one observable.
+    pub fn explain(&self, observable: &Observable) -> ExplainReply {
+        let (shared, now) = (&self.shared, self.shared.clock.now());
+        shared.leases.read(|reader| {
+            let around = Around { view: reader.view(), protected: &shared.rules.protected, now };
+            shared.index.read(|index| explain::explain(observable, index, &around))
+        })
+    }
+
+    /// The key figures.
+    pub fn kpis(&self) -> KpisReply {
+        let (shared, now) = (&self.shared, self.shared.clock.now());
+        let active = shared
+            .leases
+            .read(|reader| in_force(reader.view(), &shared.rules.protected, now).len());
+        let (retained, since) =
+            shared.index.read(|index| (index.retained(), index.retained_since()));
+        answers::kpis(&figures(&retained, now), since, now, active)
     }
 
     /// The claims, newest first, and how many there are.
@@ -99,7 +109,7 @@ impl Queries {
             claims.sort_by_key(|(lease, claim)| {
                 (Reverse(claim.decided_at), lease.observable.clone())
             });
-            let total = i64::try_from(claims.len()).unwrap_or(i64::MAX);
+            let total = answers::count(claims.len());
             claims.truncate(limit);
             let claims = self.shared.index.read(|index| {
                 let shown = claims.iter();
@@ -139,6 +149,17 @@ impl Queries {
         reply
     }
 
+    /// Explain and Kpis speak of what is not retained, so they wait until all that is was read.
+    fn told(&self) -> Result<(), Status> {
+        self.ready()?;
+        if self.shared.index.read(Index::complete) {
+            return Ok(());
+        }
+        Err(Status::unavailable(
+            "this decider has not read the last 24 hours yet; ask again in a moment",
+        ))
+    }
+
     fn ready(&self) -> Result<(), Status> {
         if self.shared.leases.read(|reader| reader.complete()) {
             return Ok(());
@@ -147,33 +168,45 @@ impl Queries {
     }
 }
 
-/// What each point holds of the claims in force.
-fn points(view: &View, index: &Index, protected: &schemas::Protected, now: Millis) -> StatusReply {
-    let in_force: Vec<_> = view
-        .leases()
-        .flat_map(|lease| lease.claims.iter().map(move |claim| (lease.observable.network(), claim)))
+/// The claims in force, whoever decided them.
+fn in_force<'a>(view: &'a View, protected: &Protected, now: Millis) -> Vec<&'a Claim> {
+    let claims = view.leases().flat_map(|lease| {
+        lease.claims.iter().map(move |claim| (lease.observable.network(), claim))
+    });
+    claims
         .filter(|(network, claim)| {
             answers::standing(*network, claim, view, protected, now).is_none()
         })
+        .map(|(_, claim)| claim)
+        .collect()
+}
+
+/// What each point holds of the claims in force.
+fn points(view: &View, index: &Index, protected: &Protected, now: Millis) -> StatusReply {
+    let in_force = in_force(view, protected, now);
+    let mut reply =
+        StatusReply { claims_in_force: answers::count(in_force.len()), ..StatusReply::default() };
+    let blocks: Vec<_> = in_force
+        .iter()
+        .filter(|claim| claim.action == Action::Block)
+        .map(|claim| (claim, index.points_of(claim.decision_id)))
         .collect();
-    let mut reply = StatusReply {
-        claims_in_force: i64::try_from(in_force.len()).unwrap_or(i64::MAX),
-        ..StatusReply::default()
-    };
-    for (point, highest) in index.points() {
-        let last_at = index.last_word_of(&point);
+    // What the points said of a claim decided before may have fallen out.
+    let judged = index.retained_since()..now - SETTLE_MS;
+    for (point, Spoken { highest, last_at }) in index.points() {
         let mut summary = PointSummary { point: point.clone(), last_at, ..PointSummary::default() };
         let mut spoke = false;
         let mut behind = 0;
-        for (_, claim) in in_force.iter().filter(|(_, claim)| claim.action == Action::Block) {
-            let state = index.standing_at(claim.decision_id, &point).unwrap_or_default();
+        for (claim, states) in &blocks {
+            let state = states.iter().find(|state| state.point == point);
+            let state = state.cloned().unwrap_or_default();
             spoke |= !state.status.is_empty();
             let applied = state.status == "applied" && state.phase == "apply";
             summary.applied += i64::from(applied);
             summary.failed += i64::from(state.status == "failed");
             summary.proved +=
                 i64::from(highest > 0 && state.phase == "apply" && state.level >= highest);
-            behind += i64::from(!applied && claim.decided_at < now - SETTLE_MS);
+            behind += i64::from(!applied && judged.contains(&claim.decided_at));
         }
         if spoke && behind > 0 {
             let holds = summary.applied;
@@ -228,6 +261,20 @@ impl Query for Queries {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
+    async fn explain(
+        &self,
+        request: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainReply>, Status> {
+        let observable = observable(&request.get_ref().observable)?;
+        self.told()?;
+        Ok(Response::new(self.explain(&observable)))
+    }
+
+    async fn kpis(&self, _: Request<KpisRequest>) -> Result<Response<KpisReply>, Status> {
+        self.told()?;
+        Ok(Response::new(self.kpis()))
+    }
+
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         Ok(Response::new(self.summary()))
     }
@@ -265,11 +312,8 @@ fn concerns(happening: &Happening, only: Option<&Observable>) -> bool {
     if happening.observable.is_empty() {
         return true;
     }
-    let network = only.network();
-    happening.observable.parse::<Observable>().is_ok_and(|other| {
-        let other = other.network();
-        other.contains(&network) || network.contains(&other)
-    })
+    let other = happening.observable.parse::<Observable>();
+    other.is_ok_and(|other| answers::concerns(only.network(), other.network()))
 }
 
 fn observable(text: &str) -> Result<Observable, Status> {

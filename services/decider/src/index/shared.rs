@@ -1,12 +1,12 @@
 //! The index as the follower writes it and the calls read it, and the news for those who watch.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use proto::v1::Happening;
-use schemas::{Control, Decision, Detection, Enforcement, Millis, Outcome};
+use schemas::Millis;
 use tokio::sync::broadcast;
 
-use super::Index;
+use super::{Index, Told, words};
 
 /// How far behind a watcher may fall before it is told that it missed something.
 const NEWS_MAX: usize = 4_096;
@@ -35,36 +35,27 @@ impl Shared {
         self.news.subscribe()
     }
 
-    pub fn detection(&self, at: Millis, detection: &Detection, news: bool) {
-        self.take(news, |index| index.detection(at, detection));
-    }
-
-    pub fn decision(&self, at: Millis, decision: Decision, news: bool) {
-        self.take(news, |index| index.decision(at, decision));
-    }
-
-    pub fn enforcement(&self, act: &Enforcement, news: bool) {
-        self.take(news, |index| index.enforcement(act));
-    }
-
-    pub fn outcome(&self, outcome: &Outcome, news: bool) {
-        self.take(news, |index| index.outcome(outcome));
-    }
-
-    pub fn control(&self, at: Millis, control: &Control, news: bool) {
-        self.take(news, |index| index.control(at, control));
-    }
-
-    pub fn prune(&self, before: Millis) {
-        self.index.write().unwrap_or_else(PoisonError::into_inner).prune(before);
-    }
-
-    /// Takes a record in; what it came to is news unless it lies in the past.
-    fn take(&self, news: bool, take: impl FnOnce(&mut Index) -> Option<Happening>) {
-        let happening = take(&mut self.index.write().unwrap_or_else(PoisonError::into_inner));
-        if let Some(happening) = happening.filter(|_| news) {
+    /// Takes a record in; what is told for the first time is news unless it lies in the past.
+    pub fn take(&self, appended_at: Millis, told: impl Into<Told>, news: bool) {
+        let told = told.into();
+        let happening = news.then(|| words::happening(told.place(appended_at).at, &told));
+        let first = self.exclusive().take(appended_at, told);
+        if let Some(happening) = happening.filter(|_| first) {
             // Nobody watching is not an error.
             drop(self.news.send(happening));
         }
+    }
+
+    /// Every topic was once read to its end: what is not here is not retained.
+    pub fn completed(&self) {
+        self.exclusive().completed();
+    }
+
+    pub fn forget(&self, before: Millis) {
+        self.exclusive().forget(before);
+    }
+
+    fn exclusive(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

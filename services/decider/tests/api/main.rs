@@ -1,7 +1,13 @@
-//! Query over gRPC in one process, and overrides as the service answers them.
+//! Query over gRPC in one process, overrides as the service answers them, and the index that answers come from.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod explain;
+mod flood;
+mod kpis;
+mod order;
 
 use std::time::Duration;
 
@@ -73,14 +79,14 @@ impl Api {
     /// A decision was made and folded.
     fn decided(&mut self, decision: &Decision) {
         let rules = &self.shared.rules;
+        let held =
+            self.shared.leases.read(|reader| reader.view().lease(&decision.observable).cloned());
         let appended =
             Appended { generation: Generation { epoch: 1, offset: self.lease_offset }, at: NOW };
-        let Folded::Lease(lease) = fold(None, decision, appended, &rules.protected, &rules.limits)
-        else {
-            panic!("the decision makes a lease");
-        };
+        let folded = fold(held.as_ref(), decision, appended, &rules.protected, &rules.limits);
+        let Folded::Lease(lease) = folded else { panic!("the decision makes a lease") };
         self.entry(&LeaseEntry::Lease(lease));
-        self.shared.index.decision(NOW, decision.clone(), true);
+        self.shared.index.take(NOW, decision.clone(), true);
     }
 
     fn blocked(&mut self) -> Decision {
@@ -152,8 +158,8 @@ fn asked<'a>(action: Action, observable: &'a str, duration_ms: i64) -> Asked<'a>
 async fn a_claim_is_listed_with_where_it_stands_and_why() {
     let mut api = Api::new();
     let decision = api.blocked();
-    api.shared.index.enforcement(&applied(&decision, "envoy/0"), true);
-    api.shared.index.outcome(&proved(&decision, "envoy", 3), true);
+    api.shared.index.take(NOW, applied(&decision, "envoy/0"), true);
+    api.shared.index.take(NOW, proved(&decision, "envoy", 3), true);
     let (mut client, _serving) = api.query().await;
     let list = client.list(ListRequest::default()).await.unwrap().into_inner();
     let claim = &list.claims[0];
@@ -199,9 +205,9 @@ async fn watch_tells_what_happens_to_one_address_and_nothing_else() {
     let (mut client, _serving) = api.query().await;
     let mut watching =
         client.watch(WatchRequest { observable: IP.to_owned() }).await.unwrap().into_inner();
-    api.shared.index.detection(NOW, &detection("9.9.9.9", NOW), true);
-    api.shared.index.detection(NOW, &detection(IP, NOW - HOUR), false);
-    api.shared.index.detection(NOW, &detection(IP, NOW), true);
+    api.shared.index.take(NOW, detection("9.9.9.9", NOW), true);
+    api.shared.index.take(NOW, detection(IP, NOW - HOUR), false);
+    api.shared.index.take(NOW, detection(IP, NOW), true);
     let told = tokio::time::timeout(Duration::from_secs(5), watching.message())
         .await
         .unwrap()
@@ -233,7 +239,7 @@ async fn a_retried_override_is_the_same_decision_and_changes_nothing() {
     api.shared.clock.advance(30_000);
     assert_eq!(overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap(), first);
     // Another decider has it from the log.
-    api.shared.index.decision(NOW, first.clone(), true);
+    api.shared.index.take(NOW, first.clone(), true);
     assert_eq!(
         Overrides::new(api.shared.clone()).decide(&asked(Action::Block, IP, MINUTE)).await.unwrap(),
         first
