@@ -63,6 +63,12 @@ pub(crate) enum Command {
     /// Say what holds for one address or network, where, and why.
     #[command(after_long_help = EXIT_CODES)]
     Get(Get),
+    /// Tell the whole story of one address or network: evidence, decisions, where in force, proofs, lifts.
+    #[command(after_long_help = EXIT_CODES)]
+    Explain(Get),
+    /// Show the key figures of the last 24 hours: contained, time to proof, false positives, lifted on time.
+    #[command(after_long_help = EXIT_CODES)]
+    Kpis(Connection),
     /// Show what happens, as it happens: a live board on a terminal, else one line a happening.
     #[command(after_long_help = EXIT_CODES)]
     Watch(Watch),

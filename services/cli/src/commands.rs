@@ -3,6 +3,8 @@
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod kpis;
 pub(crate) mod overrides;
 pub(crate) mod parse;
 pub(crate) mod query;

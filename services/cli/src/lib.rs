@@ -65,6 +65,8 @@ async fn run(arguments: Arguments) -> Outcome {
         Command::Thaw(arguments) => commands::overrides::thaw(arguments, &printer).await,
         Command::List(arguments) => commands::query::list(arguments, &printer).await,
         Command::Get(arguments) => commands::query::get(arguments, &printer).await,
+        Command::Explain(arguments) => commands::explain::explain(arguments, &printer).await,
+        Command::Kpis(connection) => commands::kpis::kpis(connection, &printer).await,
         Command::Watch(arguments) => commands::watch::watch(arguments, &printer).await,
         Command::Replay(arguments) => commands::replay::run(&arguments, &printer),
         Command::Config(Config::Check(arguments)) => commands::config::check(&arguments, &printer),

@@ -37,6 +37,12 @@ impl Printer {
         Printer { format, coloured: wanted && io::stdout().is_terminal() }
     }
 
+    /// Without colours, for tests of what is shown.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Printer { format: Format::Table, coloured: false }
+    }
+
     pub(crate) fn json(&self) -> bool {
         self.format == Format::Json
     }
@@ -66,12 +72,21 @@ impl Printer {
     }
 
     pub(crate) fn row(&self, cells: &[Cell]) -> io::Result<()> {
-        let widths: Vec<usize> = cells.iter().map(|_| 0).collect();
-        write(&self.aligned(cells, &widths))
+        write(&self.aligned(cells, &vec![0; cells.len()]))
     }
 
     /// Prints a table; the last column is not padded. Nothing is printed for no rows.
     pub(crate) fn table(&self, head: &[&str], rows: &[Vec<Cell>]) -> io::Result<()> {
+        write(&self.tabulated(head, rows))
+    }
+
+    /// Rows of a page that are no table; a first cell that is empty indents.
+    pub(crate) fn lines(&self, rows: &[Vec<Cell>]) -> String {
+        rows.iter().map(|cells| self.aligned(cells, &vec![0; cells.len()])).collect()
+    }
+
+    /// A table as a text.
+    pub(crate) fn tabulated(&self, head: &[&str], rows: &[Vec<Cell>]) -> String {
         let mut widths: Vec<usize> = head.iter().map(|text| text.chars().count()).collect();
         for row in rows {
             for (width, Cell(text, _)) in widths.iter_mut().zip(row) {
@@ -88,7 +103,7 @@ impl Printer {
         for row in rows {
             out.push_str(&self.aligned(row, &widths));
         }
-        write(&out)
+        out
     }
 
     fn aligned(&self, cells: &[Cell], widths: &[usize]) -> String {
@@ -176,7 +191,7 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_by_characters_and_control_characters_are_shown_not_obeyed() {
-        let printer = Printer { format: Format::Table, coloured: false };
+        let printer = Printer::plain();
         let line = printer.aligned(&[cell("a\u{1b}[2J"), cell("end")], &[8, 3]);
         assert_eq!(line, "a\u{FFFD}[2J     end\n");
     }

@@ -203,7 +203,7 @@ fn happening_row(happening: &Happening) -> Vec<Cell> {
     ]
 }
 
-fn tone_of_action(action: &str) -> Tone {
+pub(crate) fn tone_of_action(action: &str) -> Tone {
     match action {
         "block" => Tone::Bad,
         "allow" => Tone::Good,

@@ -95,7 +95,7 @@ pub(crate) fn claim(claim: &ClaimState) -> Value {
     })
 }
 
-fn point(point: &PointState) -> Value {
+pub(crate) fn point(point: &PointState) -> Value {
     json!({
         "point": point.point,
         "level": point.level,
