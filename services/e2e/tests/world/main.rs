@@ -8,6 +8,7 @@ mod addresses;
 mod closes;
 mod command;
 mod epochs;
+mod explain;
 mod forged;
 mod hostile;
 mod kills;
