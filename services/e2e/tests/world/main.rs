@@ -21,3 +21,4 @@ mod restarts;
 mod seen;
 mod settings;
 mod truth;
+mod ways;
