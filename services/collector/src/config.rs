@@ -1,17 +1,29 @@
 //! Where the collector listens and what it reads, whose headers it believes, and whose probes it knows.
 
 pub mod intake;
+pub mod kafka;
 pub mod logs;
+mod parts;
+pub mod syslog;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use observe::Policy;
 use observe::probe::PublicKey;
-use pipeline::{ConfigError, Env};
+use pipeline::{Bus, ConfigError, Env};
 
 use intake::Intake;
+use kafka::Kafka;
 use logs::Logs;
+use syslog::Syslog;
+
+/// The parts of readiness: whether senders can reach us, and whether files and topics are read.
+pub(crate) const ENVOY: &str = "envoy access log";
+pub(crate) const LOGS: &str = "log files";
+pub(crate) const INTAKE: &str = "http intake";
+pub(crate) const SYSLOG: &str = "syslog";
+pub(crate) const KAFKA: &str = "kafka topics";
 
 /// The collector's settings. At least one source is set.
 #[derive(Debug, Clone)]
@@ -19,7 +31,22 @@ pub struct Config {
     pub envoy: Option<Envoy>,
     pub logs: Option<Logs>,
     pub intake: Option<Intake>,
+    pub syslog: Option<Syslog>,
+    pub kafka: Option<Kafka>,
     pub policy: Policy,
+}
+
+impl Config {
+    /// Each source by the name of its part of readiness, and whether it is set.
+    pub(crate) fn sources(&self) -> [(&'static str, bool); 5] {
+        [
+            (ENVOY, self.envoy.is_some()),
+            (LOGS, self.logs.is_some()),
+            (INTAKE, self.intake.is_some()),
+            (SYSLOG, self.syslog.is_some()),
+            (KAFKA, self.kafka.is_some()),
+        ]
+    }
 }
 
 /// Envoy's access log.
@@ -37,15 +64,22 @@ impl pipeline::Config for Config {
         let policy = Policy::parse(&text).map_err(|error| {
             ConfigError::Other(format!("COLLECTOR_POLICY_FILE cannot be used: {error}"))
         })?;
-        let (envoy, logs, intake) = (envoy(env)?, logs(env)?, intake(env)?);
-        if envoy.is_none() && logs.is_none() && intake.is_none() {
+        let config = Config {
+            envoy: envoy(env)?,
+            logs: logs(env)?,
+            intake: intake(env)?,
+            syslog: syslog(env)?,
+            kafka: kafka(env)?,
+            policy,
+        };
+        if config.sources().into_iter().all(|(_, set)| !set) {
             return Err(ConfigError::Other(
-                "there is nothing to collect from; set COLLECTOR_ENVOY_ALS_ADDR, COLLECTOR_LOGS_FILE or \
-                 COLLECTOR_INTAKE_FILE"
+                "there is nothing to collect from; set COLLECTOR_ENVOY_ALS_ADDR, COLLECTOR_LOGS_FILE, \
+                 COLLECTOR_INTAKE_FILE, COLLECTOR_SYSLOG_FILE or COLLECTOR_KAFKA_FILE"
                     .to_owned(),
             ));
         }
-        Ok(Config { envoy, logs, intake, policy })
+        Ok(config)
     }
 }
 
@@ -95,6 +129,36 @@ fn intake(env: &mut Env) -> Result<Option<Intake>, ConfigError> {
     Intake::parse(&text).map(Some).map_err(|error| {
         ConfigError::Other(format!("COLLECTOR_INTAKE_FILE cannot be used: {error}"))
     })
+}
+
+fn syslog(env: &mut Env) -> Result<Option<Syslog>, ConfigError> {
+    let Some(text) =
+        optional_file(env, "SYSLOG_FILE", "a file that says who may send syslog, and where to")?
+    else {
+        return Ok(None);
+    };
+    let syslog = Syslog::parse(&text).map_err(|error| {
+        ConfigError::Other(format!("COLLECTOR_SYSLOG_FILE cannot be used: {error}"))
+    })?;
+    if syslog.tls() {
+        certificates(env)?;
+    }
+    Ok(Some(syslog))
+}
+
+fn kafka(env: &mut Env) -> Result<Option<Kafka>, ConfigError> {
+    let Some(text) =
+        optional_file(env, "KAFKA_FILE", "a file that says which topics of yours to read")?
+    else {
+        return Ok(None);
+    };
+    let (ours, secret) = (env.kafka_properties()?, env.own_kafka_properties());
+    let unusable =
+        |error| ConfigError::Other(format!("COLLECTOR_KAFKA_FILE cannot be used: {error}"));
+    let kafka = Kafka::parse(&text, ours, secret).map_err(unusable)?;
+    // Checks the properties, and connects to nothing.
+    Bus::kafka(kafka.properties.clone()).map_err(|error| unusable(format!("{error:#}")))?;
+    Ok(Some(kafka))
 }
 
 /// No port is served without TLS, so a missing certificate is a mistake to be told before anything starts.

@@ -1,8 +1,12 @@
 //! What an entry of Envoy's access log means: data in, data out. No network, no clock.
 
+pub mod documents;
 pub mod follow;
+pub mod frames;
 pub mod lines;
+pub mod networks;
 pub mod peers;
+pub mod records;
 pub mod senders;
 
 use std::net::IpAddr;

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use super::parts::{self, Word};
 use crate::logic::senders::{DIGEST_BYTES, Sender, Senders};
 
 /// Most senders.
 const SENDERS_MAX: usize = 1_024;
-const NAME_BYTES_MAX: usize = 64;
 
 /// The HTTP intake.
 #[derive(Debug, Clone)]
@@ -32,16 +32,7 @@ struct FormSender {
     token_sha256: Option<String>,
     identity: Option<String>,
     #[serde(default)]
-    provenance: FormProvenance,
-}
-
-/// What a sender's word about an address is worth.
-#[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-enum FormProvenance {
-    SocketPeer,
-    #[default]
-    ExternalFeed,
+    provenance: Word,
 }
 
 impl Intake {
@@ -67,13 +58,7 @@ impl Intake {
 }
 
 fn checked(form: FormSender) -> Result<Sender, String> {
-    let name = form.name;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(plain) {
-        return Err(format!(
-            "the sender's name '{name}' must have 1 to {NAME_BYTES_MAX} letters, digits, dots, dashes or underscores"
-        ));
-    }
+    let name = parts::name(form.name)?;
     let token = match form.token_sha256 {
         None => None,
         Some(text) => Some(digest(&text).ok_or_else(|| {
@@ -82,17 +67,12 @@ fn checked(form: FormSender) -> Result<Sender, String> {
             )
         })?),
     };
-    match &form.identity {
-        None if token.is_none() => {
-            return Err(format!("the sender {name} needs a token_sha256 or an identity"));
-        }
-        Some(identity) if !identity.starts_with("spiffe://") => {
-            return Err(format!("identity of {name} must be a SPIFFE URI, spiffe://…"));
-        }
-        _ => {}
+    let identity = form.identity.map(|identity| parts::identity(identity, &name)).transpose()?;
+    if token.is_none() && identity.is_none() {
+        return Err(format!("the sender {name} needs a token_sha256 or an identity"));
     }
-    let authoritative = form.provenance == FormProvenance::SocketPeer;
-    Ok(Sender { name, token, identity: form.identity, authoritative })
+    let authoritative = form.provenance.authoritative();
+    Ok(Sender { name, token, identity, authoritative })
 }
 
 fn digest(text: &str) -> Option<[u8; DIGEST_BYTES]> {

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use observe::logs::{Dates, Format};
 use serde::Deserialize;
 
+use super::parts;
+
 /// Most entries of the file.
 const ENTRIES_MAX: usize = 256;
 /// What rotation adds to a name.
 const ROTATED: [&str; 2] = [".*", "-*"];
-const OFFSET_MINUTES_MAX: i16 = 14 * 60;
 
 /// The log files to read.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Entry {
     /// `None` is found out for each file.
     pub format: Option<Format>,
     pub dates: Dates,
+    /// Of what was there before the very first start nothing is read.
+    pub from_end: bool,
 }
 
 #[derive(Deserialize)]
@@ -48,15 +51,22 @@ struct Form {
 #[serde(deny_unknown_fields)]
 struct FormEntry {
     path: String,
-    #[serde(default = "auto")]
+    #[serde(default = "parts::auto")]
     format: String,
     #[serde(default)]
     utc_offset_minutes: i16,
     year: Option<u16>,
+    #[serde(default)]
+    from: FormFrom,
 }
 
-fn auto() -> String {
-    "auto".to_owned()
+/// Where the very first start begins in a file that is there.
+#[derive(Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum FormFrom {
+    #[default]
+    Beginning,
+    End,
 }
 
 impl Logs {
@@ -80,7 +90,13 @@ impl Logs {
             }
             _ => {}
         }
-        let files = form.file.into_iter().map(entry).collect::<Result<_, _>>()?;
+        let files = form.file.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        if form.once
+            && let Some(file) = files.iter().find(|file| file.from_end)
+        {
+            let path = &file.path;
+            return Err(format!("from = \"end\" of {path} leaves nothing to read once"));
+        }
         let host = form.host.unwrap_or_else(|| host.to_owned());
         if host.is_empty() || host.len() > 255 || host.contains('/') {
             return Err("host must be a name of at most 255 bytes without slashes".to_owned());
@@ -118,15 +134,8 @@ fn entry(form: FormEntry) -> Result<Entry, String> {
         return Err(format!("path = \"{path}\" must begin with /"));
     }
     glob::Pattern::new(&path).map_err(|error| format!("path = \"{path}\": {error}"))?;
-    if form.utc_offset_minutes.abs() > OFFSET_MINUTES_MAX {
-        return Err(format!(
-            "utc_offset_minutes of {path} must lie between -{OFFSET_MINUTES_MAX} and {OFFSET_MINUTES_MAX}"
-        ));
-    }
-    let format = match form.format.as_str() {
-        "auto" => None,
-        named => Some(named.parse().map_err(|error| format!("format of {path}: {error}"))?),
-    };
-    let dates = Dates { year: form.year, offset_minutes: form.utc_offset_minutes };
-    Ok(Entry { path, format, dates })
+    let format = parts::format(&form.format, &path)?;
+    let dates = parts::dates(form.year, form.utc_offset_minutes, &path)?;
+    let from_end = form.from == FormFrom::End;
+    Ok(Entry { path, format, dates, from_end })
 }

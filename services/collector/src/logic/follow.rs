@@ -68,6 +68,8 @@ pub struct Found<'a> {
     pub rotated: bool,
     /// Unpacked; `None` where that is not known.
     pub bytes: Option<u64>,
+    /// What was there before the very first look is not read.
+    pub from_end: bool,
 }
 
 /// What to do with a file.
@@ -75,8 +77,8 @@ pub struct Found<'a> {
 pub enum Reading {
     /// Nothing there is new.
     Leave,
-    /// Read from its beginning.
-    New { source: String, read_at: Option<Millis> },
+    /// Read from its beginning, or from its end.
+    New { source: String, read_at: Option<Millis>, at_end: bool },
     /// Read on at the place, if the text before it ends as the place says.
     On { source: String, place: Place },
 }
@@ -143,7 +145,8 @@ impl State {
         if found.rotated && self.looked_at.is_none_or(|looked_at| found.changed_at < looked_at) {
             return Reading::Leave;
         }
-        Reading::New { source: named, read_at: self.looked_at }
+        let at_end = found.from_end && self.looked_at.is_none();
+        Reading::New { source: named, read_at: self.looked_at, at_end }
     }
 }
 

@@ -225,6 +225,7 @@ impl Follower {
             changed_at: probe.state.1,
             rotated,
             bytes: probe.bytes(),
+            from_end: self.config.files[entry].from_end,
         };
         let (source, place) = match self.state.reading(found) {
             Reading::Leave => {
@@ -232,7 +233,10 @@ impl Follower {
                 return Ok(());
             }
             Reading::On { source, place } => (source, place),
-            Reading::New { source, read_at } => (source, found.beginning(read_at)),
+            Reading::New { source, read_at, at_end } => {
+                let offset = if at_end { probe.end_of_lines()? } else { 0 };
+                (source, Place { offset, ..found.beginning(read_at) })
+            }
         };
         // A copy of what is still being read waits for the end of that.
         if self.readers.iter().any(|reader| reader.source == source) {

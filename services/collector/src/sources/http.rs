@@ -22,7 +22,7 @@ use axum::routing::post;
 use observe::Dead;
 use observe::documents::{self, Document};
 use pipeline::{Clock, Tls};
-use schemas::{Millis, Provenance};
+use schemas::Millis;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,8 +30,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::intake;
+use crate::logic::documents::{Sent, events as events_of};
 use crate::logic::senders::{Sender, Senders};
 use crate::publish::{Origin, Outbox, Outgoing};
+use crate::sources::connections;
 use connection::Peer;
 
 /// Longest body, in bytes.
@@ -96,7 +98,7 @@ impl Intake {
 
     /// Serves TLS until shutdown.
     pub async fn serve(&self, listener: TcpListener, tls: &Tls) -> Result<()> {
-        let acceptor = connection::acceptor(tls)?;
+        let acceptor = connections::acceptor(tls)?;
         let Inner { patience, shutdown, .. } = &*self.0;
         connection::serve(listener, Some(acceptor), self.router(), *patience, shutdown).await;
         Ok(())
@@ -249,40 +251,17 @@ impl Read {
             let name = [source.as_bytes(), &number.to_be_bytes(), bytes].concat();
             Uuid::new_v5(&NAMESPACE, &name)
         };
-        let events = match document {
-            Document::Observed(observations) => {
-                let mut events = Vec::with_capacity(observations.len());
-                for (number, observation) in observations.into_iter().enumerate() {
-                    let mut observation = match observation {
-                        Ok(observation) => observation,
-                        Err(dead) => {
-                            self.bury(source, line, bytes, dead);
-                            continue;
-                        }
-                    };
-                    if sender.authoritative {
-                        observation.provenance = Provenance::SocketPeer;
-                    }
-                    events.push(observation.into_event(made(number), source.to_owned(), None, now));
+        let sent =
+            Sent { source, position: None, authoritative: sender.authoritative, received_at: now };
+        for event in events_of(document, sent, made) {
+            let dead = match event {
+                Ok(event) => self.outgoing.event(&event, now),
+                Err(dead) => {
+                    self.bury(source, line, bytes, dead);
+                    continue;
                 }
-                events
-            }
-            Document::Own(mut own) => {
-                if !sender.authoritative {
-                    own.observation.provenance = Provenance::ExternalFeed;
-                    // A sender that nobody vouches for may not say that its requests are not to be judged.
-                    own.observation.refused_by_us = false;
-                }
-                let (source, position) = match own.place {
-                    Some(place) => (format!("{source}/{}", place.source), Some(place.position)),
-                    None => (source.to_owned(), None),
-                };
-                let event_id = own.event_id.unwrap_or_else(|| made(0));
-                vec![own.observation.into_event(event_id, source, position, now)]
-            }
-        };
-        for event in &events {
-            match self.outgoing.event(event, now) {
+            };
+            match dead {
                 None => self.accepted += 1,
                 Some(dead) => self.dead.push((line, dead)),
             }

@@ -39,6 +39,12 @@ impl Settings {
         self.value(name, &path.display().to_string())
     }
 
+    /// A setting that all services share.
+    fn shared(mut self, name: &str, value: &str) -> Self {
+        self.values.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     fn without(mut self, name: &str) -> Self {
         self.values.retain(|(set, _)| *set != format!("COLLECTOR_{name}"));
         self
@@ -64,7 +70,7 @@ impl Settings {
 fn the_old_settings_alone_collect_from_envoy_and_from_nothing_else() {
     let config = Settings::envoy().read().unwrap();
     assert_eq!(config.envoy.unwrap().address.to_string(), "127.0.0.1:9201");
-    assert!(config.logs.is_none() && config.intake.is_none());
+    assert!(config.logs.is_none() && config.intake.is_none() && config.syslog.is_none());
 }
 
 #[test]
@@ -94,6 +100,8 @@ fn a_mistake_about_log_files_says_what_to_write() {
         (format!("once = true\nhost = \"a/b\"\n{file}"), "host must be a name"),
         (format!("once = true\n{file}\nformat = \"apache\""), "format of /var/log/a.log"),
         (format!("once = true\n{file}\nutc_offset_minutes = 841"), "between -840 and 840"),
+        (format!("once = true\n{file}\nfrom = \"end\""), "leaves nothing to read once"),
+        (format!("once = true\n{file}\nfrom = \"now\""), "unknown variant `now`"),
     ] {
         let settings = Settings::none().file("LOGS_FILE", &text);
         settings.check("COLLECTOR_LOGS_FILE cannot be used: ");
@@ -121,5 +129,84 @@ fn a_mistake_about_senders_says_what_to_write() {
         let settings = Settings::envoy().file("INTAKE_FILE", &text);
         settings.check("COLLECTOR_INTAKE_FILE cannot be used: ");
         settings.check(words);
+    }
+}
+
+#[test]
+fn a_mistake_about_syslog_says_what_to_write() {
+    let tcp = "[[listener]]\ntransport = \"tcp\"\naddress = \"127.0.0.1:0\"\n";
+    let tls = tcp.replace("tcp", "tls");
+    let sender = "[[sender]]\nname = \"web\"\n";
+    let web = format!("{sender}network = \"10.0.0.0/8\"\n");
+    let named = format!("{sender}identity = \"spiffe://a/b\"\n");
+    for (text, words) in [
+        (web.clone(), "it has 0 [[listener]] entries; write 1 to 16"),
+        (tcp.to_owned(), "it has 0 [[sender]] entries; write 1 to 1024"),
+        (format!("{tcp}{sender}"), "the sender web needs a network or an identity"),
+        (format!("{tcp}{web}identity = \"spiffe://a/b\""), "and not both"),
+        (format!("{tcp}{web}{}", web.replace("10.0.0.0/8", "10.1.0.0/16")), "web stands twice"),
+        (
+            format!("{tcp}{web}{}", web.replace("web", "edge").replace("10.0", "10.1")),
+            "two senders have the network 10.0.0.0/8",
+        ),
+        (format!("{tcp}{}", web.replace("/8", "/80")), "'10.0.0.0/80' is no network"),
+        (format!("{tcp}{named}"), "which only a [[listener]] with transport = \"tls\" sees"),
+        (format!("{tls}{}", named.replace("spiffe", "https")), "SPIFFE URI"),
+        (format!("{tcp}{web}format = \"apache\""), "format of web"),
+        (format!("{tcp}{web}utc_offset_minutes = 841"), "between -840 and 840"),
+        (format!("{tcp}{web}year = 2026"), "unknown field `year`"),
+        (tcp.replace("tcp", "sctp"), "unknown variant `sctp`"),
+    ] {
+        let settings = Settings::none().file("SYSLOG_FILE", &text);
+        settings.check("COLLECTOR_SYSLOG_FILE cannot be used: ");
+        settings.check(words);
+    }
+    let settings = Settings::none().file("SYSLOG_FILE", &format!("{tls}{named}"));
+    settings.check("COLLECTOR_TLS_CA is not set");
+    Settings::none().file("SYSLOG_FILE", &format!("{tcp}{web}")).read().unwrap();
+}
+
+#[test]
+fn a_mistake_about_topics_says_what_to_write() {
+    let topic = "[[topic]]\nname = \"logs\"\n";
+    let logs = format!("{topic}format = \"documents\"\n");
+    for (text, words) in [
+        (String::new(), "it has 0 [[topic]] entries; write 1 to 32"),
+        (topic.to_owned(), "missing field `format`"),
+        (format!("{topic}format = \"auto\""), "auto is for files"),
+        (format!("{topic}format = \"apache\""), "format of logs"),
+        (format!("{logs}{logs}"), "the topic logs stands twice"),
+        (logs.replace("logs", "a/b"), "'a/b' is no name of a topic"),
+        (logs.replace("logs", "events"), "events is a topic of ours"),
+        (format!("{logs}group = \"\""), "group of logs must not be empty"),
+        (format!("[properties]\n\"no.such.thing\" = \"1\"\n{logs}"), "no.such.thing"),
+        (format!("[properties]\n\"fetch.min.bytes\" = 1\n{logs}"), "expected a string"),
+    ] {
+        let settings =
+            Settings::none().shared("KAFKA_BOOTSTRAP_SERVERS", "b:9092").file("KAFKA_FILE", &text);
+        settings.check("COLLECTOR_KAFKA_FILE cannot be used: ");
+        settings.check(words);
+    }
+}
+
+#[test]
+fn the_properties_of_a_topic_are_ours_unless_its_brokers_are_not() {
+    let topic = "[[topic]]\nname = \"logs\"\nformat = \"documents\"\n";
+    let elsewhere = "[properties]\n\"bootstrap.servers\" = \"theirs:9092\"\n";
+    for (text, expected) in [
+        (topic.to_owned(), "bootstrap.servers=ours:9092 client.rack=a sasl.password=secret"),
+        (format!("{elsewhere}{topic}"), "bootstrap.servers=theirs:9092 sasl.password=secret"),
+    ] {
+        let settings = Settings::none()
+            .shared("KAFKA_BOOTSTRAP_SERVERS", "ours:9092")
+            .shared("KAFKA_CLIENT_RACK", "a")
+            .value("KAFKA_SASL_PASSWORD", "secret")
+            .file("KAFKA_FILE", &text);
+        let kafka = settings.read().unwrap().kafka.unwrap();
+        let properties: Vec<_> =
+            kafka.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(properties.join(" "), expected);
+        assert_eq!(kafka.topics[0].group, "perimeter-logs");
+        assert!(!format!("{kafka:?}").contains("secret"), "a password is shown");
     }
 }

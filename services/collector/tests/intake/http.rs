@@ -53,6 +53,11 @@ impl World {
         TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
     }
 
+    /// The process must end.
+    pub(super) fn end(&self) {
+        self.shutdown.cancel();
+    }
+
     /// Posts a body; answers status and body.
     pub(super) async fn post(&self, token: &str, body: &str) -> (u16, String) {
         let mut stream = self.connect().await;

@@ -94,6 +94,54 @@ async fn a_body_that_says_it_is_too_long_is_refused_before_it_comes() {
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
+/// As [`BODY_BYTES_MAX`], but no length is said beforehand.
+#[tokio::test]
+async fn a_body_in_chunks_that_grows_too_long_is_refused() {
+    let world = World::impatient(Patience::default()).await;
+    for (bytes, expected) in [(BODY_BYTES_MAX + 1, "HTTP/1.1 413 "), (100, "HTTP/1.1 202 ")] {
+        let mut stream = world.connect().await;
+        let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer secret\r\n\
+                    transfer-encoding: chunked\r\n\r\n";
+        let body = format!(
+            "{:x}\r\n{}\r\n0\r\n\r\n",
+            bytes,
+            "{}\n".repeat(bytes.div_ceil(3))[..bytes].to_owned()
+        );
+        let (mut reading, mut writing) = stream.split();
+        let sent = async {
+            writing.write_all(head.as_bytes()).await.unwrap();
+            // Whoever is refused may be disconnected before all of it went.
+            drop(writing.write_all(body.as_bytes()).await);
+        };
+        let answered = async {
+            let mut answer = vec![0; expected.len()];
+            let read = tokio::time::timeout(LONG, reading.read_exact(&mut answer));
+            read.await.expect("the intake answers").unwrap();
+            String::from_utf8(answer).unwrap()
+        };
+        let ((), answer) = tokio::join!(sent, answered);
+        assert_eq!(answer, expected, "{bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn at_the_end_what_kafka_does_not_have_is_not_taken() {
+    // Kafka that never answers: nothing may be said to be taken.
+    let properties = [("bootstrap.servers".to_owned(), "127.0.0.1:9".to_owned())];
+    let log = Log::new(Clock::manual(NOW));
+    let bus = Bus::kafka(properties.to_vec()).unwrap();
+    let world = World::on(&bus, log, "external_feed", Patience::default()).await;
+    let body = event("81.2.69.142");
+    let mut stream = announced(&world, body.len()).await;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    world.end();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.contains("HTTP/1.1 503 ") && answer.contains("send it again"), "{answer}");
+}
+
 #[tokio::test]
 async fn without_kafka_nothing_is_accepted() {
     let properties = [("bootstrap.servers", "127.0.0.1:9"), ("message.timeout.ms", "50")];

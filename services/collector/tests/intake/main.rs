@@ -1,13 +1,16 @@
-//! What comes in besides Envoy's stream: log files and documents over HTTP, on a log in memory.
+//! What comes in besides Envoy's stream: log files, documents over HTTP, syslog and topics of the user's, on a log in memory.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
 mod config;
 mod files;
+mod frames;
 mod http;
+mod kafka;
 mod limits;
 mod lines;
 mod once;
+mod syslog;
 mod tls;
 
 use schemas::{Event, Record as _};

@@ -116,6 +116,30 @@ fn packed(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn from_its_end_a_file_is_read_only_where_nothing_is_remembered() {
+    let mut world = World::new();
+    let settings =
+        "state = \"FOLDER/state.json\"\n[[file]]\npath = \"FOLDER/*.log*\"\nfrom = \"end\"";
+    let half = line("/b");
+    world.append("shop.log", &format!("{}{}", line("/old"), &half[..20]));
+    fs::write(world.path("shop.log.1.gz"), packed(&line("/older"))).unwrap();
+    let mut follower = world.follower_of(settings);
+    world.settle(&mut follower).await;
+    assert!(world.uris().is_empty(), "{:?}", world.uris());
+    world.append("shop.log", &format!("{}{}", &half[20..], line("/c")));
+    world.append("new.log", &line("/new"));
+    world.settle(&mut follower).await;
+    drop(follower);
+    world.append("shop.log", &line("/while-away"));
+    world.append("other.log", &line("/other"));
+    let mut follower = world.follower_of(settings);
+    world.settle(&mut follower).await;
+    let mut uris = world.uris();
+    uris.sort();
+    assert_eq!(uris, ["/b", "/c", "/new", "/other", "/while-away"]);
+}
+
+#[tokio::test]
 async fn a_state_that_cannot_be_used_leaves_the_collector_unready() {
     let world = World::new();
     fs::write(world.path("state.json"), "{").unwrap();
@@ -125,6 +149,8 @@ async fn a_state_that_cannot_be_used_leaves_the_collector_unready() {
         envoy: None,
         logs: Some(Logs::parse(&text, "web").unwrap()),
         intake: None,
+        syslog: None,
+        kafka: None,
         policy: Policy::parse("").unwrap(),
     };
     let context = context(&world);

@@ -13,6 +13,7 @@ use schemas::{Event, Protected, Record as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -23,16 +24,18 @@ use super::http::{SECRET, event};
 
 const GATEWAY: &str = "spiffe://perimeter/service/gateway";
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        // Another test of this process may have installed it first.
+        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn issue(&self, identity: &str) -> Tls {
+    pub(super) fn issue(&self, identity: &str) -> Tls {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
         let key = KeyPair::generate().unwrap();
@@ -50,8 +53,6 @@ struct World {
 
 impl World {
     async fn new(patience: Patience) -> Self {
-        // Another test of this process may have installed it first.
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let (authority, clock) = (Authority::new(), Clock::manual(NOW));
         let (log, shutdown) = (Log::new(clock.clone()), CancellationToken::new());
         let publisher = Bus::in_memory(log.clone()).publisher().unwrap();
@@ -71,23 +72,7 @@ impl World {
 
     /// Posts an event with a certificate, a token, both or neither; nothing where the connection was refused.
     async fn post(&self, by: Option<Tls>, token: Option<&str>) -> Option<u16> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(self.authority.0.pem().as_bytes()).unwrap())
-            .unwrap();
-        let config = ClientConfig::builder().with_root_certificates(roots);
-        let config = match by {
-            None => config.with_no_client_auth(),
-            Some(by) => config
-                .with_client_auth_cert(
-                    vec![CertificateDer::from_pem_slice(by.certificate.as_bytes()).unwrap()],
-                    PrivateKeyDer::from_pem_slice(by.key.as_bytes()).unwrap(),
-                )
-                .unwrap(),
-        };
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
+        let mut stream = connect(&self.authority, by, self.port).await?;
         let body = event("81.2.69.142");
         let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
         let request = format!(
@@ -101,6 +86,29 @@ impl World {
         let answer = String::from_utf8(answer).unwrap();
         answer.split(' ').nth(1)?.parse().ok()
     }
+}
+
+/// A connection over TLS with a certificate or without one; nothing where it was refused.
+pub(super) async fn connect(
+    authority: &Authority,
+    by: Option<Tls>,
+    port: u16,
+) -> Option<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.0.pem().as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    let config = match by {
+        None => config.with_no_client_auth(),
+        Some(by) => config
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(by.certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(by.key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()
 }
 
 impl Drop for World {

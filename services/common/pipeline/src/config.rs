@@ -112,6 +112,20 @@ impl Env {
         Ok(named.collect())
     }
 
+    /// librdkafka's properties for somebody else's brokers: `<PREFIX>_KAFKA_SASL_PASSWORD` is `sasl.password`.
+    pub fn own_kafka_properties(&mut self) -> Vec<(String, String)> {
+        let prefix = format!("{}KAFKA_", self.prefix);
+        let mut properties = Vec::new();
+        for (name, value) in self.values.iter().filter(|(name, _)| !self.known.contains(*name)) {
+            if let Some(property) = name.strip_prefix(&prefix) {
+                properties.push((property.to_lowercase().replace('_', "."), value.clone()));
+            }
+        }
+        let names = self.values.keys().filter(|name| name.starts_with(&prefix));
+        self.known.extend(names.cloned());
+        properties
+    }
+
     /// Refuses names with the prefix that nobody asked for.
     pub fn finish(self) -> Result<(), ConfigError> {
         let unknown = self
@@ -163,6 +177,18 @@ mod tests {
         let properties = env.kafka_properties().unwrap();
         assert!(properties.contains(&("sasl.username".to_owned(), "perimeter".to_owned())));
         assert!(properties.contains(&("bootstrap.servers".to_owned(), "b:9092".to_owned())));
+    }
+
+    #[test]
+    fn a_service_may_have_properties_for_brokers_of_somebody_elses() {
+        let mut env = env(&[
+            ("SCORER_KAFKA_FILE", "/x"),
+            ("SCORER_KAFKA_SASL_PASSWORD", "p"),
+            ("KAFKA_A", "b"),
+        ]);
+        env.optional::<String>("KAFKA_FILE", "a file").unwrap();
+        assert_eq!(env.own_kafka_properties(), [("sasl.password".to_owned(), "p".to_owned())]);
+        env.finish().unwrap();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One step of the pipeline, and everything that such a step must not repeat.
 //!
 //! A service implements [`Stage`] and hands it to [`run`], which reads, decodes, publishes, dead-letters, commits and
-//! drains. [`follow`] keeps a copy of whole topics, [`Publisher`] sends single records, [`service`] is the frame of
+//! drains. [`follow`] keeps a copy of whole topics, [`Publisher`] sends single records, [`Consumer`] reads a topic of somebody else's, [`service`] is the frame of
 //! every `main`. Kafka has a twin in memory behind the same types ([`memory`]), for tests that must be repeatable.
 //! What is not here: any rule of a service, gRPC, Redis.
 
@@ -10,6 +10,7 @@ mod bus;
 pub mod config;
 mod follow;
 mod follower;
+mod foreign;
 pub mod health;
 mod kafka;
 mod leases;
@@ -27,6 +28,7 @@ mod worker;
 pub use bus::{Bus, From, Raw, ReadBack};
 pub use config::{ConfigError, Env};
 pub use follow::{Follow, Update, follow};
+pub use foreign::{Consumer, Foreign, Subscription};
 pub use health::Health;
 pub use kafka::WrongPartitions;
 pub use leases::{LEASE_TOPICS, Leases, LeasesSink};

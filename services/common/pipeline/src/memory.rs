@@ -12,6 +12,7 @@ use schemas::{Millis, TOPICS, Topic};
 use telemetry::trace::TRACEPARENT;
 
 use crate::bus::{From, Raw};
+use crate::foreign::Foreign;
 use crate::letters::{DeadLetter, REPLAYED};
 use crate::service::Clock;
 use crate::stage::Message;
@@ -26,7 +27,7 @@ pub struct Log {
 #[derive(Default)]
 struct Inner {
     partitions: BTreeMap<(String, i32), Partition>,
-    committed: HashMap<(String, Topic, i32), i64>,
+    committed: HashMap<(String, String, i32), i64>,
     /// Answers to keyless records go round the partitions.
     keyless: i32,
 }
@@ -102,12 +103,44 @@ impl Log {
     }
 
     pub fn commit(&self, group: &str, topic: Topic, partition: i32, next_offset: i64) {
-        self.lock().committed.insert((group.to_owned(), topic, partition), next_offset);
+        self.commit_named(group, topic.name(), partition, next_offset);
     }
 
     /// The committed offset of a group, 0 where it never committed.
     pub fn committed(&self, group: &str, topic: Topic, partition: i32) -> i64 {
-        self.lock().committed.get(&(group.to_owned(), topic, partition)).copied().unwrap_or(0)
+        let key = (group.to_owned(), topic.name().to_owned(), partition);
+        self.lock().committed.get(&key).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn commit_named(&self, group: &str, topic: &str, partition: i32, next_offset: i64) {
+        let key = (group.to_owned(), topic.to_owned(), partition);
+        self.lock().committed.insert(key, next_offset);
+    }
+
+    /// Up to `count` records of any topic: of each partition from where `taken` or else the group's commit says.
+    pub(crate) fn foreign(
+        &self,
+        topic: &str,
+        group: &str,
+        taken: &BTreeMap<i32, i64>,
+        count: usize,
+    ) -> Vec<Foreign> {
+        let inner = self.lock();
+        let mut records = Vec::new();
+        for ((_, partition), stored) in
+            inner.partitions.iter().filter(|((name, _), _)| name == topic)
+        {
+            let committed = inner.committed.get(&(group.to_owned(), topic.to_owned(), *partition));
+            let from = taken.get(partition).or(committed).copied().unwrap_or(0);
+            for (record, offset) in stored.records.iter().zip(stored.base..) {
+                if offset >= from && records.len() < count {
+                    let timestamp = Some(record.timestamp);
+                    let payload = record.message.payload.clone();
+                    records.push(Foreign { partition: *partition, offset, timestamp, payload });
+                }
+            }
+        }
+        records
     }
 
     /// Everything in a topic, dead letters included, in partition and offset order.

@@ -144,6 +144,13 @@ impl Log {
         let delivered = sent.map_err(|(error, _)| error).unwrap();
         (delivered.partition, delivered.offset)
     }
+
+    /// Publishes to a topic that is none of ours.
+    pub(crate) async fn publish_elsewhere(&self, topic: &str, payload: &[u8]) {
+        let record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).payload(payload);
+        let sent = self.producer.send(record, Duration::from_secs(10)).await;
+        sent.map_err(|(error, _)| error).unwrap();
+    }
 }
 
 impl Read {

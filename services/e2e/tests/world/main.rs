@@ -29,3 +29,4 @@ mod settings;
 mod truth;
 #[path = "../../../common/observe/tests/ocsf/valid.rs"]
 mod valid;
+mod ways;

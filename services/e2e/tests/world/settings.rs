@@ -12,7 +12,7 @@ const PROGRAMS: [&str; 5] = ["collector", "scorer", "decider", "executor", "veri
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A program with the settings that every service needs, none of which leads anywhere.
-fn service(world: &World, name: &str) -> Command {
+pub(crate) fn service(world: &World, name: &str) -> Command {
     let prefix = name.to_uppercase();
     let folder = world.at("/certificates/dir");
     let mut command = Command::new(program(name));

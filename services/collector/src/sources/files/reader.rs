@@ -1,11 +1,12 @@
 //! One open log file, plain or packed: its lines from where they were last read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, ErrorKind, Read as _};
+use std::io::{self, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use memchr::memrchr;
 use observe::logs::{DETECT_LINES_MAX, Format, Parser, detect};
 use observe::{Dead, Line};
 use schemas::Millis;
@@ -118,6 +119,19 @@ impl Probe {
         let lines: Vec<&[u8]> =
             self.head.split(|byte| *byte == b'\n').take(DETECT_LINES_MAX).collect();
         detect(&lines)
+    }
+
+    /// Where the last line that has an end ends, in the unpacked text.
+    pub(super) fn end_of_lines(&self) -> io::Result<u64> {
+        let mut file = File::open(&self.path)?;
+        if self.packed {
+            return io::copy(&mut MultiGzDecoder::new(BufReader::new(file)), &mut io::sink());
+        }
+        let start = self.state.0.saturating_sub(LINE_BYTES_MAX as u64);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        file.read_to_end(&mut tail)?;
+        Ok(start + memrchr(b'\n', &tail).map_or(tail.len(), |found| found + 1) as u64)
     }
 
     /// The length of the text, where it is known without unpacking.

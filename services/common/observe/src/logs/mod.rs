@@ -10,6 +10,7 @@ mod format;
 mod haproxy;
 mod iis;
 pub(crate) mod json;
+mod message;
 mod proxies;
 mod sshd;
 mod syslog;
@@ -25,6 +26,7 @@ use crate::observation::{Dead, Line};
 use clf::Kind;
 pub use detect::{DETECT_LINES_MAX, detect};
 pub use format::{Format, FormatError};
+pub use message::{Forwarded, Messages};
 pub use template::{Template, TemplateError};
 pub use time::Dates;
 

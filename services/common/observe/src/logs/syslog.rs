@@ -32,7 +32,9 @@ pub(super) fn split(line: &str, dates: Dates, received_at: Millis) -> Option<Ent
         let (time, rest) = rest.split_at_checked(15)?;
         (Some(syslog(time, dates, received_at)?), rest.strip_prefix(' ')?)
     };
-    let (_host, rest) = word(rest)?;
+    let (host, after) = word(rest)?;
+    // HAProxy writes no host unless it is told to.
+    let rest = if host.strip_suffix(':').and_then(program).is_some() { rest } else { after };
     let named = rest.split_once(": ").and_then(|(tag, message)| Some((program(tag)?, message)));
     let (tag, message) = named.unwrap_or(("", rest));
     Some(Entry { at, tag, message })

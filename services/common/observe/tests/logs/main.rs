@@ -8,6 +8,7 @@ mod dates;
 mod formats;
 mod injection;
 mod logins;
+mod messages;
 mod total;
 
 use observe::logs::{Dates, Format, Parser};
