@@ -18,6 +18,7 @@ pub mod protected;
 pub mod reader;
 pub mod record;
 pub mod snapshot;
+mod text;
 pub mod topic;
 mod wire;
 
