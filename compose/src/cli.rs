@@ -40,7 +40,7 @@ enum Command {
         deep: bool,
     },
     /// Install what is missing and keep the world running, without traffic, until Ctrl-C
-    Up(WorldArgs),
+    Up(UpArgs),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +60,15 @@ struct DemoArgs {
     /// Kill Kafka and Redis once each, and stop the WAF for 10 s
     #[arg(long)]
     chaos_world: bool,
+    #[command(flatten)]
+    world: WorldArgs,
+}
+
+#[derive(Debug, Args)]
+struct UpArgs {
+    /// An access log, in the combined format, that the collector follows as well; made where there is none
+    #[arg(long)]
+    logs: Option<PathBuf>,
     #[command(flatten)]
     world: WorldArgs,
 }
@@ -134,7 +143,8 @@ async fn run(command: Command) -> Result<bool> {
         Command::Verify { deep } => verify::run(&paths, &policy, deep, &interrupted).await,
         Command::Up(args) => {
             // For tests run by hand, which listen for the traces.
-            let options = world::Options { traced: true, ..options(args, policy)? };
+            let world = options(args.world, policy)?;
+            let options = world::Options { traced: true, logs: args.logs, ..world };
             up(&paths, options, &interrupted).await
         }
     }
@@ -172,6 +182,7 @@ fn options(args: WorldArgs, demo_policy: PathBuf) -> Result<world::Options> {
         waf_endpoint: args.waf_endpoint,
         policy: args.policy.unwrap_or(demo_policy),
         traced: false,
+        logs: None,
     };
     options.check().map_err(usage)?;
     Ok(options)

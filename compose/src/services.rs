@@ -66,6 +66,8 @@ pub struct Places {
     pub policy: String,
     /// Where the services send their traces, if not where our own environment says.
     pub traces: Option<String>,
+    /// The file that tells the collector which logs to follow, if any.
+    pub logs: Option<String>,
     /// The user's own settings of Kafka's client and of AWS, when Kafka or the WAF are the user's.
     pub own: Vec<(String, String)>,
 }
@@ -99,6 +101,7 @@ pub fn plans(paths: &Paths, places: &Places) -> Vec<Plan> {
     let mut collector = Plan::new(paths, places, "collector", None, ports.admin[0]);
     collector.serve("als", "ENVOY_ALS_ADDR", ports.als);
     collector.set([("PROBE_PUBLIC_KEY", public.display().to_string())]);
+    collector.set(places.logs.iter().map(|file| ("LOGS_FILE", file.clone())));
     let scorer = Plan::new(paths, places, "scorer", None, ports.admin[1]);
     let mut decider = Plan::new(paths, places, "decider", None, ports.admin[2]);
     decider.serve("api", "API_ADDR", ports.api);

@@ -192,6 +192,7 @@ fn options(policy: &Path) -> world::Options {
         waf_endpoint: None,
         policy: policy.to_owned(),
         traced: true,
+        logs: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use crate::supervisor::{Kind, Member, Supervisor};
 use crate::terminal::warn;
 use crate::{certificates, envoy, http, kafka, redis, waf};
 
+/// Where the collector remembers what it read; thrown away at every start, as Kafka's logs are.
+const LOGS_STATE: &str = "logs-state.json";
 const BOOTSTRAP_DEADLINE: Duration = Duration::from_secs(60);
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -39,6 +41,8 @@ pub struct Options {
     pub policy: PathBuf,
     /// Whether the services send their traces to an address, told in `world.json`, at which a test may listen.
     pub traced: bool,
+    /// An access log that the collector follows.
+    pub logs: Option<PathBuf>,
 }
 
 impl Options {
@@ -144,7 +148,7 @@ impl World {
     }
 
     fn plan(paths: &Paths, options: Options, lock: File) -> Result<World> {
-        for left in ["world.json", "log", "certificates"] {
+        for left in ["world.json", "log", "certificates", LOGS_STATE] {
             remove(&paths.world.join(left))?;
         }
         remove_data(paths)?;
@@ -185,6 +189,7 @@ impl World {
                 .unwrap_or_else(|| format!("http://{}", here(ports.waf))),
             policy: policy.display().to_string(),
             traces: options.traced.then(|| here(ports.otlp)),
+            logs: options.logs.as_deref().map(|log| follow(paths, log)).transpose()?,
             own,
             ports,
         };
@@ -317,6 +322,19 @@ impl World {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
         Ok(())
     }
+}
+
+/// Writes the settings by which the collector follows `log`, and makes the log where there is none.
+fn follow(paths: &Paths, log: &Path) -> Result<String> {
+    let making = || format!("could not make the log {}; does its folder exist", log.display());
+    let opened = File::options().create(true).append(true).open(log);
+    drop(opened.with_context(making)?);
+    let (log, settings) = (log.canonicalize().with_context(making)?, paths.world.join("logs.toml"));
+    let state = paths.world.join(LOGS_STATE);
+    let text = format!("state = {state:?}\n[[file]]\npath = {log:?}\nformat = \"combined\"\n");
+    std::fs::write(&settings, text)
+        .with_context(|| format!("could not write {}", settings.display()))?;
+    Ok(settings.display().to_string())
 }
 
 /// Removes what Kafka and Redis wrote, and only that: the folder may be one that the user named.

@@ -60,6 +60,10 @@ impl Terminal {
         self.line(&story::table(report, self.paint));
     }
 
+    pub(crate) fn say(&mut self, text: &str) {
+        self.line(text);
+    }
+
     fn line(&mut self, line: &str) {
         writeln!(self.out, "{line}").and_then(|()| self.out.flush()).ok();
     }

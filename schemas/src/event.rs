@@ -1,6 +1,5 @@
 //! One observed request, login or finding, normalised. The only record on the hot path, so the only one decoded in place.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -9,6 +8,7 @@ use uuid::Uuid;
 
 use crate::observable::shard_network;
 use crate::record::{Codec, DecodeError, EncodeError, header};
+use crate::text::ShortText;
 use crate::topic::Topic;
 use crate::wire::{Wire, put_long, put_optional, put_text};
 use crate::{Millis, Provenance, Record};
@@ -166,7 +166,7 @@ impl Record for Event {
         put_optional(out, self.position, put_long);
         put_long(out, self.observed_at);
         put_optional(out, self.received_at, put_long);
-        put_text(out, &self.client.to_string());
+        put_text(out, ShortText::of(self.client).as_str());
         put_symbol(out, &PROVENANCES, self.provenance);
         put_text(out, &self.method);
         put_optional(out, self.host.as_deref(), put_text);
@@ -188,9 +188,11 @@ impl Record for Event {
     }
 
     fn key_of(view: &EventView<'_>) -> String {
-        let mut key = String::with_capacity(24);
-        write!(key, "{}", shard_network(view.client)).expect("writing to a string cannot fail");
-        key
+        shard_network(view.client).to_string()
+    }
+
+    fn key_is(view: &EventView<'_>, key: &[u8]) -> bool {
+        ShortText::of(shard_network(view.client)).as_bytes() == key
     }
 }
 

@@ -19,6 +19,7 @@ pub mod reader;
 pub mod record;
 pub mod registry;
 pub mod snapshot;
+mod text;
 pub mod topic;
 mod wire;
 

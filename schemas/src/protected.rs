@@ -45,6 +45,42 @@ const MULTICAST_V6: &str = "ff00::/8";
 #[derive(Debug, Clone)]
 pub struct Protected {
     networks: Vec<(IpNet, String)>,
+    v4: Ranges,
+    v6: Ranges,
+}
+
+/// First and last address of what is protected, lowest first, none overlapping another: most networks asked for lie in
+/// no range, and every event is asked for.
+#[derive(Debug, Clone)]
+struct Ranges(Vec<(u128, u128)>);
+
+impl Ranges {
+    fn of<'a>(networks: impl Iterator<Item = &'a IpNet>) -> Self {
+        let mut all: Vec<(u128, u128)> = networks.map(range).collect();
+        all.sort_unstable();
+        let mut ranges: Vec<(u128, u128)> = Vec::with_capacity(all.len());
+        for (first, last) in all {
+            match ranges.last_mut() {
+                Some((_, end)) if first <= *end => *end = last.max(*end),
+                _ => ranges.push((first, last)),
+            }
+        }
+        Ranges(ranges)
+    }
+
+    fn overlap(&self, network: &IpNet) -> bool {
+        let (first, last) = range(network);
+        let next = self.0.partition_point(|(_, end)| *end < first);
+        self.0.get(next).is_some_and(|(begin, _)| *begin <= last)
+    }
+}
+
+/// First and last address of a network, as numbers of its family.
+fn range(network: &IpNet) -> (u128, u128) {
+    match network {
+        IpNet::V4(v4) => (u32::from(v4.network()).into(), u32::from(v4.broadcast()).into()),
+        IpNet::V6(v6) => (v6.network().into(), v6.broadcast().into()),
+    }
 }
 
 impl Protected {
@@ -56,28 +92,37 @@ impl Protected {
                 (text.parse().expect("the table holds valid networks"), name.to_owned())
             })
             .collect();
-        Protected { networks }
+        Protected::new(networks)
     }
 
     /// The special networks and `own`, each with the name under which a refusal mentions it.
     pub fn with(own: impl IntoIterator<Item = (IpNet, String)>) -> Self {
-        let mut protected = Protected::special();
-        protected
-            .networks
-            .extend(own.into_iter().map(|(network, name)| (canonical_network(network), name)));
-        protected
+        let mut networks = Protected::special().networks;
+        networks.extend(own.into_iter().map(|(network, name)| (canonical_network(network), name)));
+        Protected::new(networks)
     }
 
     /// Exactly `networks`, without the special ones. Only a test profile may use it, to act on documentation ranges.
     pub fn only(networks: impl IntoIterator<Item = (IpNet, String)>) -> Self {
-        Protected {
-            networks: networks.into_iter().map(|(n, name)| (canonical_network(n), name)).collect(),
-        }
+        Protected::new(networks.into_iter().map(|(n, name)| (canonical_network(n), name)).collect())
+    }
+
+    fn new(networks: Vec<(IpNet, String)>) -> Self {
+        let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) = networks
+            .iter()
+            .map(|(network, _)| network)
+            .partition(|network| network.addr().is_ipv4());
+        let (v4, v6) = (Ranges::of(v4.into_iter()), Ranges::of(v6.into_iter()));
+        Protected { networks, v4, v6 }
     }
 
     /// The first protected network that contains `network` or lies inside it, with its name.
     pub fn overlap(&self, network: IpNet) -> Option<(IpNet, &str)> {
         let network = canonical_network(network);
+        let ranges = if network.addr().is_ipv4() { &self.v4 } else { &self.v6 };
+        if !ranges.overlap(&network) {
+            return None;
+        }
         self.networks
             .iter()
             .find(|(own, _)| own.contains(&network) || network.contains(own))
@@ -205,4 +250,33 @@ pub fn admit(
         });
     }
     Ok(until.min(decided_at.saturating_add(limits.longest_ms(decision.origin))))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn network() -> impl Strategy<Value = IpNet> {
+        // Few bits, so that networks meet, at their edges too.
+        let v4 =
+            (0_u32..64, 26_u8..=32).prop_map(|(bits, prefix)| (IpAddr::V4(bits.into()), prefix));
+        let v6 = (0_u128..64, 122_u8..=128)
+            .prop_map(|(bits, prefix)| (IpAddr::V6((1 << 100 | bits).into()), prefix));
+        prop_oneof![v4, v6].prop_map(|(address, prefix)| IpNet::new(address, prefix).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn what_lies_in_no_range_overlaps_nothing(
+            own in prop::collection::vec(network(), 0..8), asked in network()
+        ) {
+            let protected = Protected::only(own.iter().map(|network| (*network, String::new())));
+            let asked = canonical_network(asked);
+            let overlap = |own: &IpNet| own.contains(&asked) || asked.contains(own);
+            let each = own.iter().map(|network| canonical_network(*network)).find(overlap);
+            prop_assert_eq!(protected.overlap(asked).map(|(network, _)| network), each);
+        }
+    }
 }

@@ -95,6 +95,11 @@ pub trait Record: Sized + Send + 'static {
     /// The key that a decoded view must have come under.
     fn key_of(view: &Self::View<'_>) -> String;
 
+    /// Whether `key` is the one that a decoded view must have come under.
+    fn key_is(view: &Self::View<'_>, key: &[u8]) -> bool {
+        Self::key_of(view).as_bytes() == key
+    }
+
     /// The partition a decoded view must be in, where the record names it; else its key decides.
     fn partition_of(view: &Self::View<'_>) -> Option<i32> {
         let _ = view;

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use schemas::{Category, Observable, Protected};
 
 pub use addresses::{Addresses, Family};
-pub use requests::{Request, accepted, agent, attack, plain};
+pub use requests::{Request, accepted, agent, attack, page, plain};
 
 /// Good requests a second, all visitors together.
 pub const GOOD_PER_SECOND: u32 = 150;

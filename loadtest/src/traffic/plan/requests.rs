@@ -100,7 +100,7 @@ pub fn agent(rng: &mut impl Rng) -> &'static str {
 }
 
 /// A page that anybody may look at.
-pub(super) fn page(agent: &'static str, rng: &mut impl Rng) -> Request {
+pub fn page(agent: &'static str, rng: &mut impl Rng) -> Request {
     match rng.random_range(0..100) {
         0..30 => Request::get("/", agent),
         30..55 => Request::get(format!("/products?id={}", rng.random_range(1..200)), agent),

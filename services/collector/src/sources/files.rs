@@ -28,8 +28,8 @@ pub const READERS_MAX: usize = 512;
 /// A pass ends when it has this much; the next begins with the file after.
 const EVENTS_MAX: usize = 4_096;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long nothing is looked at when there was nothing to read.
-const IDLE: Duration = Duration::from_millis(25);
+/// How long nothing is looked at once everything was read.
+const IDLE: Duration = Duration::from_millis(10);
 /// How often files are looked for.
 const LOOK_INTERVAL_MS: Millis = 200;
 const SAVE_INTERVAL_MS: Millis = 1_000;
@@ -72,27 +72,38 @@ pub struct Follower {
 /// Publishes what the files say until shutdown, or, if they are to be read once, until their ends.
 pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> Result<()> {
     let (once, mut ended) = (follower.config.once, false);
+    let mut batch = Batch::default();
     loop {
-        let now = context.clock.now();
-        let passed = tokio::task::spawn_blocking(move || {
-            let batch = follower.pass(now)?;
-            Ok::<_, anyhow::Error>((follower, batch))
-        });
-        let (back, batch) = passed.await??;
-        follower = back;
-        if !outbox.send_until(batch.outgoing, &context.shutdown).await? {
+        // The next pass reads while Kafka takes what the last one read.
+        let (passed, sent) = tokio::join!(
+            pass(follower, context.clock.now()),
+            outbox.send_until(batch.outgoing, &context.shutdown)
+        );
+        (follower, batch) = match (passed?, sent?) {
+            ((mut follower, next), true) => {
+                follower.acknowledged(batch.places);
+                (follower, next)
+            }
+            ((unsent, _), false) => {
+                follower = unsent;
+                break;
+            }
+        };
+        if !batch.idle && !context.shutdown.is_cancelled() {
+            continue;
+        }
+        let outgoing = std::mem::take(&mut batch.outgoing);
+        if !outbox.send_until(outgoing, &context.shutdown).await? {
             break;
         }
-        follower.acknowledged(batch.places);
+        follower.acknowledged(std::mem::take(&mut batch.places));
         ended = once && batch.idle;
         if context.shutdown.is_cancelled() || ended {
             break;
         }
-        if batch.idle {
-            tokio::select! {
-                () = context.shutdown.cancelled() => break,
-                () = tokio::time::sleep(IDLE) => {}
-            }
+        tokio::select! {
+            () = context.shutdown.cancelled() => break,
+            () = tokio::time::sleep(IDLE) => {}
         }
     }
     let now = context.clock.now();
@@ -101,6 +112,11 @@ pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> R
         if ended { follower.complete() } else { Ok(()) }
     };
     tokio::task::spawn_blocking(left).await?
+}
+
+async fn pass(mut follower: Follower, now: Millis) -> Result<(Follower, Batch)> {
+    let passing = move || follower.pass(now).map(|batch| (follower, batch));
+    tokio::task::spawn_blocking(passing).await?
 }
 
 impl Follower {
@@ -268,6 +284,8 @@ impl Follower {
         let reader = &mut self.readers[index];
         match reader.read(&mut self.chunk, now, batch) {
             Ok(Progress::More) => batch.idle = false,
+            // What is written from now on is gathered for a while: small batches cost everybody after us more.
+            Ok(Progress::Rest) => batch.idle &= !once,
             Ok(Progress::End) => {
                 reader.ended = once || (reader.leaving && reader.quiet_ms(now) > LEAVING_QUIET_MS);
                 if reader.ended {

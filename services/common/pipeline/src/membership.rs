@@ -1,40 +1,63 @@
 //! A static group member: who owns which partition, and what of it the broker has acknowledged.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::Notify;
 
-use crate::publisher::headers;
 use crate::stage::Message;
 
 /// How long a revocation waits for outstanding acknowledgements before it lets go.
 const REVOKE_WAIT: Duration = Duration::from_secs(3);
 
-/// How many messages of a batch the broker has not acknowledged yet.
-#[derive(Clone, Default)]
-pub(crate) struct Acks(Arc<(AtomicUsize, AtomicBool)>);
+/// The messages of a batch that the broker has not acknowledged yet; clones share the count.
+#[derive(Clone)]
+pub(crate) struct Acks(Arc<Outstanding>);
+
+/// What the client carries beside each message of a batch.
+pub(crate) struct Outstanding {
+    left: AtomicUsize,
+    refused: OnceLock<Refused>,
+    settled: Notify,
+}
+
+/// A message that the broker will not have.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) topic: String,
+    pub(crate) cause: String,
+}
 
 impl Acks {
     pub(crate) fn expecting(count: usize) -> Self {
-        Acks(Arc::new((AtomicUsize::new(count), AtomicBool::new(false))))
+        let (left, refused, settled) = (AtomicUsize::new(count), OnceLock::new(), Notify::new());
+        Acks(Arc::new(Outstanding { left, refused, settled }))
     }
 
     pub(crate) fn done(&self) -> bool {
-        self.0.0.load(Ordering::Acquire) == 0
+        self.0.left.load(Ordering::Acquire) == 0
     }
 
-    pub(crate) fn failed(&self) -> bool {
-        self.0.1.load(Ordering::Acquire)
+    /// The first message of the batch that was refused.
+    pub(crate) fn refused(&self) -> Option<&Refused> {
+        self.0.refused.get()
+    }
+
+    /// Waits until every message was acknowledged or refused. One task at a time.
+    pub(crate) async fn settled(&self) {
+        while !self.done() {
+            self.0.settled.notified().await;
+        }
     }
 }
 
@@ -46,14 +69,19 @@ pub(crate) struct Delivery;
 impl ClientContext for Delivery {}
 
 impl ProducerContext for Delivery {
-    type DeliveryOpaque = Box<Acks>;
+    type DeliveryOpaque = Arc<Outstanding>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, acks: Box<Acks>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, batch: Arc<Outstanding>) {
         if let Err((error, message)) = result {
-            tracing::error!(%error, topic = message.topic(), "a record was not acknowledged");
-            acks.0.1.store(true, Ordering::Release);
+            // Only the first is kept.
+            batch.refused.get_or_init(|| Refused {
+                topic: message.topic().to_owned(),
+                cause: error.to_string(),
+            });
         }
-        acks.0.0.fetch_sub(1, Ordering::AcqRel);
+        if batch.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            batch.settled.notify_one();
+        }
     }
 }
 
@@ -82,7 +110,7 @@ impl MembershipState {
         let in_flight = self.in_flight.get_mut(&partition)?;
         let mut next = None;
         while let Some((offset, acks)) = in_flight.front() {
-            if !acks.done() || acks.failed() {
+            if !acks.done() || acks.refused().is_some() {
                 break;
             }
             next = Some(*offset);
@@ -181,29 +209,47 @@ fn lag(topic: &str, partition: i32) -> metrics::Gauge {
 pub(crate) fn send(producer: &Producer, messages: &[Message]) -> Result<Acks> {
     let acks = Acks::expecting(messages.len());
     for message in messages {
-        let mut record = BaseRecord::with_opaque_to(&message.topic, Box::new(acks.clone()))
-            .key(&message.key)
-            .payload(&message.payload)
-            .headers(headers(message));
-        if let Some(partition) = message.partition {
-            record = record.partition(partition);
-        }
-        loop {
-            match producer.send(record) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    record = back;
-                    // The broker is behind: wait for it here, so that reading waits too.
-                    if let Err(error) = producer.flush(Duration::from_millis(20)) {
-                        tracing::trace!(%error, "the producer's queue is full");
-                    }
-                }
-                Err((error, _)) => {
-                    return Err(error)
-                        .with_context(|| format!("could not publish to {}", message.topic));
-                }
+        let handing = || format!("could not publish to {}", message.topic);
+        while !hand(producer, message, &acks).with_context(handing)? {
+            // The broker is behind: wait for it here, so that reading waits too.
+            if let Err(error) = producer.flush(Duration::from_millis(20)) {
+                tracing::trace!(%error, "the producer's queue is full");
             }
         }
     }
     Ok(acks)
+}
+
+/// Hands one message to the producer. False when its queue is full: then it is to be tried again.
+pub(crate) fn hand(
+    producer: &Producer,
+    message: &Message,
+    acks: &Acks,
+) -> Result<bool, KafkaError> {
+    let record = BaseRecord {
+        topic: &message.topic,
+        partition: message.partition,
+        payload: Some(&message.payload),
+        key: Some(&message.key),
+        timestamp: None,
+        headers: headers(message),
+        delivery_opaque: acks.0.clone(),
+    };
+    match producer.send(record) {
+        Ok(()) => Ok(true),
+        Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(false),
+        Err((error, _)) => Err(error),
+    }
+}
+
+/// Most messages have none, and even an empty list of them costs.
+fn headers(message: &Message) -> Option<OwnedHeaders> {
+    if message.headers.is_empty() {
+        return None;
+    }
+    let headers = OwnedHeaders::new_with_capacity(message.headers.len());
+    let add = |headers: OwnedHeaders, (key, value): &(&'static str, Vec<u8>)| {
+        headers.insert(Header { key, value: Some(value) })
+    };
+    Some(message.headers.iter().fold(headers, add))
 }

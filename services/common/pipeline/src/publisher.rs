@@ -1,15 +1,13 @@
 //! Sends single records and waits until the broker has them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::future_producer::{DeliveryFuture, OwnedDeliveryResult};
-use rdkafka::producer::{FutureProducer, FutureRecord};
 use schemas::Record;
 
 use crate::kafka::Kafka;
+use crate::membership::{Acks, Producer, Refused, hand};
 use crate::memory::Log;
 use crate::stage::Message;
 
@@ -31,13 +29,13 @@ pub struct Publisher(Inner);
 
 #[derive(Clone)]
 enum Inner {
-    Kafka(FutureProducer),
+    Kafka(Arc<Producer>),
     Memory(Log),
 }
 
 impl Publisher {
     pub(crate) fn kafka(kafka: &Kafka) -> Result<Publisher> {
-        Ok(Publisher(Inner::Kafka(kafka.producer_config().create()?)))
+        Ok(Publisher(Inner::Kafka(Arc::new(kafka.producer()?))))
     }
 
     pub(crate) fn memory(log: Log) -> Publisher {
@@ -57,77 +55,42 @@ impl Publisher {
 
     /// Sends messages together, in order; returns once the broker acknowledged all of them.
     pub async fn send_all(&self, messages: Vec<Message>) -> Result<(), PublishError> {
-        let mut waiting = Vec::with_capacity(messages.len());
-        for message in messages {
-            if let Some(delivery) = self.enqueue(&message).await? {
-                waiting.push((message.topic, delivery));
+        let producer = match &self.0 {
+            Inner::Memory(log) => {
+                for message in messages {
+                    log.append(message);
+                }
+                return Ok(());
             }
+            Inner::Kafka(producer) => producer,
+        };
+        let acks = Acks::expecting(messages.len());
+        for message in &messages {
+            enqueue(producer, message, &acks).await?;
         }
-        for (topic, delivery) in waiting {
-            settled(topic, delivery.await)?;
+        acks.settled().await;
+        match acks.refused().cloned() {
+            None => Ok(()),
+            Some(Refused { topic, cause }) => Err(PublishError::Broker { topic, cause }),
         }
-        Ok(())
     }
 
     /// Sends one message; returns once the broker acknowledged it.
     pub async fn send(&self, message: Message) -> Result<(), PublishError> {
-        match self.enqueue(&message).await? {
-            Some(delivery) => settled(message.topic, delivery.await),
-            None => Ok(()),
-        }
-    }
-
-    /// Puts a message behind those before it; waits while the client's queue is full, so that order is kept.
-    async fn enqueue(&self, message: &Message) -> Result<Option<DeliveryFuture>, PublishError> {
-        let producer = match &self.0 {
-            Inner::Memory(log) => {
-                log.append(message.clone());
-                return Ok(None);
-            }
-            Inner::Kafka(producer) => producer,
-        };
-        let mut record = FutureRecord {
-            topic: &message.topic,
-            partition: message.partition,
-            payload: Some(&message.payload),
-            key: Some(&message.key),
-            timestamp: None,
-            headers: Some(headers(message)),
-        };
-        loop {
-            match producer.send_result(record) {
-                Ok(delivery) => return Ok(Some(delivery)),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    record = back;
-                    tokio::time::sleep(QUEUE_FULL_WAIT).await;
-                }
-                Err((error, _)) => {
-                    return Err(PublishError::Broker {
-                        topic: message.topic.clone(),
-                        cause: error.to_string(),
-                    });
-                }
-            }
-        }
+        self.send_all(vec![message]).await
     }
 }
 
-fn settled(
-    topic: String,
-    delivered: Result<OwnedDeliveryResult, futures::channel::oneshot::Canceled>,
-) -> Result<(), PublishError> {
-    match delivered {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err((error, _))) => Err(PublishError::Broker { topic, cause: error.to_string() }),
-        Err(_) => Err(PublishError::Broker { topic, cause: "the producer ended first".to_owned() }),
+/// Puts a message behind those before it; waits while the client's queue is full, so that order is kept.
+async fn enqueue(producer: &Producer, message: &Message, acks: &Acks) -> Result<(), PublishError> {
+    loop {
+        match hand(producer, message, acks) {
+            Ok(true) => return Ok(()),
+            Ok(false) => tokio::time::sleep(QUEUE_FULL_WAIT).await,
+            Err(error) => {
+                let (topic, cause) = (message.topic.clone(), error.to_string());
+                return Err(PublishError::Broker { topic, cause });
+            }
+        }
     }
-}
-
-pub(crate) fn headers(message: &Message) -> OwnedHeaders {
-    message
-        .headers
-        .iter()
-        .fold(OwnedHeaders::new_with_capacity(message.headers.len()), |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(value) })
-        })
 }

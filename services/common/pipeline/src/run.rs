@@ -16,7 +16,7 @@ use schemas::{Record, Topic};
 
 use crate::bus::{Bus, Raw, ReadBack};
 use crate::kafka::raw;
-use crate::membership::{Membership, Producer, send};
+use crate::membership::{Membership, Producer, Refused, send};
 use crate::service::Context;
 use crate::stage::Stage;
 use crate::worker::Worker;
@@ -242,9 +242,11 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         let mut committed = Vec::new();
         {
             let mut state = consumer.context().lock();
-            if state.in_flight.values().flatten().any(|(_, acks)| acks.failed()) {
+            let refused = state.in_flight.values().flatten().find_map(|(_, acks)| acks.refused());
+            if let Some(Refused { topic, cause }) = refused {
                 bail!(
-                    "the broker refused a record; stopping, so that it is handled again from the last commit"
+                    "the broker refused a record for {topic} ({cause}); stopping, so that it is handled again from the \
+                     last commit"
                 );
             }
             for id in self.partitions.keys() {

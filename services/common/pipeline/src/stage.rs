@@ -3,6 +3,9 @@
 use schemas::{Millis, Record};
 use telemetry::trace::{Handling, TRACEPARENT};
 
+/// Room for the payload of nearly every record.
+const PAYLOAD_BYTES_USUAL: usize = 512;
+
 /// One step of the pipeline: records in, records out. One instance owns one partition.
 pub trait Stage: Send + 'static {
     type Input: Record;
@@ -57,7 +60,7 @@ pub struct Message {
 impl Message {
     /// Encodes `record` for its own topic, without a trace.
     pub fn of<R: Record>(record: &R) -> Result<Message, schemas::EncodeError> {
-        let mut payload = Vec::with_capacity(256);
+        let mut payload = Vec::with_capacity(PAYLOAD_BYTES_USUAL);
         record.encode(&mut payload)?;
         Ok(Message {
             topic: R::TOPIC.name().to_owned(),

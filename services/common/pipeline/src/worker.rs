@@ -90,19 +90,22 @@ impl<S: Stage> Worker<S> {
 /// Decodes a record and checks that its key and partition are its own.
 pub(crate) fn decode<'a, R: Record>(raw: &Raw<'a>) -> Result<R::View<'a>, DecodeError> {
     let view = R::decode(raw.payload)?;
-    let expected = R::key_of(&view);
-    let own_partition = match R::partition_of(&view) {
-        Some(partition) => partition,
-        None => schemas::topic::partition_of_key(expected.as_bytes(), R::TOPIC.partitions()),
-    };
-    if expected.as_bytes() != raw.key || own_partition != raw.partition {
-        let found = format!("{} in partition {}", String::from_utf8_lossy(raw.key), raw.partition);
-        return Err(DecodeError::WrongKey {
-            found,
-            expected: format!("{expected} in partition {own_partition}"),
-        });
+    let own_key = R::key_is(&view, raw.key);
+    if own_key && raw.partition == partition::<R>(&view, raw.key) {
+        return Ok(view);
     }
-    Ok(view)
+    let expected = R::key_of(&view);
+    let own_partition = partition::<R>(&view, expected.as_bytes());
+    Err(DecodeError::WrongKey {
+        found: format!("{} in partition {}", String::from_utf8_lossy(raw.key), raw.partition),
+        expected: format!("{expected} in partition {own_partition}"),
+    })
+}
+
+/// The partition that a record with this key must be in.
+fn partition<R: Record>(view: &R::View<'_>, key: &[u8]) -> i32 {
+    let keyed = || schemas::topic::partition_of_key(key, R::TOPIC.partitions());
+    R::partition_of(view).unwrap_or_else(keyed)
 }
 
 fn settle(batch: &[Raw<'_>], out: Outputs, mut dead: Vec<Message>) -> Produced {

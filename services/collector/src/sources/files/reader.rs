@@ -18,7 +18,7 @@ use crate::logic::lines::{LINE_BYTES_MAX, Lines, Piece, TAIL_BYTES_MAX};
 use crate::publish::{Origin, Outgoing};
 
 /// Most bytes of one file in one pass.
-pub(super) const CHUNK_BYTES: usize = 256 * 1024;
+pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
 /// Most lines of the head of a file that its parser is shown before it reads on in the middle.
 const PRIMING_LINES_MAX: usize = 64;
 /// How often a place is noted whose only news is that nothing was written.
@@ -38,9 +38,11 @@ pub(super) struct Probe {
 /// What a pass over one file came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Something was read; there may be more.
+    /// A whole chunk was read; there is more.
     More,
-    /// Everything there is was read.
+    /// Everything there was by then was read.
+    Rest,
+    /// There was nothing new.
     End,
     /// It ended for good.
     Finished,
@@ -236,7 +238,12 @@ impl Reader {
         if took || now - self.noted_at >= QUIET_NOTE_MS {
             self.note(now, batch);
         }
-        Ok(if read == 0 { Progress::End } else { Progress::More })
+        Ok(match read {
+            0 => Progress::End,
+            // An unpacked chunk may be short in the middle.
+            read if read < chunk.len() && matches!(self.input, Input::Plain(_)) => Progress::Rest,
+            _ => Progress::More,
+        })
     }
 
     /// Takes what is left as a line: nobody will end it any more.

@@ -1,0 +1,195 @@
+//! Which detections the attacks sent must lead to, and when each came. Pure.
+//!
+//! The contract used: one request with an attack in it is a detection of its client at the event's time, and no other
+//! detection of that client follows within [`INTERVAL_MS`] of event time.
+
+use std::collections::{HashMap, HashSet};
+
+use hdrhistogram::Histogram;
+use schemas::{Detection, Millis, Observable};
+use serde::{Deserialize, Serialize};
+
+/// How long after a detection the scorer says nothing more about the same client.
+pub const INTERVAL_MS: Millis = 2_000;
+/// Longest latency that is told apart, in microseconds.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
+
+/// Microseconds since the Unix epoch.
+pub type Micros = i64;
+
+/// Latencies in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    pub count: u64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+/// A histogram of microseconds.
+#[derive(Debug, Clone)]
+pub struct Latencies(Histogram<u64>);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3);
+        Latencies(histogram.expect("the bounds and three digits are allowed"))
+    }
+}
+
+impl Latencies {
+    pub fn record(&mut self, micros: Micros) {
+        // Two clocks' rounding may put an answer a millisecond before its question.
+        self.0.saturating_record(u64::try_from(micros).unwrap_or_default());
+    }
+
+    pub fn quantiles(&self) -> Quantiles {
+        let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1_000.0;
+        Quantiles {
+            count: self.0.len(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: self.0.max() as f64 / 1_000.0,
+        }
+    }
+}
+
+/// What came of the attacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    pub attacks: u64,
+    pub expected: u64,
+    pub seen: u64,
+    /// Published more than once: allowed after a crash.
+    pub repeated: u64,
+    /// Of one of our clients, and nothing it did asks for them.
+    pub unexpected: u64,
+}
+
+/// The detections that must come.
+#[derive(Debug, Default)]
+pub struct Expected {
+    /// Every client that takes part.
+    clients: HashSet<Observable>,
+    detected_at: HashMap<Observable, Millis>,
+    /// By client and event time: when the event was meant to leave, and whether its detection came.
+    awaited: HashMap<(Observable, Millis), (Micros, bool)>,
+    /// Events meant to leave before are of the warm-up: looked for, and not in the latencies.
+    steady_from: Micros,
+    found: Found,
+    read: Latencies,
+    published: Latencies,
+}
+
+impl Expected {
+    pub fn new(clients: impl IntoIterator<Item = Observable>, steady_from: Micros) -> Self {
+        Expected { clients: clients.into_iter().collect(), steady_from, ..Expected::default() }
+    }
+
+    /// An attack of `client` is about to be sent; its event says `observed_at`.
+    pub fn attack(&mut self, client: &Observable, observed_at: Millis, intended_at: Micros) {
+        self.found.attacks += 1;
+        let last = self.detected_at.get(client);
+        if last.is_some_and(|last| observed_at < last + INTERVAL_MS) {
+            return;
+        }
+        self.detected_at.insert(client.clone(), observed_at);
+        self.awaited.insert((client.clone(), observed_at), (intended_at, false));
+        self.found.expected += 1;
+    }
+
+    /// A detection was published at `published_at`, by the pipeline's clock, and read at `read_at`.
+    pub fn detection(&mut self, detection: &Detection, published_at: Millis, read_at: Micros) {
+        let key = (detection.observable.clone(), detection.detected_at);
+        let Some((intended_at, seen)) = self.awaited.get_mut(&key) else {
+            // Somebody else's traffic is none of our business.
+            self.found.unexpected += u64::from(self.clients.contains(&key.0));
+            return;
+        };
+        if std::mem::replace(seen, true) {
+            self.found.repeated += 1;
+            return;
+        }
+        self.found.seen += 1;
+        if *intended_at >= self.steady_from {
+            self.read.record(read_at - *intended_at);
+            self.published.record(published_at * 1_000 - *intended_at);
+        }
+    }
+
+    pub fn found(&self) -> Found {
+        self.found
+    }
+
+    /// From when an attack was meant to leave until its detection could be read: acknowledged by then.
+    pub fn read(&self) -> Quantiles {
+        self.read.quantiles()
+    }
+
+    /// Until the scorer handed the detection to its producer.
+    pub fn published(&self) -> Quantiles {
+        self.published.quantiles()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{Category, Provenance, Severity};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn client() -> Observable {
+        Observable::client("81.2.69.142".parse().unwrap())
+    }
+
+    fn detection(observable: Observable, detected_at: Millis) -> Detection {
+        Detection {
+            detection_id: Uuid::nil(),
+            observable,
+            detected_at,
+            probability: 0.95,
+            severity: Severity::High,
+            category: Category::SqlInjection,
+            provenance: Provenance::SocketPeer,
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn one_detection_is_expected_of_a_client_within_the_interval() {
+        let mut expected = Expected::new([client()], 0);
+        for at in [10_000, 10_500, 11_999, 12_000, 14_500] {
+            expected.attack(&client(), at, at * 1_000);
+        }
+        for at in [10_000, 12_000] {
+            expected.detection(&detection(client(), at), at + 3, at * 1_000 + 4_000);
+        }
+        let found = Found { attacks: 5, expected: 3, seen: 2, repeated: 0, unexpected: 0 };
+        assert_eq!(expected.found(), found);
+        assert!((expected.read().max - 4.0).abs() < 0.01, "{:?}", expected.read());
+        assert!((expected.published().p50 - 3.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn what_comes_twice_or_unasked_is_told_apart_from_what_others_did() {
+        let mut expected = Expected::new([client()], 20_000_000);
+        expected.attack(&client(), 10_000, 10_000_000);
+        let other = Observable::client("9.9.9.9".parse().unwrap());
+        for detection in [
+            detection(client(), 10_000),
+            detection(client(), 10_000),
+            detection(client(), 10_001),
+            detection(other, 10_000),
+        ] {
+            expected.detection(&detection, 10_003, 10_004_000);
+        }
+        let found = Found { attacks: 1, expected: 1, seen: 1, repeated: 1, unexpected: 1 };
+        assert_eq!(expected.found(), found);
+        assert_eq!(expected.read().count, 0, "the warm-up is not in the latencies");
+    }
+}

@@ -1,0 +1,135 @@
+//! What each process uses: processor time and the peak of its memory, from `/proc`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `/proc` counts processor time in this many ticks a second on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// What this program is called among the others.
+pub const OURSELVES: &str = "loadtest";
+
+/// One process over a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    pub name: String,
+    /// User and system time of the run.
+    pub cpu_seconds: f64,
+    /// Of what all used together.
+    pub cpu_share: f64,
+    /// Since the process began.
+    pub peak_rss_bytes: u64,
+    /// It ended meanwhile: what it used is not whole.
+    pub restarted: bool,
+}
+
+/// A reading of every process.
+#[derive(Debug, Clone, Default)]
+pub struct Readings(BTreeMap<String, Reading>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Reading {
+    pid: u32,
+    ticks: Option<u64>,
+    peak_rss_bytes: u64,
+}
+
+impl Readings {
+    /// Reads the processes of the world, and this one.
+    pub fn take(pids: &[(String, u32)]) -> Self {
+        let ours = (OURSELVES.to_owned(), std::process::id());
+        let read = |pid: u32| {
+            let file = |name: &str| {
+                std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default()
+            };
+            Reading {
+                pid,
+                ticks: ticks(&file("stat")),
+                peak_rss_bytes: peak_rss(&file("status")).unwrap_or(0),
+            }
+        };
+        Readings(pids.iter().chain([&ours]).map(|(name, pid)| (name.clone(), read(*pid))).collect())
+    }
+
+    /// What was used since an earlier reading, most first.
+    pub fn since(&self, before: &Readings) -> Vec<Process> {
+        let seconds = |ticks: u64| ticks as f64 / TICKS_PER_SECOND;
+        let mut processes: Vec<Process> = before
+            .0
+            .iter()
+            .map(|(name, begun)| {
+                let now = self.0.get(name).copied().unwrap_or_default();
+                let same = now.pid == begun.pid && now.ticks.is_some();
+                let used = now.ticks.unwrap_or(0).saturating_sub(begun.ticks.unwrap_or(0));
+                Process {
+                    name: name.clone(),
+                    cpu_seconds: if same { seconds(used) } else { 0.0 },
+                    cpu_share: 0.0,
+                    peak_rss_bytes: now.peak_rss_bytes.max(begun.peak_rss_bytes),
+                    restarted: !same,
+                }
+            })
+            .collect();
+        let all: f64 = processes.iter().map(|process| process.cpu_seconds).sum();
+        for process in &mut processes {
+            process.cpu_share = if all > 0.0 { process.cpu_seconds / all } else { 0.0 };
+        }
+        processes.sort_by(|a, b| b.cpu_seconds.total_cmp(&a.cpu_seconds));
+        processes
+    }
+}
+
+/// User and system time. The second field, the name, may hold spaces and brackets, so fields count from its end.
+fn ticks(stat: &str) -> Option<u64> {
+    let after_name = stat.rsplit_once(") ")?.1;
+    let mut fields = after_name.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+fn peak_rss(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(of: &[(&str, u32, Option<u64>)]) -> Readings {
+        let reading = |pid, ticks| Reading { pid, ticks, peak_rss_bytes: 9 };
+        Readings(
+            of.iter()
+                .map(|(name, pid, ticks)| ((*name).to_owned(), reading(*pid, *ticks)))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn shares_are_of_what_all_used_and_a_restart_shows() {
+        let before =
+            readings(&[("kafka", 1, Some(100)), ("scorer", 2, Some(50)), ("redis", 3, Some(7))]);
+        let after =
+            readings(&[("kafka", 1, Some(400)), ("scorer", 2, Some(150)), ("redis", 4, Some(1))]);
+        let told: Vec<_> = after
+            .since(&before)
+            .into_iter()
+            .map(|process| {
+                (process.name, process.cpu_seconds, process.cpu_share, process.restarted)
+            })
+            .collect();
+        let expected =
+            [("kafka", 3.0, 0.75, false), ("scorer", 1.0, 0.25, false), ("redis", 0.0, 0.0, true)];
+        assert_eq!(
+            told,
+            expected.map(|(name, cpu, share, restarted)| (name.to_owned(), cpu, share, restarted))
+        );
+    }
+
+    #[test]
+    fn time_is_read_whatever_the_program_is_called() {
+        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194304 100 0 0 0 150 25 0 0 20 0 1 0 99 0 0";
+        assert_eq!((ticks(stat), ticks("")), (Some(175), None));
+        assert_eq!(peak_rss("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 10 kB\n"), Some(2_097_152));
+        assert!(Readings::take(&[]).since(&Readings::take(&[]))[0].peak_rss_bytes > 0);
+    }
+}
