@@ -81,6 +81,7 @@ fn batch(messages: &[Message]) -> Vec<Raw<'_>> {
         key: &message.key,
         payload: &message.payload,
         trace: None,
+        replayed: None,
     });
     raw.collect()
 }

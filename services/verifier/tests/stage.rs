@@ -161,7 +161,7 @@ where
     let partition = schemas::topic::partition_of_key(&message.key, topic.partitions());
     let (offset, trace) = (0, Some(TRACE));
     let (key, payload) = (&message.key[..], &message.payload[..]);
-    let raw = Raw { topic, partition, offset, timestamp: T0, key, payload, trace };
+    let raw = Raw { topic, partition, offset, timestamp: T0, key, payload, trace, replayed: None };
     let mut worker = Worker::new(stage, partition);
     [worker.work(&[raw]).await.messages, worker.work(&[raw]).await.messages].concat()
 }

@@ -161,9 +161,12 @@ proptest! {
     }
 }
 
+/// What is wrong, in which document, where, and what stands there instead.
+type Wrong = (&'static str, fn() -> Value, &'static str, Value);
+
 #[test]
 fn the_validator_refuses_what_the_schema_does_not_allow() {
-    let wrong: [(&str, fn() -> Value, &str, Value); 10] = [
+    let wrong: [Wrong; 10] = [
         ("a class that is not ours", finding, "/class_uid", json!(2001)),
         ("a text where a number belongs", finding, "/time", json!("yesterday")),
         ("a severity that there is not", finding, "/severity_id", json!(7)),
