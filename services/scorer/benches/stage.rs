@@ -32,7 +32,7 @@ fn event(number: u32) -> Event {
         (0x5100_0000 | spread & 0x00ff_ffff).to_be_bytes().into()
     };
     let uri = match number % 4 {
-        _ if number % ATTACK_EVERY == 0 => {
+        _ if number.is_multiple_of(ATTACK_EVERY) => {
             "/products?id=7%20UNION%20SELECT%20username%2C%20password%20FROM%20users"
         }
         0 => "/products/4711?category=shoes&sort=price&page=2&utm_source=newsletter",
