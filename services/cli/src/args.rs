@@ -10,8 +10,6 @@ use crate::duration;
 use crate::input::STANDARD_INPUT;
 
 mod bootstrap;
-#[cfg(test)]
-mod pages;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
 
@@ -334,3 +332,6 @@ mod tests {
         assert!(help.contains("3   refused by a fuse") && help.contains("64  a setting"), "{help}");
     }
 }
+
+#[cfg(test)]
+mod pages;
