@@ -12,8 +12,6 @@ use crate::input::STANDARD_INPUT;
 mod bootstrap;
 mod dlq;
 mod executors;
-#[cfg(test)]
-mod pages;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
 pub(crate) use dlq::{Dlq, DlqList, DlqReplay, DlqShow};
@@ -350,3 +348,6 @@ mod tests {
         assert!(help.contains("3   refused by a fuse") && help.contains("64  a setting"), "{help}");
     }
 }
+
+#[cfg(test)]
+mod pages;

@@ -11,11 +11,12 @@ use super::addresses;
 use super::kit::{World, program, said};
 
 const MARK: &str = "<!-- run by: world::pages -->";
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README.md",
     "docs/guides/operate-it.md",
     "docs/guides/understand-one-decision.md",
     "docs/guides/try-it-offline.md",
+    "docs/runbooks/PerimeterDeadLetters.md",
 ];
 const COMMANDS_MIN: usize = 15;
 /// A watch goes on until somebody ends it.
