@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::{From, Raw};
 use crate::follow::{Follow, Update};
 use crate::follower::Follower;
-use crate::membership::{Delivery, Membership, Producer};
+use crate::membership::{Delivery, Membership, Producer, polled};
 use crate::service::Clock;
 
 pub(crate) const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
@@ -142,7 +142,8 @@ impl Kafka {
     }
 
     pub(crate) fn producer(&self) -> Result<Producer> {
-        self.producer_config().create_with_context(Delivery).context("could not create a producer")
+        let created = self.producer_config().create_with_context(Delivery);
+        polled(created.context("could not create a producer")?)
     }
 
     pub(crate) fn admin_config(&self) -> ClientConfig {
