@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 const SLOPE_SHARE_MAX: f64 = 0.005;
 /// Growth over the whole time of less than so many typical deviations from the line is noise.
 const NOISE_DEVIATIONS: f64 = 3.0;
+/// Lag that is back for so long is gone; what comes later is another matter.
+const BACK_SECONDS: f64 = 3.0;
 /// Fewer samples say nothing about growth.
 const SAMPLES_MIN: usize = 8;
 
@@ -82,21 +84,24 @@ impl Trend {
     }
 }
 
-/// How long after `from` the lag was back at what it was before, for good; `None` if it never was.
+/// How long after `from` the lag was back at what it was before, and stayed there for [`BACK_SECONDS`]; `None` if it
+/// never was.
 ///
 /// `usual` is how many records were behind before; twice that, or what comes in a quarter of a second, is back.
 pub fn gone_after(samples: &[Sample], from: f64, usual: f64, rate: f64) -> Option<f64> {
     let back = (2.0 * usual).max(rate / 4.0);
-    let after = samples.iter().filter(|sample| sample.seconds >= from);
     let mut gone = None;
-    for sample in after {
+    for sample in samples.iter().filter(|sample| sample.seconds >= from) {
         if sample.behind() as f64 > back {
             gone = None;
-        } else {
-            gone = gone.or(Some(sample.seconds - from));
+            continue;
+        }
+        let since = *gone.get_or_insert(sample.seconds);
+        if sample.seconds - since >= BACK_SECONDS {
+            return Some(since - from);
         }
     }
-    gone
+    None
 }
 
 fn span(behind: &[(f64, f64)]) -> Option<f64> {
@@ -145,7 +150,8 @@ mod tests {
         let gone = |behind: fn(f64) -> f64| gone_after(&samples(behind), 10.0, 500.0, 2_000.0);
         assert_eq!(gone(|_| 400.0), Some(0.0));
         assert_eq!(gone(|at| if at < 13.0 { 60_000.0 } else { 900.0 }), Some(3.0));
-        assert_eq!(gone(|at| if at == 15.0 { 60_000.0 } else { 900.0 }), Some(5.25));
+        assert_eq!(gone(|at| if at == 12.0 { 60_000.0 } else { 900.0 }), Some(2.25));
+        assert_eq!(gone(|at| if at == 15.0 { 60_000.0 } else { 900.0 }), Some(0.0));
         assert_eq!(gone(|at| 60_000.0 - at), None);
     }
 

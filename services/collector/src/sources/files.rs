@@ -29,7 +29,7 @@ pub const READERS_MAX: usize = 512;
 const EVENTS_MAX: usize = 4_096;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long nothing is looked at once everything was read.
-const IDLE: Duration = Duration::from_millis(10);
+const IDLE: Duration = Duration::from_millis(25);
 /// How often files are looked for.
 const LOOK_INTERVAL_MS: Millis = 200;
 const SAVE_INTERVAL_MS: Millis = 1_000;

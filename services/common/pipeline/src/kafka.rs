@@ -18,7 +18,7 @@ use crate::bus::{From, Raw};
 use crate::follow::{Follow, Update};
 use crate::follower::Follower;
 use crate::letters::REPLAYED;
-use crate::membership::{Delivery, Membership, Producer};
+use crate::membership::{Delivery, Membership, Producer, polled};
 use crate::registry::Registry;
 use crate::service::Clock;
 
@@ -155,7 +155,8 @@ impl Kafka {
     }
 
     pub(crate) fn producer(&self) -> Result<Producer> {
-        self.producer_config().create_with_context(Delivery).context("could not create a producer")
+        let created = self.producer_config().create_with_context(Delivery);
+        polled(created.context("could not create a producer")?)
     }
 
     pub(crate) fn admin_config(&self) -> ClientConfig {

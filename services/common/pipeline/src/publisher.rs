@@ -1,6 +1,5 @@
 //! Sends single records and waits until the broker has them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -29,13 +28,13 @@ pub struct Publisher(Inner);
 
 #[derive(Clone)]
 enum Inner {
-    Kafka(Arc<Producer>),
+    Kafka(Producer),
     Memory(Log),
 }
 
 impl Publisher {
     pub(crate) fn kafka(kafka: &Kafka) -> Result<Publisher> {
-        Ok(Publisher(Inner::Kafka(Arc::new(kafka.producer()?))))
+        Ok(Publisher(Inner::Kafka(kafka.producer()?)))
     }
 
     pub(crate) fn memory(log: Log) -> Publisher {
