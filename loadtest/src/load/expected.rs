@@ -6,11 +6,13 @@
 use std::collections::{HashMap, HashSet};
 
 use hdrhistogram::Histogram;
-use schemas::{Detection, Millis, Observable};
+use schemas::{Detection, Effect, Millis, Observable, Outcome, Phase};
 use serde::{Deserialize, Serialize};
 
 /// How long after a detection the scorer says nothing more about the same client.
 pub const INTERVAL_MS: Millis = 2_000;
+/// The point and level at which a block is in force for a client of Envoy's.
+const PROVED_AT: (&str, i32) = ("envoy", 3);
 /// Longest latency that is told apart, in microseconds.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
 
@@ -83,6 +85,7 @@ pub struct Expected {
     found: Found,
     read: Latencies,
     published: Latencies,
+    proved: Latencies,
 }
 
 impl Expected {
@@ -121,6 +124,20 @@ impl Expected {
         }
     }
 
+    /// An outcome was read at `read_at`. Not every detection leads to a block: a client that is blocked already is not
+    /// blocked anew.
+    pub fn outcome(&mut self, outcome: &Outcome, read_at: Micros) {
+        let proves = outcome.phase == Phase::Apply && outcome.effect == Effect::Effective;
+        let first = outcome.change == 0 && (outcome.point.as_str(), outcome.level) == PROVED_AT;
+        let Some(detected_at) = outcome.detected_at.filter(|_| proves && first) else { return };
+        match self.awaited.get(&(outcome.observable.clone(), detected_at)) {
+            Some((intended_at, _)) if *intended_at >= self.steady_from => {
+                self.proved.record(read_at - intended_at);
+            }
+            _ => {}
+        }
+    }
+
     pub fn found(&self) -> Found {
         self.found
     }
@@ -128,6 +145,11 @@ impl Expected {
     /// From when an attack was meant to leave until its detection could be read: acknowledged by then.
     pub fn read(&self) -> Quantiles {
         self.read.quantiles()
+    }
+
+    /// From when an attack was meant to leave until the proof of its block at Envoy, level 3, could be read.
+    pub fn proved(&self) -> Quantiles {
+        self.proved.quantiles()
     }
 
     /// Until the scorer handed the detection to its producer.
@@ -138,7 +160,7 @@ impl Expected {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Category, Provenance, Severity};
+    use schemas::{Action, Category, Origin, Provenance, Severity, Verdict};
     use uuid::Uuid;
 
     use super::*;
@@ -158,6 +180,38 @@ mod tests {
             provenance: Provenance::SocketPeer,
             evidence: Vec::new(),
         }
+    }
+
+    fn outcome(level: i32, change: i32, detected_at: Millis) -> Outcome {
+        Outcome {
+            outcome_id: Uuid::nil(),
+            decision_id: Uuid::nil(),
+            observable: client(),
+            point: "envoy".to_owned(),
+            level,
+            phase: Phase::Apply,
+            effect: Effect::Effective,
+            change,
+            action: Action::Block,
+            origin: Origin::Pipeline,
+            until: None,
+            detected_at: Some(detected_at),
+            verified_at: 0,
+            verdict: Verdict::InsufficientData,
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_proof_counts_from_the_attack_that_led_to_it_and_once() {
+        let mut expected = Expected::new([client()], 0);
+        expected.attack(&client(), 10_000, 10_000_000);
+        for (level, change, detected_at) in [(2, 0, 10_000), (3, 0, 9_999), (3, 1, 10_000)] {
+            expected.outcome(&outcome(level, change, detected_at), 10_100_000);
+        }
+        assert_eq!(expected.proved().count, 0);
+        expected.outcome(&outcome(3, 0, 10_000), 10_150_000);
+        assert!((expected.proved().max - 150.0).abs() < 0.2, "{:?}", expected.proved());
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Leg {
     pub detected_ms: Quantiles,
     /// Until the scorer handed the detection to its producer, by the pipeline's clock.
     pub published_ms: Quantiles,
+    /// Until the proof of its block at Envoy, level 3, could be read, of those that led to one.
+    pub proved_ms: Quantiles,
     /// Of its lag, where one rate was to be held.
     pub trend: Option<Trend>,
     pub behind_max: u64,
@@ -169,6 +171,7 @@ fn leg(leg: &Leg) -> String {
         ),
         format!("  detected    {} (meant to leave → readable)", quantiles(&leg.detected_ms)),
         format!("  published   {} (meant to leave → produced)", quantiles(&leg.published_ms)),
+        format!("  proved      {} (meant to leave → level 3)", quantiles(&leg.proved_ms)),
     ];
     if let Some(step) = leg.step {
         lines.push(format!(

@@ -167,6 +167,7 @@ fn account(
     of.found = expected.found();
     of.detected_ms = expected.read();
     of.published_ms = expected.published();
+    of.proved_ms = expected.proved();
     of.published = of.samples.last().map_or(0, |sample| sample.published);
     of.behind_max = of.samples.iter().map(Sample::behind).max().unwrap_or(0);
     let between = |from: f64, until: f64| -> Vec<Sample> {
@@ -231,7 +232,7 @@ fn onlookers(
     let (offsets, published) = (Offsets::new(bootstrap)?, published.clone());
     let (sampled, samples) = (leg.clone(), seen.clone());
     spawn_blocking(move || sample(&offsets, &published, before, &sampled, &samples));
-    let follower = Follower::new(bootstrap, &[Topic::Detections, Topic::Leases])?;
+    let follower = Follower::new(bootstrap, &[Topic::Detections, Topic::Leases, Topic::Outcomes])?;
     let (followed, told) = (leg.clone(), told.clone());
     spawn_blocking(move || follow(&follower, &followed, &told));
     Ok(())

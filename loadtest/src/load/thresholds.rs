@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::expected::Quantiles;
 use super::report::{Leg, Report};
 
 /// Bounds as options. What is not given is not asked for.
@@ -13,6 +14,9 @@ pub struct Thresholds {
     /// p99 from when an attack was meant to leave until its detection can be read
     #[arg(long, value_name = "MS")]
     pub max_p99_ms: Option<f64>,
+    /// p99 from when an attack was meant to leave until the proof of its block at Envoy, level 3, can be read
+    #[arg(long, value_name = "MS")]
+    pub max_proved_ms: Option<f64>,
     /// Most records behind at any time
     #[arg(long, value_name = "N")]
     pub max_lag: Option<u64>,
@@ -70,6 +74,13 @@ impl Thresholds {
         if let Some(ms) = self.max_p99_ms {
             let p99 = leg.detected_ms.p99;
             bound(p99 > ms, format!("p99 is {p99:.1} ms, more than {ms} ms"));
+        }
+        if let Some(ms) = self.max_proved_ms {
+            let Quantiles { count, p99, .. } = leg.proved_ms;
+            bound(
+                count == 0 || p99 > ms,
+                format!("{count} blocks were proved, p99 {p99:.1} ms; not within {ms} ms"),
+            );
         }
         if let Some(most) = self.max_lag {
             let behind = leg.behind_max;

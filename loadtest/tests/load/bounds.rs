@@ -40,6 +40,7 @@ fn leg() -> Leg {
         },
         detected_ms: quantiles(40.0),
         published_ms: quantiles(35.0),
+        proved_ms: quantiles(120.0),
         trend: Some(trend),
         behind_max: 42_000,
         drained_after_seconds: Some(0.4),
@@ -76,6 +77,7 @@ fn report(leg: Leg) -> Report {
 const BOUNDS: Thresholds = Thresholds {
     min_rate: Some(120_000.0),
     max_p99_ms: Some(50.0),
+    max_proved_ms: Some(250.0),
     max_lag: Some(50_000),
     min_per_cpu_second: Some(60_000.0),
     max_override_ms: Some(1_000.0),
@@ -101,6 +103,8 @@ fn each_bound_that_is_broken_is_one_sentence() {
     check(|_| {}, "");
     check(|leg| leg.scored_per_second = 119_000.0, "119000/s were scored");
     check(|leg| leg.detected_ms.p99 = 51.0, "p99 is 51.0 ms");
+    check(|leg| leg.proved_ms.p99 = 251.0, "p99 251.0 ms; not within 250 ms");
+    check(|leg| leg.proved_ms.count = 0, "0 blocks were proved");
     check(|leg| leg.behind_max = 60_000, "60000 records were behind");
     check(|leg| leg.processes[0].cpu_seconds = 60.0, "a CPU second carries");
     check(|leg| leg.processes[2].cpu_seconds = 600.0, "");

@@ -26,7 +26,9 @@ pub fn events(
     let observations = match document {
         Document::Observed(observations) => observations,
         Document::Own(mut own) => {
-            if !authoritative {
+            if authoritative {
+                own.observation.provenance = own.provenance.unwrap_or(Provenance::SocketPeer);
+            } else {
                 own.observation.provenance = Provenance::ExternalFeed;
                 // A sender that nobody vouches for may not say that its requests are not to be judged.
                 own.observation.refused_by_us = false;
@@ -48,4 +50,30 @@ pub fn events(
         Ok(observation.into_event(made(number), source.to_owned(), position, received_at))
     };
     observations.into_iter().enumerate().map(event).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(stated: &str, authoritative: bool, expected: Provenance) {
+        let json = format!(
+            r#"{{"observed_at": 1795267200000, "client": "81.2.69.142", "uri": "/"{stated}}}"#
+        );
+        let document = observe::documents::read(json.as_bytes()).unwrap();
+        let sent = Sent { source: "http/shop", position: None, authoritative, received_at: 0 };
+        let found = events(document, sent, |_| Uuid::nil());
+        let event = found.into_iter().next().unwrap().unwrap();
+        assert_eq!(event.provenance, expected, "{stated}, {authoritative}");
+    }
+
+    #[test]
+    fn an_event_that_says_nothing_of_its_address_is_believed_as_its_sender_is() {
+        check("", true, Provenance::SocketPeer);
+        check("", false, Provenance::ExternalFeed);
+        check(r#", "provenance": "log_text""#, true, Provenance::LogText);
+        check(r#", "provenance": "external_feed""#, true, Provenance::ExternalFeed);
+        check(r#", "provenance": "socket_peer""#, false, Provenance::ExternalFeed);
+    }
 }

@@ -13,6 +13,8 @@ pub struct Own {
     pub event_id: Option<Uuid>,
     /// Where it stands among its sender's, if the sender counts.
     pub place: Option<Place>,
+    /// How the client's address was learnt, if the sender says so.
+    pub provenance: Option<Provenance>,
     pub observation: Observation,
 }
 
@@ -53,9 +55,6 @@ pub(super) fn read(document: &Value) -> Result<Own, Dead> {
     }
     let activity = named(document, "activity")?.unwrap_or(Activity::HttpRequest);
     let mut observation = Observation::new(activity, client(document, &[&["client"]])?, PROVENANCE);
-    if let Some(provenance) = named::<Provenance>(document, "provenance")? {
-        observation.provenance = provenance;
-    }
     observation.observed_at = Some(time(document, &["observed_at"])?);
     observation.method = owned(document, &["method"]).unwrap_or_default();
     observation.host = owned(document, &["host"]);
@@ -68,6 +67,7 @@ pub(super) fn read(document: &Value) -> Result<Own, Dead> {
     observation.succeeded = named(document, "succeeded")?;
     observation.refused_by_us = named(document, "refused_by_us")?.unwrap_or(false);
     let event_id = named(document, "event_id")?;
+    let provenance = named(document, "provenance")?;
     let place = match (owned(document, &["source"]), json::number(document, &["position"])) {
         (Some(source), Some(position)) => Some(Place { source, position }),
         (None, Some(_)) => {
@@ -75,7 +75,7 @@ pub(super) fn read(document: &Value) -> Result<Own, Dead> {
         }
         _ => None,
     };
-    Ok(Own { event_id, place, observation })
+    Ok(Own { event_id, place, provenance, observation })
 }
 
 /// A field that is there and not null, in the form its schema has.
