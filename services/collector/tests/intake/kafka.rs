@@ -189,7 +189,7 @@ async fn of_several_documents_in_a_record_each_is_an_event_and_none_hides_anothe
 #[tokio::test]
 async fn a_topic_is_believed_as_far_as_the_file_says() {
     for (format, payload, believed) in [
-        ("documents", event("81.2.69.142").into_bytes(), Provenance::ExternalFeed),
+        ("documents", event("81.2.69.142").into_bytes(), Provenance::SocketPeer),
         ("combined", line("/a").into_bytes(), Provenance::SocketPeer),
         ("event", avro("theirs"), Provenance::ProxyAsserted),
     ] {
