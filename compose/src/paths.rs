@@ -11,6 +11,8 @@ const LANDMARK: &str = "compose/kafka/pom.xml";
 const MEMORY: &str = "/dev/shm";
 /// What must be free there before the world's data may lie there.
 const MEMORY_BYTES_MIN: u64 = 2 * 1024 * 1024 * 1024;
+/// What a build of everything with its tests, and a world that ran, take on the disk: measured, and a fifth more.
+const BUILD_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// Names another folder for the world's data.
 const DATA_SETTING: &str = "PERIMETER_WORLD_DATA";
 
@@ -72,6 +74,11 @@ impl Paths {
         self.world.join(format!("executor-{replica}.freeze"))
     }
 
+    /// Fails where a build of everything would fill the disk: said now, not by a linker half an hour later.
+    pub fn room_to_build(&self) -> Result<()> {
+        enough_room(&self.programs, free_bytes(&self.programs), bytes_in(&self.programs))
+    }
+
     /// Whether this process was built in the release profile.
     pub fn release(&self) -> bool {
         self.programs.file_name().is_some_and(|folder| folder == "release")
@@ -91,6 +98,30 @@ fn data(root: &Path, memory_bytes_free: u64) -> PathBuf {
 fn free_bytes(folder: &Path) -> u64 {
     nix::sys::statvfs::statvfs(folder)
         .map_or(0, |stat| stat.blocks_available() * stat.fragment_size())
+}
+
+fn enough_room(folder: &Path, free: u64, built: u64) -> Result<()> {
+    const GIB: f64 = (1024 * 1024 * 1024) as f64;
+    if free + built >= BUILD_BYTES {
+        return Ok(());
+    }
+    bail!(
+        "{:.1} GiB are free where {} lies, and {:.1} more are needed to build everything; free some, for example by `cargo clean` in checkouts that are no longer used",
+        free as f64 / GIB,
+        folder.display(),
+        (BUILD_BYTES - built - free) as f64 / GIB
+    )
+}
+
+/// How much the files in a folder take; what cannot be read counts nothing.
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_in(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(bytes).sum()
 }
 
 /// Takes the world's folder for this process; held until dropped, released by the kernel whatever happens.
@@ -126,6 +157,18 @@ mod tests {
         assert!(roomy.display().to_string().ends_with("-home-me-perimeter"));
         assert_ne!(roomy, data(Path::new("/home/me/another"), MEMORY_BYTES_MIN));
         assert_eq!(free_bytes(Path::new("/there/is/no/such/folder")), 0);
+    }
+
+    #[test]
+    fn what_is_built_already_counts_as_room() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("deps")).unwrap();
+        std::fs::write(folder.path().join("deps/one"), [0; 700]).unwrap();
+        std::fs::write(folder.path().join("two"), [0; 300]).unwrap();
+        assert_eq!(bytes_in(folder.path()), 1_000);
+        let told = |free, built| enough_room(folder.path(), free, built).map_err(|e| e.to_string());
+        assert_eq!(told(BUILD_BYTES - 10, 10), Ok(()));
+        assert!(told(BUILD_BYTES - 10, 9).unwrap_err().contains("more are needed"));
     }
 
     #[test]

@@ -83,6 +83,7 @@ async fn steps(
     tally: &mut Tally,
     interrupted: &CancellationToken,
 ) -> Result<()> {
+    paths.room_to_build()?;
     // Nothing of what follows means anything without the real components, so this one ends the run.
     install::everything(paths, parts).await?;
     tally.step("cargo fmt --check", check(paths, &["fmt", "--all", "--check"]).await);

@@ -1,5 +1,6 @@
 //! How a command fails: one sentence, one exit code.
 
+use std::error::Error as _;
 use std::fmt;
 
 /// What a command answers; everything worth showing was printed already.
@@ -32,7 +33,8 @@ impl Failure {
     pub(crate) fn from_status(status: &tonic::Status) -> Failure {
         match status.code() {
             tonic::Code::FailedPrecondition => Failure::Refused(status.message().to_owned()),
-            tonic::Code::Unavailable => Failure::Error(format!(
+            // Only a status that the transport made up has a source; any other is the decider's own sentence.
+            tonic::Code::Unavailable if status.source().is_some() => Failure::Error(format!(
                 "could not reach the decider: {}; is it running, and is --endpoint its mTLS port",
                 status.message()
             )),
@@ -61,5 +63,23 @@ impl From<anyhow::Error> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Failure::Error(format!("could not print: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decider_that_answers_is_not_said_to_be_out_of_reach() {
+        let answered = tonic::Status::unavailable("the leases were not read yet");
+        let refused = std::io::Error::other("connection refused");
+        let unreached = tonic::Status::from_error(Box::new(tonic::ConnectError(Box::new(refused))));
+        for (status, expected) in
+            [(answered, "the leases were not read yet"), (unreached, "could not reach the decider")]
+        {
+            let told = Failure::from_status(&status).to_string();
+            assert!(told.starts_with(expected), "{told}");
+        }
     }
 }

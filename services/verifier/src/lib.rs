@@ -22,7 +22,6 @@ mod verification;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use observe::probe::PrivateKey;
 use pipeline::{Context, Group, LEASE_TOPICS, Leases, follow, run};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -32,7 +31,7 @@ pub use config::{Config, Probe, Scope, Switch, Waf};
 use logic::{Core, Reach};
 use points::aws_waf::Sets;
 use points::envoy::Admin;
-use probes::Prober;
+use probes::{Prober, SentProbes};
 use sources::envoy::Log;
 use stage::{Decisions, Enforcements};
 pub use verification::Verification;
@@ -50,8 +49,9 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
         Some(Probe { url, key }) => (Some(url), Some(Arc::new(key))),
         None => (None, None),
     };
-    let log = listen(config.envoy_als, &verification, key.as_deref(), &context).await?;
-    let prober = url.zip(key).filter(|_| reach.envoy).map(|(url, key)| Prober::new(url, key));
+    let sent = SentProbes::default();
+    let log = listen(config.envoy_als, &verification, sent.clone(), &context).await?;
+    let prober = url.zip(key).filter(|_| reach.envoy).map(|(url, key)| Prober::new(url, key, sent));
     let sets = match config.waf {
         Some(waf) => Some(Sets::connect(waf).await),
         None => None,
@@ -121,11 +121,10 @@ async fn enforcements(context: &Context, verification: &Verification) -> Result<
 async fn listen(
     address: Option<std::net::SocketAddr>,
     verification: &Verification,
-    key: Option<&PrivateKey>,
+    sent: SentProbes,
     context: &Context,
 ) -> Result<impl Future<Output = Result<()>> + use<>> {
-    let key = key.map(PrivateKey::public);
-    let log = Log::new(verification.clone(), context.clock.clone(), key);
+    let log = Log::new(verification.clone(), context.clock.clone(), sent);
     let (tls, shutdown) = (context.tls.clone(), context.shutdown.clone());
     let listener = match address {
         Some(address) => Some(TcpListener::bind(address).await.with_context(|| {

@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::config::core::v3 as core_v3;
 use envoy_types::pb::envoy::data::accesslog::v3 as log_v3;
 use envoy_types::pb::envoy::service::accesslog::v3 as service_v3;
 use envoy_types::pb::google::protobuf as pb;
-use observe::probe::{PROBE_HEADER, PROBE_PATH, PrivateKey, sign};
+use observe::probe::{Nonce, PROBE_HEADER, PROBE_PATH, PrivateKey, sign};
 use pipeline::{Clock, Tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ED25519, SanType};
 use schemas::{Decision, Effect, Generation};
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use verifier::Verification;
 use verifier::logic::{Answer, Input, Replicas, SendProbe};
+use verifier::probes::SentProbes;
 use verifier::sources::envoy::Log;
 
 struct Authority {
@@ -104,7 +105,7 @@ async fn send(
 }
 
 #[tokio::test]
-async fn an_entry_proves_what_our_own_key_signed_and_nothing_else() {
+async fn an_entry_proves_what_we_sent_for_that_address_and_nothing_else() {
     // Another test of this process may have installed it already.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let authority = Authority::new();
@@ -118,7 +119,8 @@ async fn an_entry_proves_what_our_own_key_signed_and_nothing_else() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let shutdown = CancellationToken::new();
-    let log = Log::new(verification.clone(), clock.clone(), Some(own.public()));
+    let sent = SentProbes::default();
+    let log = Log::new(verification.clone(), clock.clone(), sent.clone());
     let (tls, stop) = (authority.issue("spiffe://perimeter/service/verifier"), shutdown.clone());
     let server = tokio::spawn(async move { log.serve(listener, &tls, stop).await });
     let connect = async |tls: &Tls| {
@@ -138,11 +140,15 @@ async fn an_entry_proves_what_our_own_key_signed_and_nothing_else() {
         level_3.map(|publish| publish.outcome.effect).collect::<Vec<_>>()
     };
 
+    sent.insert(&signed(&own), probe, T0);
     let genuine = || vec![entry(probe, signed(&own), "envoy/0", &decision)];
     let refused = send(operator, genuine()).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::PermissionDenied);
     let forged = vec![entry(probe, signed(&foreign), "envoy/0", &decision)];
     send(envoy.clone(), forged).await.unwrap();
+    let later = SendProbe { nonce: Nonce([9; 16]), ..probe };
+    let unsent = sign(later.address, PROBE_PATH, T0, later.nonce, &own);
+    send(envoy.clone(), vec![entry(later, unsent, "envoy/0", &decision)]).await.unwrap();
     let elsewhere = SendProbe { address: "81.2.69.143".parse().unwrap(), ..probe };
     send(envoy.clone(), vec![entry(elsewhere, signed(&own), "envoy/0", &decision)]).await.unwrap();
     assert_eq!(proved(&verification), []);

@@ -16,9 +16,8 @@ use envoy_types::pb::envoy::service::accesslog::v3::{
     StreamAccessLogsMessage, StreamAccessLogsResponse,
 };
 use envoy_types::pb::google::protobuf::value::Kind;
-use observe::probe::{PROBE_HEADER, PROBE_PATH, PublicKey, verify};
+use observe::probe::PROBE_HEADER;
 use pipeline::{Clock, Tls};
-use schemas::Millis;
 use schemas::observable::canonical_address;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -28,6 +27,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use crate::logic::{Input, Logged};
+use crate::probes::SentProbes;
 use crate::verification::Verification;
 
 const AUTHZ: &str = "envoy.filters.http.ext_authz";
@@ -37,13 +37,13 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct Log {
     verification: Verification,
     clock: Clock,
-    /// The public half of our own key; without it no probe is recognised.
-    key: Option<PublicKey>,
+    sent: SentProbes,
 }
 
 impl Log {
-    pub fn new(verification: Verification, clock: Clock, key: Option<PublicKey>) -> Self {
-        Log { verification, clock, key }
+    /// An entry is a probe's if it carries the header of one in `sent`.
+    pub fn new(verification: Verification, clock: Clock, sent: SentProbes) -> Self {
+        Log { verification, clock, sent }
     }
 
     /// Serves the log on `listener` until shutdown.
@@ -83,7 +83,7 @@ impl AccessLogService for Log {
             let Some(LogEntries::HttpLogs(logs)) = message.log_entries else { continue };
             let now = self.clock.now();
             for entry in &logs.log_entry {
-                let logged = read(entry, self.key.as_ref(), now);
+                let logged = read(entry, &self.sent);
                 self.verification.apply(Input::Logged(logged), now);
             }
         }
@@ -92,20 +92,14 @@ impl AccessLogService for Log {
 }
 
 /// What one entry says that matters here.
-pub fn read(entry: &HttpAccessLogEntry, key: Option<&PublicKey>, now: Millis) -> Logged {
+pub fn read(entry: &HttpAccessLogEntry, sent: &SentProbes) -> Logged {
     let common = entry.common_properties.as_ref();
     let address = common.and_then(|common| ip(common.downstream_remote_address.as_ref()?));
     let flags = common.and_then(|common| common.response_flags.as_ref());
     let metadata = common.and_then(|common| common.metadata.as_ref());
     let header =
         entry.request.as_ref().and_then(|request| request.request_headers.get(PROBE_HEADER));
-    let nonce = match (header, address, key) {
-        // The signed address must be the one Envoy saw, or the probe proves nothing about it.
-        (Some(header), Some(address), Some(key)) => {
-            verify(header, address, PROBE_PATH, now, key).ok()
-        }
-        _ => None,
-    };
+    let nonce = header.zip(address).and_then(|(header, address)| sent.find(header, address));
     Logged {
         address,
         denied: flags.is_some_and(|flags| flags.unauthorized_details.is_some()),
