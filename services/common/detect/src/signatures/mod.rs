@@ -1,0 +1,1 @@
+//! Signatures: what an attack looks like, each with its reason.
