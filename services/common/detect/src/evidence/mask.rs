@@ -49,7 +49,7 @@ static FORM: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-static RUN: LazyLock<Regex> = LazyLock::new(|| compile(r"[a-z0-9+/_=-]{20,}"));
+static RUN: LazyLock<Regex> = LazyLock::new(|| compile(r"[a-z0-9+/_-]{20,}={0,2}"));
 
 fn compile(pattern: &str) -> Regex {
     RegexBuilder::new(pattern)
