@@ -5,7 +5,10 @@
 //! what they and the plain text say. The same request always gets the same score: there is no state, clock,
 //! randomness or I/O here.
 
+pub mod features;
+pub mod lexical;
 pub mod normalise;
+pub mod offline;
 pub mod request;
 pub mod signatures;
 pub mod split;
