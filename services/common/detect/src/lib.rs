@@ -5,8 +5,11 @@
 //! what they and the plain text say. The same request always gets the same score: there is no state, clock,
 //! randomness or I/O here.
 
+pub mod detector;
+pub mod evidence;
 pub mod features;
 pub mod lexical;
+pub mod model;
 pub mod normalise;
 pub mod offline;
 pub mod request;
@@ -14,4 +17,5 @@ pub mod signatures;
 pub mod split;
 pub mod structure;
 
+pub use detector::{Detector, Reader, Score};
 pub use request::{Header, Part, Place, Request, Value};

@@ -10,7 +10,17 @@ use crate::request::{Request, Value};
 /// What looks at one request: calls the sink with the value, the number of the reading, the feature and its size.
 pub type Sink<'a> = &'a mut dyn FnMut(&Value<'_>, usize, Feature, f32);
 
-/// One reading that was not quiet.
+/// One reading that was not quiet, as it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// An access log would show it.
+    pub shown: bool,
+    /// The payload may stand here; always so in a benign row.
+    pub named: bool,
+    pub features: Vec<(u32, f32)>,
+}
+
+/// One reading that was not quiet, as it is kept.
 #[derive(Debug, Clone)]
 pub struct Instance {
     pub span: Range<usize>,
@@ -74,30 +84,34 @@ impl Data {
 
     /// Adds one row as `extract` sees it.
     pub fn add(&mut self, row: &Row, extract: &mut impl FnMut(&Request<'_>, Sink<'_>)) {
-        let mut found: Vec<(bool, bool, Vec<(u32, f32)>)> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         let mut last = None;
         row.request(|request| {
             extract(request, &mut |value, reading, feature, size| {
                 let key = (value.raw.as_ptr(), value.raw.len(), value.place, value.part, reading);
                 if last != Some(key) {
                     last = Some(key);
-                    found.push((shown(value.place), !row.attack() || row.names(value), Vec::new()));
+                    found.push(Found {
+                        shown: shown(value.place),
+                        named: !row.attack() || row.names(value),
+                        features: Vec::new(),
+                    });
                 }
                 if feature.0 != 0
                     && let Some(open) = found.last_mut()
                 {
-                    open.2.push((feature.0, size));
+                    open.features.push((feature.0, size));
                 }
             });
         });
         self.push(row, found);
     }
 
-    /// Adds one row whose readings are known: shown, named and features of each.
-    pub fn push(&mut self, row: &Row, readings: Vec<(bool, bool, Vec<(u32, f32)>)>) {
+    /// Adds one row whose readings are known.
+    pub fn push(&mut self, row: &Row, readings: Vec<Found>) {
         let source = self.source(&row.source);
         let mut instances: Vec<Instance> = Vec::new();
-        for (shown, named, mut features) in readings {
+        for Found { shown, named, mut features } in readings {
             features.sort_unstable_by_key(|(feature, _)| *feature);
             let start = self.entries.len();
             for (feature, size) in features {

@@ -57,6 +57,9 @@ const CLASS_MASS: f64 = 5000.0;
 const TOLERANCE: f64 = 2e-5;
 const STEPS_MAX: usize = 120;
 
+/// Readings by source and category.
+type Groups<'a> = BTreeMap<(usize, &'a str), Vec<&'a [(u32, f32)]>>;
+
 /// Learns from a part of the rows.
 #[derive(Debug)]
 pub struct Learner<'a> {
@@ -118,7 +121,7 @@ impl Learner<'_> {
 
     fn benign(&self, left_out: u64) -> Vec<Example<'_>> {
         let mut seen = HashSet::new();
-        let mut groups: BTreeMap<(usize, &str), Vec<&[(u32, f32)]>> = BTreeMap::new();
+        let mut groups: Groups<'_> = Groups::new();
         for bag in self.rows(left_out, false) {
             for instance in &bag.instances {
                 if seen.insert((bag.source, instance.print)) {
@@ -131,7 +134,7 @@ impl Learner<'_> {
     }
 
     fn attacks(&self, left_out: u64, weights: &[f64]) -> Vec<Example<'_>> {
-        let mut groups: BTreeMap<(usize, &str), Vec<&[(u32, f32)]>> = BTreeMap::new();
+        let mut groups: Groups<'_> = Groups::new();
         for bag in self.rows(left_out, true) {
             let named = bag.instances.iter().filter(|instance| instance.named);
             let worst = named.max_by(|left, right| {
@@ -153,11 +156,7 @@ impl Learner<'_> {
         self.examples(groups, true)
     }
 
-    fn examples<'b>(
-        &self,
-        groups: BTreeMap<(usize, &str), Vec<&'b [(u32, f32)]>>,
-        attack: bool,
-    ) -> Vec<Example<'b>> {
+    fn examples<'b>(&self, groups: Groups<'b>, attack: bool) -> Vec<Example<'b>> {
         let weigh = |rows: &Vec<_>| (rows.len() as f64).powf(self.settings.balance - 1.0);
         groups
             .into_values()

@@ -2,6 +2,7 @@
 
 pub mod calibrate;
 pub mod data;
+pub mod export;
 pub mod folds;
 pub mod learn;
 pub mod metrics;

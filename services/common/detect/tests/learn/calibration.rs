@@ -39,8 +39,9 @@ fn logistic(slope: f64, offset: f64) -> Vec<(f64, bool, f64)> {
 fn platt_scaling_finds_the_slope_and_takes_the_class_masses_out() {
     for (slope, offset) in [(1.0, 0.0), (0.5, 1.0), (2.0, -1.0)] {
         let rows = logistic(slope, offset);
-        let mass = |attack| rows.iter().filter(|row| row.1 == attack).map(|row| row.2).sum::<f64>();
-        let expected: f64 = offset - (mass(true) / mass(false) as f64).ln();
+        let mass =
+            |attack| -> f64 { rows.iter().filter(|row| row.1 == attack).map(|row| row.2).sum() };
+        let expected: f64 = offset - (mass(true) / mass(false)).ln();
         let found = Platt::fit(&rows);
         assert!((found.slope - slope).abs() < 0.02 * slope, "{found:?} for {slope} {offset}");
         assert!((found.offset - expected).abs() < 0.06, "{found:?}, expected offset {expected}");

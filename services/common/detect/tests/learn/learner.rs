@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use detect::features::{BIAS, GRAM_BASE, MARK_BASE, SIGNATURE_BASE};
-use detect::offline::data::Data;
+use detect::offline::data::{Data, Found};
 use detect::offline::folds::Folds;
 use detect::offline::learn::{Learner, Settings};
 use detect::offline::report::Report;
@@ -24,8 +24,11 @@ impl Numbers {
 
 const FREE: Pull = Pull { prior: 0.0, strength: 1e-3, floor: f64::NEG_INFINITY, active: true };
 
+/// Features, whether an attack, and how much it counts.
+type Made = (Vec<(u32, f32)>, bool, f64);
+
 /// Every combination of three features, labelled in the proportion that `weights` says.
-fn balanced(weights: [f64; 4]) -> Vec<(Vec<(u32, f32)>, bool, f64)> {
+fn balanced(weights: [f64; 4]) -> Vec<Made> {
     let combinations = (0..8u32).map(|set| (1..4u32).filter(move |bit| set >> (bit - 1) & 1 == 1));
     combinations
         .flat_map(|columns| {
@@ -38,7 +41,7 @@ fn balanced(weights: [f64; 4]) -> Vec<(Vec<(u32, f32)>, bool, f64)> {
         .collect()
 }
 
-fn trained(rows: &[(Vec<(u32, f32)>, bool, f64)], pulls: &[Pull], start: Vec<f64>) -> Vec<f64> {
+fn trained(rows: &[Made], pulls: &[Pull], start: Vec<f64>) -> Vec<f64> {
     let examples: Vec<Example<'_>> = rows
         .iter()
         .map(|(features, attack, weight)| Example { features, attack: *attack, weight: *weight })
@@ -82,6 +85,10 @@ fn row(at: usize, source: &str, attack: bool) -> Row {
     }
 }
 
+fn found(features: Vec<(u32, f32)>) -> Found {
+    Found { shown: true, named: true, features }
+}
+
 const GOOD: u32 = SIGNATURE_BASE;
 const UNSEEN: u32 = SIGNATURE_BASE + 1;
 const MARK: u32 = MARK_BASE;
@@ -106,7 +113,7 @@ fn world(payload: bool) -> Data {
         let decoy = vec![(MARK, 0.1)];
         data.push(
             &row(at, ["a", "b", "c", "d"][source], attack),
-            vec![(true, true, features), (true, true, decoy)],
+            vec![found(features), found(decoy)],
         );
     }
     data

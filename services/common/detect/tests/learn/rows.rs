@@ -4,12 +4,12 @@ use detect::offline::rows::{Row, parse};
 use detect::request::{Part, Place, Value};
 
 fn row(places: &[&str]) -> Row {
-    let places = serde_json::to_string(places).unwrap();
+    let places = serde_json::to_string(places).expect("words serialise");
     let line = format!(
         r#"{{"id":"a1","source":"s","label":"attack","category":"c","tier":"core","method":"POST","uri":"/a?b=c",
            "headers":{{"user-agent":"u","REFERER":"r","Cookie":"k=v","X-One":"1"}},"body":"","where":{places}}}"#
     );
-    parse(&line.replace('\n', " ")).unwrap().remove(0)
+    parse(&line.replace('\n', " ")).expect("the line is a row").remove(0)
 }
 
 #[test]

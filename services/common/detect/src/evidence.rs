@@ -1,0 +1,1 @@
+//! Why a request scored what it did, for a person on call.
