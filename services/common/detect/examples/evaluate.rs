@@ -10,10 +10,12 @@ use std::time::Instant;
 
 use detect::Detector;
 use detect::model::Model;
+use detect::offline::controls::{emptied, moves};
 use detect::offline::data::Data;
 use detect::offline::export::{extractor, file, priors};
 use detect::offline::folds::Folds;
 use detect::offline::learn::{Learner, Settings};
+use detect::offline::metrics::Share;
 use detect::offline::report::{Report, Results};
 use detect::offline::rows::parse;
 use detect::signatures::Signatures;
@@ -33,8 +35,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let detector = Detector::new(signatures, model);
     let mut data = Data::new();
     let mut extract = extractor(&detector);
-    for row in parse(&fs::read_to_string(path)?)? {
-        data.add(&row, &mut extract);
+    let rows = parse(&fs::read_to_string(path)?)?;
+    for row in &rows {
+        if flag("--emptied") {
+            data.add(&emptied(row), &mut extract);
+        } else {
+            data.add(row, &mut extract);
+        }
     }
     eprintln!(
         "{} rows, {} columns, {} entries in {:.1?}",
@@ -52,6 +59,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{}",
         if flag("--json") { serde_json::to_string_pretty(&report)? } else { report.text() }
     );
+    if flag("--moved") {
+        let threshold = Results { data: &data, out: &out }.evidence();
+        for moved in moves(&rows, &data, &out, threshold, settings.gram_cap, &mut extract) {
+            let Share { hits, rows, .. } = moved.share;
+            println!(
+                "  moved {} to {}: {hits}/{rows}, in place {}",
+                moved.source, moved.place, moved.in_place
+            );
+        }
+    }
     if let Some(path) = after("--write") {
         let results = Results { data: &data, out: &out };
         let thresholds = (results.evidence(), results.alone());

@@ -15,6 +15,8 @@ pub struct OutOfFold {
     pub all: Vec<f64>,
     /// Per source, how its sums were scaled.
     pub scales: Vec<Option<Scale>>,
+    /// Per source, the weights that have not seen it.
+    pub weights: Vec<Option<Vec<f64>>>,
     /// Per row, what the fold's weights added up to.
     pub sums: Vec<Option<Sums>>,
 }
@@ -95,6 +97,7 @@ impl<'a> Folds<'a> {
             shown: vec![0.0; rows],
             all: vec![0.0; rows],
             scales: vec![None; sources],
+            weights: vec![None; sources],
             sums: vec![None; rows],
         }
     }
@@ -112,6 +115,7 @@ impl<'a> Folds<'a> {
             out.sums[row] = Some(sums);
         }
         out.scales[left] = Some(scale);
+        out.weights[left] = Some(weights.to_vec());
     }
 
     fn owned(&self, source: usize) -> HashSet<usize> {
