@@ -11,6 +11,7 @@ pub mod features;
 pub mod lexical;
 pub mod model;
 pub mod normalise;
+pub mod offline;
 pub mod request;
 pub mod signatures;
 pub mod split;

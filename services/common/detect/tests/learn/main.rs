@@ -1,0 +1,6 @@
+//! The learner and its figures on rows whose answer is known.
+
+mod calibration;
+mod learner;
+mod measures;
+mod rows;

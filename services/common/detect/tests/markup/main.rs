@@ -1,0 +1,3 @@
+//! Markup's flags and the packs of markup, paths and requests.
+
+mod flags;
