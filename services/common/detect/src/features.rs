@@ -70,7 +70,7 @@ pub fn name(feature: Feature, signatures: &Signatures) -> String {
         _ if at < SHELL_BASE => bit("sql", Sql::NAMES, SQL_BASE),
         _ if at < MARKUP_BASE => bit("shell", Shell::NAMES, SHELL_BASE),
         _ if at < LEXICAL_BASE => bit("markup", Markup::NAMES, MARKUP_BASE),
-        _ if at < SIGNATURE_BASE => format!("lexical.{}", at - LEXICAL_BASE),
+        _ if at < SIGNATURE_BASE => bit("lexical", crate::lexical::NAMES, LEXICAL_BASE),
         _ if at < GRAM_BASE => {
             let position = (at - SIGNATURE_BASE) as usize;
             signatures
