@@ -3,4 +3,5 @@
 mod calibration;
 mod learner;
 mod measures;
+mod model;
 mod rows;
