@@ -116,7 +116,7 @@ impl Open {
 impl Signatures {
     /// The built-in packs.
     pub fn built_in() -> Result<Self, PackError> {
-        Self::parse(pack::packs().iter().copied())
+        Self::parse(super::packs().iter().copied())
     }
 
     /// Reads and compiles packs, each a file name and its text. An id may stand only once in all of them.

@@ -1,0 +1,21 @@
+//! The packs that are built in: all of `packs/`, in the order of their names.
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../packs/", $name)))),*]
+    };
+}
+
+const PACKS: &[(&str, &str)] = built_in![
+    "java.toml",
+    "php.toml",
+    "python-node.toml",
+    "shell.toml",
+    "template.toml",
+    "upload-webshell.toml",
+];
+
+/// The packs that are built in: file name and text.
+pub fn packs() -> &'static [(&'static str, &'static str)] {
+    PACKS
+}
