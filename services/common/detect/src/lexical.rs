@@ -289,6 +289,3 @@ mod tests {
         assert!(features(&text).len() <= BYTES_MAX + 2 + NAMES.len());
     }
 }
-
-/// Identifier of each lexical slot, in order: never reused for another.
-pub const NAMES: &[&str] = &[];
