@@ -27,8 +27,10 @@ misses = ["other"]
 }
 
 fn signatures() -> Signatures {
-    let all = [("test.learnt", 5.0, false), ("test.new", 50.0, false), ("test.decisive", 40.0, true)];
-    let pack: String = all.into_iter().map(|(id, prior, decisive)| signature(id, prior, decisive)).collect();
+    let all =
+        [("test.learnt", 5.0, false), ("test.new", 50.0, false), ("test.decisive", 40.0, true)];
+    let pack: String =
+        all.into_iter().map(|(id, prior, decisive)| signature(id, prior, decisive)).collect();
     Signatures::parse([("test", pack.as_str())]).expect("the pack is valid")
 }
 
@@ -39,7 +41,8 @@ fn file() -> ModelFile {
         bias: -4.0,
         evidence: 3.0,
         alone: 8.0,
-        features: [(features::name(features::Feature(LEXICAL_BASE + 2), &signatures()), 0.75)].into(),
+        features: [(features::name(features::Feature(LEXICAL_BASE + 2), &signatures()), 0.75)]
+            .into(),
         signatures: [("test.learnt".to_owned(), -1.5), ("test.gone".to_owned(), 2.0)].into(),
         grams: Grams::pack(&[(0, 0.5), (7, -1.27), (700, 0.001), (65_535, 1.0)]),
         report: serde_json::json!({ "rows": 3 }),
@@ -101,7 +104,8 @@ fn files_that_are_not_models_are_refused_with_the_reason() {
 
 #[test]
 fn the_largest_number_of_grams_fits_the_file() {
-    let all: Vec<(u16, f32)> = (0..=u16::MAX).map(|slot| (slot, 1.0 - f32::from(slot) / 1e5)).collect();
+    let all: Vec<(u16, f32)> =
+        (0..=u16::MAX).map(|slot| (slot, 1.0 - f32::from(slot) / 1e5)).collect();
     let file = ModelFile { grams: Grams::pack(&all), ..file() };
     assert!(read(&file).is_ok());
 }
