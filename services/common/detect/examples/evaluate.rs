@@ -13,7 +13,7 @@ use detect::model::Model;
 use detect::offline::controls::{emptied, moves};
 use detect::offline::data::Data;
 use detect::offline::export::{extractor, file, priors};
-use detect::offline::folds::Folds;
+use detect::offline::folds::{Folds, Inner};
 use detect::offline::learn::{Learner, Settings};
 use detect::offline::metrics::Share;
 use detect::offline::report::{Report, Results};
@@ -52,7 +52,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let folds = Folds::new(Learner { data: &data, settings: &settings, priors: &priors });
     let out = folds.leave_one_out();
-    eprintln!("folds after {:.1?}", start.elapsed());
+    let mean =
+        |of: fn(&Inner) -> f64| out.inner.iter().map(of).sum::<f64>() / out.inner.len() as f64;
+    eprintln!(
+        "folds after {:.1?}; inner loss {:.4}, found {:.4}",
+        start.elapsed(),
+        mean(|inner| inner.loss),
+        mean(|inner| inner.found)
+    );
     let off = (!flag("--quick")).then(|| folds.without_owned(&out));
     let report = Report::of(&data, &out, off.as_ref(), flag("--blind"), flag("--kinds"));
     println!(

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::data::Data;
-use super::learn::{Learner, Scale, Sums};
+use super::learn::{Learner, Scale, Sums, loss};
+use super::metrics::lowest;
 use crate::features::{GRAM_BASE, SIGNATURE_BASE};
 
 /// Log-likelihood ratios by row, each from a model that has not seen the row's source.
@@ -17,8 +18,34 @@ pub struct OutOfFold {
     pub scales: Vec<Option<Scale>>,
     /// Per source, the weights that have not seen it.
     pub weights: Vec<Option<Vec<f64>>>,
+    /// Per fold, how well the rows of the others are told apart when left out in turn: what settings are chosen by.
+    pub inner: Vec<Inner>,
     /// Per row, what the fold's weights added up to.
     pub sums: Vec<Option<Sums>>,
+}
+
+/// How well a fold's inner leave-one-out does.
+#[derive(Debug, Clone, Copy)]
+pub struct Inner {
+    /// Loss of calibrated sums, see [`loss`].
+    pub loss: f64,
+    /// Share of the weight of attacks above all but one in a thousand of the benign rows.
+    pub found: f64,
+}
+
+impl Inner {
+    fn of(rows: &[(Option<f64>, bool, f64)], scale: Scale) -> Self {
+        let rows: Vec<(f64, bool, f64)> = rows
+            .iter()
+            .map(|(sum, attack, weight)| (scale.apply(*sum), *attack, *weight))
+            .collect();
+        let benign: Vec<f64> = rows.iter().filter(|row| !row.1).map(|row| row.0).collect();
+        let threshold = lowest(&benign, benign.len() / 1000);
+        let mass = |from: f64| {
+            rows.iter().filter(|row| row.1 && row.0 >= from).map(|row| row.2).sum::<f64>()
+        };
+        Self { loss: loss(&rows), found: mass(threshold) / mass(f64::NEG_INFINITY).max(1e-12) }
+    }
 }
 
 /// Columns of signatures that have at least this share of their attack hits in the source left out are off in
@@ -57,6 +84,7 @@ impl<'a> Folds<'a> {
                 self.collect(learnt, inner, &mut rows);
             }
             let scale = Scale::fit(&rows);
+            out.inner.push(Inner::of(&rows, scale));
             let weights = self.learner.learn(1 << left, &HashSet::new());
             self.fill(&mut out, left, &weights, scale);
         }
@@ -98,6 +126,7 @@ impl<'a> Folds<'a> {
             all: vec![0.0; rows],
             scales: vec![None; sources],
             weights: vec![None; sources],
+            inner: Vec::new(),
             sums: vec![None; rows],
         }
     }
