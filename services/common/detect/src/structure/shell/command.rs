@@ -267,6 +267,11 @@ impl Reader<'_> {
         let sure = match (found.kind, found.argument) {
             (_, Argument::Strong) => true,
             (Kind::Sharp, Argument::End | Argument::Few) => true,
+            (Kind::Plain, Argument::End | Argument::Few)
+                if before == Before::Pipe && self.was_open =>
+            {
+                true
+            }
             (Kind::Plain, Argument::End) => (attached && last) || first || self.quoted(from),
             (Kind::Plain, Argument::Few) => {
                 first || self.quoted(from) || self.text[found.start..found.end] == *b"echo"
