@@ -8,11 +8,15 @@ macro_rules! built_in {
 
 const PACKS: &[(&str, &str)] = built_in![
     "java.toml",
+    "paths.toml",
     "php.toml",
     "python-node.toml",
+    "request.toml",
     "shell.toml",
     "template.toml",
     "upload-webshell.toml",
+    "xml.toml",
+    "xss.toml",
 ];
 
 /// The packs that are built in: file name and text.

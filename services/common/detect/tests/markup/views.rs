@@ -87,7 +87,9 @@ pub(crate) fn signatures() -> Vec<Signature> {
     for pack in packs {
         let pack: Pack = toml::from_str(pack).expect("pack is TOML of the known form");
         for mut signature in pack.signature {
-            let build = |p: &String| RegexBuilder::new(p).unicode(false).build().expect("pattern is a regex");
+            let build = |p: &String| {
+                RegexBuilder::new(p).unicode(false).build().expect("pattern is a regex")
+            };
             signature.regex = signature.pattern.as_ref().map(build);
             all.push(signature);
         }
@@ -107,7 +109,9 @@ fn decode(raw: &[u8]) -> Vec<u8> {
         };
         let (byte, len) = match rest[0] {
             b'%' if hex(1, 3).is_some() => (hex(1, 3).expect("just read"), 3),
-            b'%' if rest.get(1) == Some(&b'u') && hex(2, 6).is_some() => (hex(2, 6).expect("just read"), 6),
+            b'%' if rest.get(1) == Some(&b'u') && hex(2, 6).is_some() => {
+                (hex(2, 6).expect("just read"), 6)
+            }
             b'&' => entity(rest),
             byte => (byte, 1),
         };
@@ -137,8 +141,11 @@ fn entity(rest: &[u8]) -> (u8, usize) {
     }
     if lower.first() == Some(&b'#') {
         let (radix, from) = if lower.get(1) == Some(&b'x') { (16, 2) } else { (10, 1) };
-        let digits: String =
-            lower[from..].iter().map(|b| char::from(*b)).take_while(|c| c.is_digit(radix)).collect();
+        let digits: String = lower[from..]
+            .iter()
+            .map(|b| char::from(*b))
+            .take_while(|c| c.is_digit(radix))
+            .collect();
         let byte = u32::from_str_radix(&digits, radix).ok().and_then(|n| u8::try_from(n).ok());
         if let Some(byte) = byte {
             let end = 1 + from + digits.len();
