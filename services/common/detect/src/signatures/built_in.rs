@@ -7,12 +7,16 @@ macro_rules! built_in {
 }
 
 const PACKS: &[(&str, &str)] = built_in![
+    "graphql.toml",
     "java.toml",
+    "ldap-xpath.toml",
+    "nosql.toml",
     "paths.toml",
     "php.toml",
     "python-node.toml",
     "request.toml",
     "shell.toml",
+    "sql.toml",
     "template.toml",
     "upload-webshell.toml",
     "xml.toml",

@@ -127,6 +127,12 @@ impl Signatures {
                 search(literals, text, hits);
             }
         }
+        if reading.quiet
+            && !value.name.is_empty()
+            && matches!(value.place, Place::Header | Place::Cookie)
+        {
+            self.of_headers.iter().for_each(|at| hits.candidate(*at));
+        }
         for (open, text) in self.open.iter().zip(views) {
             if !reading.quiet || flags.structured() {
                 open.flagged.iter().for_each(|at| hits.candidate(*at));

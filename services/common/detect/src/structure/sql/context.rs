@@ -42,13 +42,19 @@ pub(super) fn quoted(tokens: &Tokens<'_>, before: &[u8], found: &mut Sql) {
     continues(tokens, at, true, &mut here);
     let mut weak = Sql::default();
     match tokens.kind(at) {
-        Kind::Comment if before.len() < 64 && tokens.text.len() < 64 => weak.add(Sql::QUOTE_COMMENT),
-        Kind::Semicolon if tokens.kind(at + 1) == Kind::Comment && before.len() < 64 => weak.add(Sql::QUOTE_COMMENT),
+        Kind::Comment if before.len() < 64 && tokens.text.len() < 64 => {
+            weak.add(Sql::QUOTE_COMMENT)
+        }
+        Kind::Semicolon if tokens.kind(at + 1) == Kind::Comment && before.len() < 64 => {
+            weak.add(Sql::QUOTE_COMMENT)
+        }
         Kind::Arithmetic | Kind::Compare | Kind::Like | Kind::Or => {
             if let Some(next) = operand(tokens, at + 1) {
                 if next.call {
                     weak.add(Sql::CONCATENATION);
-                } else if next.constant && matches!(tokens.kind(next.end), Kind::End | Kind::Comment) {
+                } else if next.constant
+                    && matches!(tokens.kind(next.end), Kind::End | Kind::Comment)
+                {
                     weak.add(Sql::QUOTE_MATH);
                 }
             }
@@ -57,7 +63,14 @@ pub(super) fn quoted(tokens: &Tokens<'_>, before: &[u8], found: &mut Sql) {
     }
     if matches!(
         tokens.kind(at),
-        Kind::And | Kind::Or | Kind::Union | Kind::Having | Kind::Order | Kind::Group | Kind::Limit | Kind::Like
+        Kind::And
+            | Kind::Or
+            | Kind::Union
+            | Kind::Having
+            | Kind::Order
+            | Kind::Group
+            | Kind::Limit
+            | Kind::Like
     ) && tokens.len <= 12
     {
         weak.add(Sql::OPEN_KEYWORD);
@@ -85,26 +98,34 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
             }
         }
         Kind::Waitfor if statement::waits(tokens, at) => found.add(Sql::TIME_DELAY),
-        Kind::Order | Kind::Group if tokens.kind(at + 1) == Kind::By => sorted(tokens, at, firm, found),
+        Kind::Order | Kind::Group if tokens.kind(at + 1) == Kind::By => {
+            sorted(tokens, at, firm, found)
+        }
         Kind::Having if comparison(tokens, at + 1).is_some() => found.add(Sql::GROUP_PROBE),
         Kind::Into if tokens.kind(at + 1) == Kind::Outfile => found.add(Sql::FILE),
         Kind::Procedure if tokens.is(at + 1, b"analyse") && tokens.kind(at + 2) == Kind::Left => {
             found.add(Sql::FUNCTION_CALL);
         }
         Kind::Limit if firm && tokens.kind(at + 1) == Kind::Number => {
-            if matches!(tokens.kind(at + 2), Kind::Comment | Kind::Into | Kind::Union | Kind::Procedure) {
+            if matches!(
+                tokens.kind(at + 2),
+                Kind::Comment | Kind::Into | Kind::Union | Kind::Procedure
+            ) {
                 found.add(Sql::GROUP_PROBE);
             }
         }
         Kind::Like | Kind::Between | Kind::In | Kind::Is if firm && at > 0 => {}
         Kind::Comma | Kind::Arithmetic if firm => {
-            if operand(tokens, at + 1).is_some_and(|next| next.call) && has_sql_call(tokens, at + 1) {
+            if operand(tokens, at + 1).is_some_and(|next| next.call) && has_sql_call(tokens, at + 1)
+            {
                 found.add(Sql::CONCATENATION);
             }
         }
         _ => {}
     }
-    if *found != Sql::default() && (at..tokens.len).rev().take(1).any(|last| tokens.kind(last) == Kind::Comment) {
+    if *found != Sql::default()
+        && (at..tokens.len).rev().take(1).any(|last| tokens.kind(last) == Kind::Comment)
+    {
         found.add(Sql::COMMENT_TAIL);
     }
 }
@@ -113,7 +134,9 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
 fn has_sql_call(tokens: &Tokens<'_>, at: usize) -> bool {
     (at..at + 4).any(|index| match tokens.kind(index) {
         Kind::Function | Kind::Delay => matches!(tokens.kind(index + 1), Kind::Left | Kind::Dot),
-        Kind::Left => tokens.kind(index + 1) == Kind::Select && statement::begins(tokens, index + 1, false),
+        Kind::Left => {
+            tokens.kind(index + 1) == Kind::Select && statement::begins(tokens, index + 1, false)
+        }
         Kind::Case => true,
         _ => false,
     })
@@ -145,8 +168,13 @@ fn logic(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
 
 fn sorted(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
     let Some(column) = operand(tokens, at + 2) else { return };
-    let ends = matches!(tokens.kind(column.end), Kind::End | Kind::Comment | Kind::Comma | Kind::Having | Kind::Semicolon);
-    let probes = tokens.kind(at + 2) == Kind::Number || column.call || tokens.kind(column.end) == Kind::Comment;
+    let ends = matches!(
+        tokens.kind(column.end),
+        Kind::End | Kind::Comment | Kind::Comma | Kind::Having | Kind::Semicolon
+    );
+    let probes = tokens.kind(at + 2) == Kind::Number
+        || column.call
+        || tokens.kind(column.end) == Kind::Comment;
     if !firm || !ends || !probes {
         return;
     }
@@ -170,7 +198,10 @@ fn union(tokens: &Tokens<'_>, at: usize) -> bool {
     let Some(first) = operand(tokens, item) else { return star };
     star || first.constant
         || first.call
-        || matches!(tokens.kind(first.end), Kind::Comma | Kind::From | Kind::Comment | Kind::End | Kind::Right)
+        || matches!(
+            tokens.kind(first.end),
+            Kind::Comma | Kind::From | Kind::Comment | Kind::End | Kind::Right
+        )
 }
 
 /// What is SQL wherever it stands. `inside`: it is known to go on from a value, so less of it is enough.
@@ -186,17 +217,26 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
                 }
             }
             Kind::Union if union(tokens, at) => found.add(Sql::UNION_SELECT),
-            Kind::Semicolon if statement::begins(tokens, at + 1, !inside) => found.add(Sql::STACKED),
-            Kind::Left if tokens.kind(at + 1) == Kind::Select && statement::begins(tokens, at + 1, false) => {
+            Kind::Semicolon if statement::begins(tokens, at + 1, !inside) => {
+                found.add(Sql::STACKED)
+            }
+            Kind::Left
+                if tokens.kind(at + 1) == Kind::Select
+                    && statement::begins(tokens, at + 1, false) =>
+            {
                 found.add(Sql::SUBQUERY);
             }
-            Kind::Delay if tokens.kind(at + 1) == Kind::Left || tokens.kind(at + 1) == Kind::Dot => {
+            Kind::Delay
+                if tokens.kind(at + 1) == Kind::Left || tokens.kind(at + 1) == Kind::Dot =>
+            {
                 if inside || !tokens.is(at, b"sleep") {
                     found.add(Sql::TIME_DELAY);
                 }
             }
             Kind::Waitfor if statement::waits(tokens, at) => found.add(Sql::TIME_DELAY),
-            Kind::Function if matches!(tokens.kind(at + 1), Kind::Left | Kind::Dot) && tokens.touch(at) => {
+            Kind::Function
+                if matches!(tokens.kind(at + 1), Kind::Left | Kind::Dot) && tokens.touch(at) =>
+            {
                 if inside || tokens.bytes(at).len() > 7 {
                     found.add(Sql::FUNCTION_CALL);
                 }
@@ -205,10 +245,17 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
                 }
             }
             Kind::Common if tokens.kind(at + 1) == Kind::Left => common(tokens, at, inside, found),
-            Kind::Catalogue if matches!(tokens.kind(at.wrapping_sub(1)), Kind::From | Kind::Comma | Kind::Dot) => {
+            Kind::Catalogue
+                if matches!(
+                    tokens.kind(at.wrapping_sub(1)),
+                    Kind::From | Kind::Comma | Kind::Dot
+                ) =>
+            {
                 found.add(Sql::SCHEMA);
             }
-            Kind::Into if tokens.kind(at + 1) == Kind::Outfile && tokens.kind(at + 2) != Kind::End => {
+            Kind::Into
+                if tokens.kind(at + 1) == Kind::Outfile && tokens.kind(at + 2) != Kind::End =>
+            {
                 found.add(Sql::FILE);
             }
             Kind::Case if inside || tokens.kind(at + 1) == Kind::When => {

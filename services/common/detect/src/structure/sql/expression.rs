@@ -64,7 +64,9 @@ pub(super) fn operand(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
                 found.call |= more.call;
             }
             Kind::Cast => found.end += 2,
-            Kind::Text | Kind::Open if matches!(tokens.kind(found.end - 1), Kind::Text) => found.end += 1,
+            Kind::Text | Kind::Open if matches!(tokens.kind(found.end - 1), Kind::Text) => {
+                found.end += 1
+            }
             _ => break,
         }
     }
@@ -90,10 +92,21 @@ fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
         {
             constant(at + 2)
         }
-        Kind::Word | Kind::Function | Kind::Delay | Kind::Common | Kind::Catalogue | Kind::Exists | Kind::If
-        | Kind::Table | Kind::Insert => {
+        Kind::Word
+        | Kind::Function
+        | Kind::Delay
+        | Kind::Common
+        | Kind::Catalogue
+        | Kind::Exists
+        | Kind::If
+        | Kind::Table
+        | Kind::Insert => {
             let mut end = at + 1;
-            while tokens.kind(end) == Kind::Dot && tokens.touch(end - 1) && tokens.touch(end) && end < at + 10 {
+            while tokens.kind(end) == Kind::Dot
+                && tokens.touch(end - 1)
+                && tokens.touch(end)
+                && end < at + 10
+            {
                 end += 2;
             }
             let call = tokens.kind(end) == Kind::Left;
@@ -122,7 +135,9 @@ pub(super) fn comparison(tokens: &Tokens<'_>, at: usize) -> Option<Comparison> {
         }
         Kind::Between => {
             let low = operand(tokens, operator + 1)?;
-            let high = (tokens.kind(low.end) == Kind::And).then(|| operand(tokens, low.end + 1)).flatten()?;
+            let high = (tokens.kind(low.end) == Kind::And)
+                .then(|| operand(tokens, low.end + 1))
+                .flatten()?;
             Some(Comparison {
                 end: high.end,
                 constant: left.constant && low.constant && high.constant,

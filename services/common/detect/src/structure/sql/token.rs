@@ -199,15 +199,17 @@ fn operator(rest: &[u8], at: usize) -> (Kind, usize) {
     let second = rest.get(1).copied().unwrap_or(0);
     match (rest[0], second) {
         (b'<', b'=') if rest.get(2) == Some(&b'>') => (Kind::Compare, at + 3),
-        (b'<', b'=' | b'>') | (b'>' | b'!' | b'=' | b':' | b'^', b'=') | (b'!', b'~' | b'<' | b'>') => {
-            (Kind::Compare, at + 2)
-        }
+        (b'<', b'=' | b'>')
+        | (b'>' | b'!' | b'=' | b':' | b'^', b'=')
+        | (b'!', b'~' | b'<' | b'>') => (Kind::Compare, at + 2),
         (b'<', b'<') | (b'>', b'>') => (Kind::Arithmetic, at + 2),
         (b'<' | b'>' | b'=', _) => (Kind::Compare, at + 1),
         (b'|', b'|') => (Kind::Or, at + 2),
         (b'&', b'&') => (Kind::And, at + 2),
         (b'!', _) => (Kind::Not, at + 1),
-        (b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'&' | b'^' | b'~', _) => (Kind::Arithmetic, at + 1),
+        (b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'&' | b'^' | b'~', _) => {
+            (Kind::Arithmetic, at + 1)
+        }
         _ => (Kind::Other, at + 1),
     }
 }
@@ -232,7 +234,9 @@ fn string(text: &[u8], at: usize) -> (Kind, usize) {
 
 /// A quoted identifier; without its end the quote is only a sign.
 fn quoted(text: &[u8], at: usize, close: u8) -> (Kind, usize) {
-    let name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b' ' | b'$' | b'.' | b'-');
+    let name = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b' ' | b'$' | b'.' | b'-')
+    };
     let length = text[at + 1..].iter().take(64).take_while(|byte| name(byte)).count();
     match text.get(at + 1 + length) {
         Some(&byte) if byte == close && length > 0 => (Kind::Word, at + length + 2),
@@ -241,9 +245,11 @@ fn quoted(text: &[u8], at: usize, close: u8) -> (Kind, usize) {
 }
 
 fn number(text: &[u8], at: usize) -> usize {
-    let digits = |from: usize| from + text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits =
+        |from: usize| from + text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     if text[at] == b'0' && matches!(text.get(at + 1), Some(b'x')) {
-        let end = at + 2 + text[at + 2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let end =
+            at + 2 + text[at + 2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         if end > at + 2 {
             return end;
         }
