@@ -134,13 +134,12 @@ impl Signatures {
             self.of_headers.iter().for_each(|at| hits.candidate(*at));
         }
         for (open, text) in self.open.iter().zip(views) {
-            if !reading.quiet || flags.structured() {
-                open.flagged.iter().for_each(|at| hits.candidate(*at));
+            if reading.quiet && !flags.structured() {
+                continue;
             }
-            if !reading.quiet {
-                if open.any.as_ref().is_some_and(|any| any.is_match(text)) {
-                    open.patterned.iter().for_each(|at| hits.candidate(*at));
-                }
+            open.flagged.iter().for_each(|at| hits.candidate(*at));
+            if open.any.as_ref().is_some_and(|any| any.is_match(text)) {
+                open.patterned.iter().for_each(|at| hits.candidate(*at));
             }
         }
         for index in 0..hits.candidates.len() {
