@@ -24,8 +24,11 @@ pub(super) fn line_comments(buf: &mut Vec<u8>) -> bool {
         let rest = &buf[read..];
         let opens = if rest[0] == b'#' { 1 } else { 2 * usize::from(rest.starts_with(b"--")) };
         if opens > 0 {
-            let noise =
-                rest[opens..].iter().take(NOISE_MAX).take_while(|&&b| word(b) || opens == 2 && b == b' ').count();
+            let noise = rest[opens..]
+                .iter()
+                .take(NOISE_MAX)
+                .take_while(|&&b| word(b) || opens == 2 && b == b' ')
+                .count();
             if matches!(rest.get(opens + noise), Some(b'\n' | b'\r')) {
                 read += opens + noise;
                 changed = true;

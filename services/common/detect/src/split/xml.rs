@@ -42,11 +42,11 @@ fn until<'a>(text: &'a [u8], end: &[u8]) -> (&'a [u8], &'a [u8]) {
 /// What follows a declaration: its own end, or that of the declarations inside it.
 fn declaration(text: &[u8]) -> &[u8] {
     let (head, after) = until(text, b">");
-    if memchr(b'[', head).is_some() && memchr(b']', head).is_none() {
-        until(text, b"]").1
-    } else {
-        after
+    if memchr(b'[', head).is_none() || memchr(b']', head).is_some() {
+        return after;
     }
+    let after = until(text, b"]").1.trim_ascii_start();
+    after.strip_prefix(b">").unwrap_or(after)
 }
 
 /// The attributes of the element that begins `text`; answers what follows it.

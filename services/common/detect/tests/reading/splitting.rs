@@ -1,7 +1,7 @@
 //! What a request is split into.
 
 use detect::split::{VALUES_MAX, WINDOWS_MAX, split};
-use detect::{Header, Part, Place, Request};
+use detect::{Header, Part, Request};
 
 fn values(request: &Request<'_>) -> (Vec<String>, usize) {
     let mut all = Vec::new();
