@@ -19,6 +19,8 @@ pub(super) const SQL: u32 = 1 << 8;
 pub(super) const SHELL: u32 = 1 << 9;
 /// May make the view for a path differ, alone.
 pub(super) const PATH: u32 = 1 << 10;
+/// A digit of base64, in either alphabet.
+pub(super) const BASE64: u32 = 1 << 11;
 
 const IN_PATH: u32 = 1 << 16;
 const IN_QUERY: u32 = 1 << 17;
@@ -61,6 +63,8 @@ const fn table() -> [u32; 256] {
     table = add(table, b"\t\n\r", EVERYWHERE);
     table = add(table, b" ", BLANK | EVERYWHERE);
     table = add(table, b"%\\", DECODE);
+    table =
+        add(table, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_", BASE64);
     table = add(table, b"/", SLASH);
     table = add(table, b".", DOT);
     table = add(table, b"+", PLUS);

@@ -1,7 +1,9 @@
 //! Texts that are encoded inside a text: base64 and hex.
 
 use super::Marks;
+use super::classes::{BASE64, CLASS};
 use super::decode::{hex, sextet};
+use memchr::memchr_iter;
 
 /// Shortest run that is tried.
 pub(super) const RUN_MIN: usize = 16;
@@ -16,26 +18,29 @@ pub(super) fn search(
     steps: &mut u64,
     mut found: impl FnMut(&[u8], Marks) -> bool,
 ) {
-    let digit = |b: u8| sextet(b).is_some() && (slash || b != b'/');
-    let mut at = 0;
-    // A run of the least length covers one byte in so many.
-    while at < text.len() {
-        let probe = at + NUMBER_MIN - 1;
-        if probe >= text.len() {
-            break;
+    let digit =
+        |at: usize| CLASS[usize::from(text[at])] & BASE64 != 0 && (slash || text[at] != b'/');
+    // Numbers may be shorter than the runs that the probes below are sure to meet.
+    for at in memchr_iter(b'x', text).filter(|&at| at > 0 && text[at - 1] == b'0') {
+        let end = (at + 1..text.len()).find(|&i| hex(text[i]).is_none()).unwrap_or(text.len());
+        *steps += (end - at) as u64;
+        let run = &text[at - 1..end];
+        if run.len() < RUN_MIN && encoded(run).is_some_and(|mark| !found(run, mark)) {
+            return;
         }
-        if !digit(text[probe]) {
+    }
+    let mut at = 0;
+    while let Some(probe) = Some(at + RUN_MIN - 1).filter(|&probe| probe < text.len()) {
+        *steps += 1;
+        let Some(start) = (at..=probe).rev().take_while(|&i| digit(i)).last() else {
             at = probe + 1;
             continue;
-        }
-        let start = (at..probe).rev().find(|&i| !digit(text[i])).map_or(at, |i| i + 1);
-        let end = (probe..text.len()).find(|&i| !digit(text[i])).unwrap_or(text.len());
-        *steps += (end - at) as u64;
+        };
+        let end = (probe..text.len()).find(|&i| !digit(i)).unwrap_or(text.len());
+        *steps += (end - start) as u64;
         let run = &text[start..end];
-        if let Some(mark) = encoded(run) {
-            if !found(run, mark) {
-                return;
-            }
+        if encoded(run).is_some_and(|mark| !found(run, mark)) {
+            return;
         }
         at = end;
     }

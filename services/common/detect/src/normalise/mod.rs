@@ -192,11 +192,10 @@ impl Normaliser {
             && memchr(b'\n', decoded).is_some()
             && memchr2(b'-', b'#', decoded).is_some();
         let mut sql_source = &text[..];
-        if lines && !ordinary {
+        if lines {
             shell.clear();
             shell.extend_from_slice(decoded);
             if views::line_comments(shell) {
-                marks |= Marks::SQL_COMMENT;
                 fold::text(shell, folded);
                 sql_source = folded;
             }
@@ -217,7 +216,9 @@ impl Normaliser {
             shell_view = shell;
         }
         let slashes = seen.any & SLASH != 0
-            && (seen.doubled & (DOT | SLASH) != 0 || seen.followed & DOT != 0);
+            && (seen.doubled & DOT != 0
+                || seen.followed & DOT != 0
+                || seen.doubled & SLASH != 0 && doubled_slash(text));
         if slashes
             || (seen.any & PATH != 0 && value.place != Place::Agent)
             || (seen.doubled & DOT != 0)
@@ -268,8 +269,14 @@ fn see(bytes: &[u8]) -> Seen {
         seen.followed |= class & (before << 1) & (UPPER | DOT);
         before = class;
     }
-    debug_assert!(LOWER << 1 == UPPER && SLASH << 1 == DOT);
+    const { assert!(LOWER << 1 == UPPER && SLASH << 1 == DOT, "one shift finds both") };
     seen
+}
+
+/// Whether slashes are doubled elsewhere than behind a scheme.
+fn doubled_slash(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'/', text)
+        .any(|at| text.get(at + 1) == Some(&b'/') && (at == 0 || text[at - 1] != b':'))
 }
 
 /// Whether an `&` begins what may be an entity.
