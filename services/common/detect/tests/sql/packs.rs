@@ -111,9 +111,14 @@ pub fn load() -> Vec<Signature> {
         let pack: Pack = toml::from_str(&text).expect("the pack is TOML");
         for entry in pack.signature {
             let regex = (!entry.pattern.is_empty()).then(|| {
-                RegexBuilder::new(&entry.pattern).unicode(false).build().unwrap_or_else(|why| panic!("{}: {why}", entry.id))
+                RegexBuilder::new(&entry.pattern)
+                    .unicode(false)
+                    .build()
+                    .unwrap_or_else(|why| panic!("{}: {why}", entry.id))
             });
-            let bit = |name: &String| Sql::NAMES.iter().position(|known| known == name).expect("a known flag");
+            let bit = |name: &String| {
+                Sql::NAMES.iter().position(|known| known == name).expect("a known flag")
+            };
             let flags = entry.flags.iter().map(|name| 1 << bit(name)).sum();
             all.push(Signature { entry, regex, flags });
         }
@@ -126,8 +131,16 @@ fn every_signature_hits_and_misses_its_own_examples() {
     let mut wrong = Vec::new();
     for signature in load() {
         let entry = &signature.entry;
-        assert!(entry.hits.len() >= 3 && entry.misses.len() >= 3, "{} has too few examples", entry.id);
-        assert!(entry.prior > 0.0 && (!entry.decisive || entry.prior >= 2.5), "{} is not honest", entry.id);
+        assert!(
+            entry.hits.len() >= 3 && entry.misses.len() >= 3,
+            "{} has too few examples",
+            entry.id
+        );
+        assert!(
+            entry.prior > 0.0 && (!entry.decisive || entry.prior >= 2.5),
+            "{} is not honest",
+            entry.id
+        );
         for (examples, wanted) in [(&entry.hits, true), (&entry.misses, false)] {
             for example in examples {
                 if signature.hit(&Views::new(example.as_bytes())) != wanted {

@@ -22,9 +22,15 @@ fn an_injection_shows_its_structure() {
         ("7 and 4411=4411", &["sql.after_value", "sql.boolean_probe"]),
         ("7) and 2>1 -- q", &["sql.break_out", "sql.tautology", "sql.comment_tail"]),
         ("x\" or 5 between 1 and 9#", &["sql.break_out", "sql.tautology", "sql.comment_tail"]),
-        ("-3 union all select null,@@version,3", &["sql.after_value", "sql.union_select", "sql.variable"]),
+        (
+            "-3 union all select null,@@version,3",
+            &["sql.after_value", "sql.union_select", "sql.variable"],
+        ),
         ("3;drop table invoices", &["sql.stacked"]),
-        ("3'; waitfor delay '0:0:9'--", &["sql.break_out", "sql.stacked", "sql.time_delay", "sql.comment_tail"]),
+        (
+            "3'; waitfor delay '0:0:9'--",
+            &["sql.break_out", "sql.stacked", "sql.time_delay", "sql.comment_tail"],
+        ),
         ("3 or sleep(9)", &["sql.condition", "sql.time_delay"]),
         ("root'--", &["sql.quote_comment"]),
         ("3 order by 17-- ", &["sql.order_probe", "sql.comment_tail"]),

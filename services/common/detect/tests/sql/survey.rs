@@ -58,14 +58,21 @@ fn a_survey_of_rows_prints_what_the_priors_reach() {
         let mut best = (f64::MIN, String::new(), Vec::new());
         for value in values(&row) {
             let views = Views::new(&value);
-            let hits: Vec<_> = signatures.iter().filter(|signature| signature.hit(&views) && !signature.only_names()).collect();
+            let hits: Vec<_> = signatures
+                .iter()
+                .filter(|signature| signature.hit(&views) && !signature.only_names())
+                .collect();
             let sum = hits.iter().map(|signature| signature.entry.prior).sum::<f64>();
             if sum > best.0 || (sum == best.0 && views.text.len() > best.1.len()) {
                 let ids = hits.iter().map(|signature| signature.entry.id.clone()).collect();
                 best = (sum, String::from_utf8_lossy(&views.text).into_owned(), ids);
             }
         }
-        let key = format!("{} {category} {}", row["source"].as_str().unwrap_or_default(), row["tier"].as_str().unwrap_or_default());
+        let key = format!(
+            "{} {category} {}",
+            row["source"].as_str().unwrap_or_default(),
+            row["tier"].as_str().unwrap_or_default()
+        );
         let count = counts.entry(key.clone()).or_default();
         count[0] += 1;
         count[1] += usize::from(best.0 >= TOUCHED);

@@ -26,8 +26,14 @@ pub(super) fn begins(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
         Kind::Waitfor => waits(tokens, at),
         Kind::Verb => verb(tokens, at, strict),
         Kind::If => comparison(tokens, at + 1).is_some_and(|found| {
-            !strict && matches!(tokens.kind(found.end), Kind::Waitfor | Kind::Select | Kind::Drop | Kind::Execute)
+            let then = tokens.kind(found.end);
+            !strict
+                && matches!(
+                    then,
+                    Kind::Waitfor | Kind::Select | Kind::Drop | Kind::Execute | Kind::Comma
+                )
         }),
+        Kind::Delay => !strict && tokens.kind(at + 1) == Kind::Left,
         Kind::Set => tokens.kind(at + 1) == Kind::Variable && tokens.kind(at + 2) == Kind::Compare,
         _ => false,
     }
@@ -41,12 +47,25 @@ pub(super) fn waits(tokens: &Tokens<'_>, at: usize) -> bool {
 
 /// A name with its dots; answers the token after it.
 fn named(tokens: &Tokens<'_>, mut at: usize) -> Option<usize> {
-    let name = |kind| matches!(kind, Kind::Word | Kind::Catalogue | Kind::Table | Kind::Common | Kind::Function);
+    let name = |kind| {
+        matches!(
+            kind,
+            Kind::Word
+                | Kind::Catalogue
+                | Kind::Table
+                | Kind::Common
+                | Kind::Function
+                | Kind::Delay
+                | Kind::Variable
+        )
+    };
     if !name(tokens.kind(at)) {
         return None;
     }
     at += 1;
-    while tokens.kind(at) == Kind::Dot && (name(tokens.kind(at + 1)) || tokens.kind(at + 1) == Kind::Dot) {
+    while tokens.kind(at) == Kind::Dot
+        && (name(tokens.kind(at + 1)) || tokens.kind(at + 1) == Kind::Dot)
+    {
         at += 2;
     }
     Some(at)
@@ -75,7 +94,9 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
             item += 1;
         } else {
             let Some(found) = operand(tokens, item) else { return false };
-            certain |= found.call || (found.constant && !strict) || tokens.kind(item) == Kind::Variable;
+            certain |= tokens.kind(item) == Kind::Delay && found.call;
+            certain |=
+                found.call || (found.constant && !strict) || tokens.kind(item) == Kind::Variable;
             item = found.end;
         }
         if tokens.kind(item) == Kind::As {
@@ -89,6 +110,9 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     }
     match tokens.kind(item) {
         Kind::From => {
+            if tokens.kind(item + 1) == Kind::Left && tokens.kind(item + 2) == Kind::Select {
+                return true;
+            }
             let Some(end) = named(tokens, item + 1) else {
                 return certain && matches!(tokens.kind(item + 1), Kind::Left | Kind::Text);
             };
@@ -97,6 +121,7 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
                 || condition(tokens, end)
                 || !strict && tokens.kind(end) == Kind::Right
         }
+        Kind::Where => comparison(tokens, item + 1).is_some_and(|found| !strict || found.constant),
         Kind::End | Kind::Comment | Kind::Semicolon | Kind::Right => certain && !strict,
         _ => false,
     }
@@ -137,18 +162,22 @@ fn insert(tokens: &Tokens<'_>, at: usize) -> bool {
 fn update(tokens: &Tokens<'_>, at: usize) -> bool {
     named(tokens, at + 1).is_some_and(|end| {
         tokens.kind(end) == Kind::Set
-            && named(tokens, end + 1).is_some_and(|column| tokens.is(column, b"=") && operand(tokens, column + 1).is_some())
+            && named(tokens, end + 1).is_some_and(|column| {
+                tokens.is(column, b"=") && operand(tokens, column + 1).is_some()
+            })
     })
 }
 
 fn delete(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     tokens.kind(at + 1) == Kind::From
-        && named(tokens, at + 2).is_some_and(|end| condition(tokens, end) || finished(tokens, end, strict))
+        && named(tokens, at + 2)
+            .is_some_and(|end| condition(tokens, end) || finished(tokens, end, strict))
 }
 
 fn drop(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     if !matches!(tokens.kind(at + 1), Kind::Table | Kind::Procedure) {
-        return tokens.is(at, b"truncate") && named(tokens, at + 1).is_some_and(|end| finished(tokens, end, false) && !strict);
+        return tokens.is(at, b"truncate")
+            && named(tokens, at + 1).is_some_and(|end| finished(tokens, end, false) && !strict);
     }
     let sure = tokens.kind(at + 2) == Kind::If && tokens.kind(at + 3) == Kind::Exists;
     let name = if sure { at + 4 } else { at + 2 };
@@ -160,21 +189,30 @@ fn create(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     if tokens.kind(table) == Kind::Or && tokens.kind(table + 1) == Kind::Insert {
         table += 2;
     }
-    if !matches!(tokens.kind(table), Kind::Table | Kind::Procedure) && !tokens.is(table, b"temporary") {
+    if !matches!(tokens.kind(table), Kind::Table | Kind::Procedure)
+        && !tokens.is(table, b"temporary")
+    {
         return false;
     }
-    named(tokens, table + 1).is_some_and(|end| {
-        match tokens.kind(end) {
-            Kind::Left => matches!(tokens.kind(end + 2), Kind::Word | Kind::Common | Kind::Table) || !strict,
-            Kind::As => tokens.kind(end + 1) == Kind::Select || !strict,
-            _ => tokens.is(end, b"identified") || (tokens.is(end, b"with") && tokens.is(end + 1, b"password")) || !strict && finished(tokens, end, false),
+    named(tokens, table + 1).is_some_and(|end| match tokens.kind(end) {
+        Kind::Left => {
+            matches!(tokens.kind(end + 2), Kind::Word | Kind::Common | Kind::Table) || !strict
+        }
+        Kind::As => tokens.kind(end + 1) == Kind::Select || !strict,
+        _ => {
+            tokens.is(end, b"identified")
+                || (tokens.is(end, b"with") && tokens.is(end + 1, b"password"))
+                || !strict && finished(tokens, end, false)
         }
     })
 }
 
 fn execute(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     if tokens.is(at + 1, b"immediate") {
-        return matches!(tokens.kind(at + 2), Kind::Text | Kind::Open | Kind::Word | Kind::Variable);
+        return matches!(
+            tokens.kind(at + 2),
+            Kind::Text | Kind::Open | Kind::Word | Kind::Variable
+        );
     }
     let procedure = (at + 1..at + 6).any(|index| {
         let name = tokens.bytes(index);
@@ -188,18 +226,36 @@ fn execute(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
 fn verb(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     let second = tokens.bytes(at + 1);
     match tokens.bytes(at) {
-        b"shutdown" | b"reconfigure" | b"commit" | b"rollback" => !strict && finished(tokens, at + 1, false),
-        b"grant" | b"revoke" => tokens.kind(at + 1) == Kind::All && matches!(tokens.bytes(at + 2), b"on" | b"privileges"),
-        b"copy" => {
-            named(tokens, at + 1).is_some_and(|end| matches!(tokens.bytes(end), b"from" | b"to" ) && (tokens.is(end + 1, b"program") || tokens.kind(end + 1) == Kind::Text))
+        b"shutdown" | b"reconfigure" | b"commit" | b"rollback" => {
+            !strict && finished(tokens, at + 1, false)
         }
-        b"handler" => named(tokens, at + 1).is_some_and(|end| matches!(tokens.bytes(end), b"open" | b"read")),
-        b"prepare" => named(tokens, at + 1).is_some_and(|end| tokens.kind(end) == Kind::From && matches!(tokens.kind(end + 1), Kind::Text | Kind::Open | Kind::Variable)),
-        b"load" => second == b"data" && (tokens.is(at + 2, b"infile") || tokens.is(at + 3, b"infile")),
+        b"grant" | b"revoke" => {
+            tokens.kind(at + 1) == Kind::All
+                && matches!(tokens.bytes(at + 2), b"on" | b"privileges")
+        }
+        b"copy" => named(tokens, at + 1).is_some_and(|end| {
+            matches!(tokens.bytes(end), b"from" | b"to")
+                && (tokens.is(end + 1, b"program") || tokens.kind(end + 1) == Kind::Text)
+        }),
+        b"handler" => {
+            named(tokens, at + 1).is_some_and(|end| matches!(tokens.bytes(end), b"open" | b"read"))
+        }
+        b"prepare" => named(tokens, at + 1).is_some_and(|end| {
+            tokens.kind(end) == Kind::From
+                && matches!(tokens.kind(end + 1), Kind::Text | Kind::Open | Kind::Variable)
+        }),
+        b"load" => {
+            second == b"data" && (tokens.is(at + 2, b"infile") || tokens.is(at + 3, b"infile"))
+        }
         b"bulk" => tokens.kind(at + 1) == Kind::Insert,
-        b"attach" => second == b"database" && matches!(tokens.kind(at + 2), Kind::Text | Kind::Open),
+        b"attach" => {
+            second == b"database" && matches!(tokens.kind(at + 2), Kind::Text | Kind::Open)
+        }
         b"rename" | b"backup" => tokens.kind(at + 1) == Kind::Table && !strict,
-        b"call" | b"do" | b"perform" => matches!(tokens.kind(at + 1), Kind::Function | Kind::Delay) && tokens.kind(at + 2) == Kind::Left,
+        b"call" | b"do" | b"perform" => {
+            let known = matches!(tokens.kind(at + 1), Kind::Function | Kind::Delay);
+            (known || !strict) && tokens.kind(at + 2) == Kind::Left && tokens.touch(at + 1)
+        }
         b"explain" => tokens.kind(at + 1) == Kind::Select && select(tokens, at + 1, strict),
         b"begin" => begins(tokens, at + 1, true),
         b"use" | b"kill" | b"dbcc" | b"pragma" | b"show" | b"describe" => {

@@ -114,6 +114,10 @@ impl<'a> Tokens<'a> {
                 continue;
             }
             let (kind, end) = next(text, at);
+            if tokens.blank(at, kind, end) {
+                at = end;
+                continue;
+            }
             let index = tokens.len;
             let mut token = Token { kind, start: narrow(at), end: narrow(end), mate: NONE };
             if kind == Kind::Left {
@@ -137,6 +141,22 @@ impl<'a> Tokens<'a> {
         }
         *steps += (at + tokens.len) as u64;
         tokens
+    }
+
+    /// A plus that stands for a blank next to a keyword, and `1.e` before anything but digits, which MySQL drops.
+    fn blank(&self, at: usize, kind: Kind, end: usize) -> bool {
+        let after = self.text.get(end).copied().unwrap_or(0);
+        if kind == Kind::Number {
+            return self.text[..end].ends_with(b".e")
+                && (after == b'(' || after == b'.' || self.len > 0);
+        }
+        if self.text[at] != b'+' {
+            return false;
+        }
+        let before = self.len > 0 && words::structural(self.list[self.len - 1].kind);
+        before
+            || (after.is_ascii_alphabetic()
+                && words::structural(words::kind(&self.text[end..word(self.text, end)])))
     }
 
     pub(super) fn get(&self, index: usize) -> Token {
@@ -199,15 +219,17 @@ fn operator(rest: &[u8], at: usize) -> (Kind, usize) {
     let second = rest.get(1).copied().unwrap_or(0);
     match (rest[0], second) {
         (b'<', b'=') if rest.get(2) == Some(&b'>') => (Kind::Compare, at + 3),
-        (b'<', b'=' | b'>') | (b'>' | b'!' | b'=' | b':' | b'^', b'=') | (b'!', b'~' | b'<' | b'>') => {
-            (Kind::Compare, at + 2)
-        }
+        (b'<', b'=' | b'>')
+        | (b'>' | b'!' | b'=' | b':' | b'^', b'=')
+        | (b'!', b'~' | b'<' | b'>') => (Kind::Compare, at + 2),
         (b'<', b'<') | (b'>', b'>') => (Kind::Arithmetic, at + 2),
         (b'<' | b'>' | b'=', _) => (Kind::Compare, at + 1),
         (b'|', b'|') => (Kind::Or, at + 2),
         (b'&', b'&') => (Kind::And, at + 2),
         (b'!', _) => (Kind::Not, at + 1),
-        (b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'&' | b'^' | b'~', _) => (Kind::Arithmetic, at + 1),
+        (b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'&' | b'^' | b'~', _) => {
+            (Kind::Arithmetic, at + 1)
+        }
         _ => (Kind::Other, at + 1),
     }
 }
@@ -232,7 +254,9 @@ fn string(text: &[u8], at: usize) -> (Kind, usize) {
 
 /// A quoted identifier; without its end the quote is only a sign.
 fn quoted(text: &[u8], at: usize, close: u8) -> (Kind, usize) {
-    let name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b' ' | b'$' | b'.' | b'-');
+    let name = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b' ' | b'$' | b'.' | b'-')
+    };
     let length = text[at + 1..].iter().take(64).take_while(|byte| name(byte)).count();
     match text.get(at + 1 + length) {
         Some(&byte) if byte == close && length > 0 => (Kind::Word, at + length + 2),
@@ -241,9 +265,11 @@ fn quoted(text: &[u8], at: usize, close: u8) -> (Kind, usize) {
 }
 
 fn number(text: &[u8], at: usize) -> usize {
-    let digits = |from: usize| from + text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits =
+        |from: usize| from + text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     if text[at] == b'0' && matches!(text.get(at + 1), Some(b'x')) {
-        let end = at + 2 + text[at + 2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let end =
+            at + 2 + text[at + 2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         if end > at + 2 {
             return end;
         }
