@@ -152,7 +152,10 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
                 found.add(Sql::GROUP_PROBE);
             }
         }
-        Kind::Like | Kind::Between | Kind::In | Kind::Is if firm && at > 0 => {}
+        Kind::Like if firm && at > 0 && has_sql_call(tokens, at + 1) => found.add(Sql::CONDITION),
+        Kind::Select if firm && at == 0 && statement::begins(tokens, at, true) => {
+            found.add(Sql::STATEMENT)
+        }
         Kind::Comma | Kind::Arithmetic if firm => {
             if operand(tokens, at + 1).is_some_and(|next| next.call) && has_sql_call(tokens, at + 1)
             {
@@ -303,7 +306,10 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
             {
                 found.add(Sql::FUNCTION_CALL);
             }
-            Kind::If if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) => {
+            Kind::If | Kind::Function if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) => {
+                if inside && tokens.kind(at) == Kind::Function {
+                    found.add(Sql::FUNCTION_CALL);
+                }
                 let branch = comparison(tokens, at + 2);
                 if branch
                     .is_some_and(|branch| branch.constant && tokens.kind(branch.end) == Kind::Comma)

@@ -21,7 +21,6 @@ pub(super) struct Operand {
 pub(super) struct Comparison {
     pub(super) end: usize,
     pub(super) constant: bool,
-    pub(super) call: bool,
 }
 
 /// The token after `at` that is no parenthesis or sign before an operand.
@@ -57,7 +56,7 @@ pub(super) fn operand(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
     let mut found = single(tokens, enter(tokens, at))?;
     for _ in 0..LINKS {
         match tokens.kind(found.end) {
-            Kind::Arithmetic => {
+            Kind::Arithmetic if !tokens.is(found.end, b"~") => {
                 let Some(more) = single(tokens, enter(tokens, found.end + 1)) else { break };
                 found.end = more.end;
                 found.constant &= more.constant;
@@ -82,7 +81,8 @@ pub(super) fn operand(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
 
 /// Whether `||` joins strings here: between calls and strings, not between conditions.
 fn glued(tokens: &Tokens<'_>, left: Operand) -> bool {
-    let part = |kind| matches!(kind, Kind::Common | Kind::Function | Kind::Text | Kind::Open);
+    let part =
+        |kind| matches!(kind, Kind::Common | Kind::Function | Kind::Text | Kind::Open | Kind::Left);
     tokens.is(left.end, b"||")
         && (left.call || tokens.kind(left.end - 1) == Kind::Text)
         && part(tokens.kind(left.end + 1))
@@ -170,21 +170,17 @@ pub(super) fn comparison(tokens: &Tokens<'_>, at: usize) -> Option<Comparison> {
             Some(Comparison {
                 end: high.end,
                 constant: left.constant && low.constant && high.constant,
-                call: left.call || low.call || high.call,
             })
         }
         Kind::In if tokens.kind(operator + 1) == Kind::Left => {
             let list = operand(tokens, operator + 2);
             let constant = left.constant && list.is_some_and(|list| list.constant);
-            Some(Comparison { end: close(tokens, operator + 1), constant, call: left.call })
+            Some(Comparison { end: close(tokens, operator + 1), constant })
         }
         Kind::Is => {
             let value = operator + 1 + usize::from(tokens.kind(operator + 1) == Kind::Not);
-            (tokens.kind(value) == Kind::Null).then_some(Comparison {
-                end: value + 1,
-                constant: left.constant,
-                call: left.call,
-            })
+            (tokens.kind(value) == Kind::Null)
+                .then_some(Comparison { end: value + 1, constant: left.constant })
         }
         _ => None,
     }
@@ -201,6 +197,5 @@ fn against(tokens: &Tokens<'_>, left: Operand, first: usize, at: usize) -> Optio
     Some(Comparison {
         end: leave(tokens, right.end),
         constant: same || (left.constant && right.constant),
-        call: left.call || right.call,
     })
 }

@@ -33,6 +33,9 @@ pub(super) fn begins(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
                     Kind::Waitfor | Kind::Select | Kind::Drop | Kind::Execute | Kind::Comma
                 )
         }),
+        Kind::Left => {
+            !strict && tokens.kind(at + 1) == Kind::Select && select(tokens, at + 1, false)
+        }
         Kind::Delay => !strict && tokens.kind(at + 1) == Kind::Left,
         Kind::Set => tokens.kind(at + 1) == Kind::Variable && tokens.kind(at + 2) == Kind::Compare,
         _ => false,
@@ -41,8 +44,9 @@ pub(super) fn begins(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
 
 /// `waitfor delay '…'` or `waitfor time '…'`.
 pub(super) fn waits(tokens: &Tokens<'_>, at: usize) -> bool {
+    let when = at + 2 + usize::from(tokens.is(at + 2, b"+"));
     (tokens.is(at + 1, b"delay") || tokens.is(at + 1, b"time"))
-        && matches!(tokens.kind(at + 2), Kind::Text | Kind::Open | Kind::Variable | Kind::Left)
+        && matches!(tokens.kind(when), Kind::Text | Kind::Open | Kind::Variable | Kind::Left)
 }
 
 /// A name with its dots; answers the token after it.
@@ -257,7 +261,10 @@ fn verb(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
             (known || !strict) && tokens.kind(at + 2) == Kind::Left && tokens.touch(at + 1)
         }
         b"explain" => tokens.kind(at + 1) == Kind::Select && select(tokens, at + 1, strict),
-        b"begin" => begins(tokens, at + 1, true),
+        b"begin" => {
+            tokens.kind(at + 1) != Kind::Verb && begins(tokens, at + 1, true)
+                || !strict && operand(tokens, at + 1).is_some_and(|found| found.call)
+        }
         b"use" | b"kill" | b"dbcc" | b"pragma" | b"show" | b"describe" => {
             !strict && named(tokens, at + 1).is_some_and(|end| finished(tokens, end, false))
         }
