@@ -1,6 +1,7 @@
 //! Each signature of these packs hits and misses what it says.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use detect::structure::sql::{Sql, read};
 use regex::bytes::{Regex, RegexBuilder};
@@ -13,10 +14,10 @@ struct Pack {
 
 /// What these tests need of a signature.
 #[derive(Deserialize)]
-pub struct Entry {
-    pub id: String,
-    pub prior: f64,
-    pub decisive: bool,
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) prior: f64,
+    pub(crate) decisive: bool,
     #[serde(default)]
     places: Vec<String>,
     view: String,
@@ -30,21 +31,21 @@ pub struct Entry {
 }
 
 /// A signature that is ready to be tried.
-pub struct Signature {
-    pub entry: Entry,
+pub(crate) struct Signature {
+    pub(crate) entry: Entry,
     regex: Option<Regex>,
     flags: u32,
 }
 
 /// A value in the views that these packs look at.
-pub struct Views {
-    pub text: Vec<u8>,
-    pub sql: Vec<u8>,
-    pub flags: Sql,
+pub(crate) struct Views {
+    pub(crate) text: Vec<u8>,
+    pub(crate) sql: Vec<u8>,
+    pub(crate) flags: Sql,
 }
 
 impl Views {
-    pub fn new(value: &[u8]) -> Views {
+    pub(crate) fn new(value: &[u8]) -> Views {
         let mut text = decode(&decode(value));
         text.make_ascii_lowercase();
         let mut folded: Vec<u8> = Vec::new();
@@ -80,16 +81,19 @@ fn decode(value: &[u8]) -> Vec<u8> {
 }
 
 fn uncomment(text: &[u8]) -> Vec<u8> {
-    let versioned = Regex::new(r"(?-u)/\*![0-9]{0,6}").expect("a pattern");
-    let comment = Regex::new(r"(?-u)/\*[^*]*(?:\*[^*/][^*]*)*\*/").expect("a pattern");
-    let blank = Regex::new(r"(?-u)\*/| +").expect("a pattern");
-    let text = versioned.replace_all(text, &b" "[..]);
-    let text = comment.replace_all(&text, &b" "[..]);
-    blank.replace_all(&text, &b" "[..]).into_owned()
+    static PATTERNS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+        [r"(?-u)/\*![0-9]{0,6}", r"(?-u)/\*[^*]*(?:\*[^*/][^*]*)*\*/", r"(?-u)\*/| +"]
+            .map(|pattern| Regex::new(pattern).expect("a pattern"))
+    });
+    let mut text = text.to_vec();
+    for pattern in &*PATTERNS {
+        text = pattern.replace_all(&text, &b" "[..]).into_owned();
+    }
+    text
 }
 
 impl Signature {
-    pub fn hit(&self, views: &Views) -> bool {
+    pub(crate) fn hit(&self, views: &Views) -> bool {
         let text = if self.entry.view == "sql" { &views.sql } else { &views.text };
         let needs = &self.entry.needs;
         let contains = |need: &String| text.windows(need.len()).any(|part| part == need.as_bytes());
@@ -98,12 +102,12 @@ impl Signature {
             && self.regex.as_ref().is_none_or(|regex| regex.is_match(text))
     }
 
-    pub fn only_names(&self) -> bool {
+    pub(crate) fn only_names(&self) -> bool {
         self.entry.places == ["name"]
     }
 }
 
-pub fn load() -> Vec<Signature> {
+pub(crate) fn load() -> Vec<Signature> {
     let mut all = Vec::new();
     for name in ["sql", "nosql", "ldap-xpath", "graphql"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packs/{name}.toml"));

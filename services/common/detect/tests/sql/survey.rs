@@ -28,15 +28,34 @@ fn values(row: &Value) -> Vec<Vec<u8>> {
         out.push(name.replace('+', " ").into_bytes());
         out.push(value.replace('+', " ").into_bytes());
     }
-    if form.is_empty() {
-        out.push(body.into_bytes());
+    if let Ok(document) = serde_json::from_str(&body) {
+        strings(&document, &mut out);
+    } else if form.is_empty() {
+        out.extend(
+            body.split(['<', '>', '"']).map(|part| part.replace("&quot;", "\"").into_bytes()),
+        );
     }
     for place in row["where"].as_array().into_iter().flatten() {
         if let Some(name) = place.as_str().and_then(|place| place.strip_prefix("header:")) {
-            out.push(row["headers"][name].as_str().unwrap_or_default().as_bytes().to_vec());
+            let header = row["headers"][name].as_str().unwrap_or_default();
+            let value = if name == "Cookie" {
+                header.split_once('=').map_or(header, |pair| pair.1)
+            } else {
+                header
+            };
+            out.push(value.as_bytes().to_vec());
         }
     }
     out
+}
+
+fn strings(document: &Value, out: &mut Vec<Vec<u8>>) {
+    match document {
+        Value::String(text) => out.push(text.as_bytes().to_vec()),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
+        Value::Object(fields) => fields.values().for_each(|field| strings(field, out)),
+        _ => {}
+    }
 }
 
 #[test]

@@ -21,7 +21,6 @@ pub(super) struct Operand {
 pub(super) struct Comparison {
     pub(super) end: usize,
     pub(super) constant: bool,
-    pub(super) call: bool,
 }
 
 /// The token after `at` that is no parenthesis or sign before an operand.
@@ -57,8 +56,14 @@ pub(super) fn operand(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
     let mut found = single(tokens, enter(tokens, at))?;
     for _ in 0..LINKS {
         match tokens.kind(found.end) {
-            Kind::Arithmetic => {
+            Kind::Arithmetic if !tokens.is(found.end, b"~") => {
                 let Some(more) = single(tokens, enter(tokens, found.end + 1)) else { break };
+                found.end = more.end;
+                found.constant &= more.constant;
+                found.call |= more.call;
+            }
+            Kind::Or if glued(tokens, found) => {
+                let Some(more) = single(tokens, found.end + 1) else { break };
                 found.end = more.end;
                 found.constant &= more.constant;
                 found.call |= more.call;
@@ -74,6 +79,15 @@ pub(super) fn operand(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
     Some(found)
 }
 
+/// Whether `||` joins strings here: between calls and strings, not between conditions.
+fn glued(tokens: &Tokens<'_>, left: Operand) -> bool {
+    let part =
+        |kind| matches!(kind, Kind::Common | Kind::Function | Kind::Text | Kind::Open | Kind::Left);
+    tokens.is(left.end, b"||")
+        && (left.call || tokens.kind(left.end - 1) == Kind::Text)
+        && part(tokens.kind(left.end + 1))
+}
+
 fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
     let constant = |end| Some(Operand { end, constant: true, call: false });
     match tokens.kind(at) {
@@ -83,6 +97,9 @@ fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
         Kind::Case => {
             let end = (at + 1..tokens.len.min(at + 64)).find(|&index| tokens.is(index, b"end"))?;
             Some(Operand { end: end + 1, constant: false, call: true })
+        }
+        Kind::Is | Kind::All if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) => {
+            Some(Operand { end: close(tokens, at + 1), constant: false, call: true })
         }
         // A prefixed string, as in x'41', n'a' or e'a'.
         Kind::Word
@@ -109,6 +126,12 @@ fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
             {
                 end += 2;
             }
+            while tokens.kind(end) == Kind::Word
+                && tokens.bytes(end).starts_with(b"[")
+                && end < at + 10
+            {
+                end += 1;
+            }
             let call = tokens.kind(end) == Kind::Left;
             if call {
                 end = close(tokens, end);
@@ -129,8 +152,14 @@ pub(super) fn comparison(tokens: &Tokens<'_>, at: usize) -> Option<Comparison> {
     }
     match tokens.kind(operator) {
         Kind::Compare => against(tokens, left, first, operator + 1),
+        Kind::Arithmetic if tokens.is(operator, b"~") => against(tokens, left, first, operator + 1),
         Kind::Like => {
-            let like = operator + usize::from(tokens.is(operator + 1, b"binary"));
+            let joined = match tokens.bytes(operator) {
+                b"similar" => tokens.is(operator + 1, b"to").then_some(1)?,
+                b"sounds" => (tokens.kind(operator + 1) == Kind::Like).then_some(1)?,
+                _ => 0,
+            };
+            let like = operator + joined + usize::from(tokens.is(operator + joined + 1, b"binary"));
             against(tokens, left, first, like + 1)
         }
         Kind::Between => {
@@ -141,21 +170,17 @@ pub(super) fn comparison(tokens: &Tokens<'_>, at: usize) -> Option<Comparison> {
             Some(Comparison {
                 end: high.end,
                 constant: left.constant && low.constant && high.constant,
-                call: left.call || low.call || high.call,
             })
         }
         Kind::In if tokens.kind(operator + 1) == Kind::Left => {
             let list = operand(tokens, operator + 2);
             let constant = left.constant && list.is_some_and(|list| list.constant);
-            Some(Comparison { end: close(tokens, operator + 1), constant, call: left.call })
+            Some(Comparison { end: close(tokens, operator + 1), constant })
         }
         Kind::Is => {
             let value = operator + 1 + usize::from(tokens.kind(operator + 1) == Kind::Not);
-            (tokens.kind(value) == Kind::Null).then_some(Comparison {
-                end: value + 1,
-                constant: left.constant,
-                call: left.call,
-            })
+            (tokens.kind(value) == Kind::Null)
+                .then_some(Comparison { end: value + 1, constant: left.constant })
         }
         _ => None,
     }
@@ -172,6 +197,5 @@ fn against(tokens: &Tokens<'_>, left: Operand, first: usize, at: usize) -> Optio
     Some(Comparison {
         end: leave(tokens, right.end),
         constant: same || (left.constant && right.constant),
-        call: left.call || right.call,
     })
 }
