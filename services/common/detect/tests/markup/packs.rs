@@ -28,7 +28,11 @@ fn signatures_are_complete() {
     for signature in signatures() {
         assert!(ids.insert(signature.id.clone()), "{} twice", signature.id);
         assert!(signature.hits.len() >= 3 && signature.misses.len() >= 3, "{}", signature.id);
-        assert!(!signature.explanation.is_empty() && !signature.places.is_empty(), "{}", signature.id);
+        assert!(
+            !signature.explanation.is_empty() && !signature.places.is_empty(),
+            "{}",
+            signature.id
+        );
         assert!((0.0..=9.0).contains(&signature.prior), "{}", signature.id);
         assert!(signature.needs.iter().all(|n| *n == n.to_lowercase()), "{}", signature.id);
     }

@@ -24,7 +24,8 @@ struct Share {
 #[test]
 fn labelled_requests_are_told_apart() {
     let Some(path) = env::var_os("DETECT_LABELLED") else {
-        writeln!(std::io::stderr(), "skipped: DETECT_LABELLED names no file").expect("standard error is open");
+        writeln!(std::io::stderr(), "skipped: DETECT_LABELLED names no file")
+            .expect("standard error is open");
         return;
     };
     let wanted = env::var("DETECT_SHOW").unwrap_or_default();
@@ -34,7 +35,8 @@ fn labelled_requests_are_told_apart() {
     for line in BufReader::new(File::open(path).expect("file opens")).lines() {
         let row: Json = serde_json::from_str(&line.expect("line is text")).expect("line is JSON");
         let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        let group = format!("{} {} {} {}", text("label"), text("category"), text("source"), text("tier"));
+        let group =
+            format!("{} {} {} {}", text("label"), text("category"), text("source"), text("tier"));
         let (sum, ids, view) = best(&all, &row);
         let share = shares.entry(group.clone()).or_default();
         share.rows += 1;
@@ -44,12 +46,19 @@ fn labelled_requests_are_told_apart() {
             *share.by.entry(id.clone()).or_default() += 1;
         }
         let benign = text("label") == "benign";
-        if !wanted.is_empty() && group.contains(&wanted) && (benign == (sum >= DISTURBING)) && (benign || sum < FOUND) {
+        if !wanted.is_empty()
+            && group.contains(&wanted)
+            && (benign == (sum >= DISTURBING))
+            && (benign || sum < FOUND)
+        {
             out += &format!("{sum:.1} {ids:?} {}\n", view.chars().take(300).collect::<String>());
         }
     }
     for (group, share) in &shares {
-        out += &format!("{group}: {} rows, {} found, {} at {DISTURBING}\n", share.rows, share.found, share.disturbed);
+        out += &format!(
+            "{group}: {} rows, {} found, {} at {DISTURBING}\n",
+            share.rows, share.found, share.disturbed
+        );
         if group.starts_with("benign") {
             let mut by: Vec<_> = share.by.iter().collect();
             by.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -64,7 +73,8 @@ fn best(all: &[Signature], row: &Json) -> (f64, Vec<String>, String) {
     let mut best = (0.0, Vec::new(), String::new());
     for (place, raw) in values(row) {
         let views = Views::of(raw.as_bytes());
-        let fits = |s: &&Signature| s.places.iter().any(|p| p == "value" || *p == place) && s.hit(&views);
+        let fits =
+            |s: &&Signature| s.places.iter().any(|p| p == "value" || *p == place) && s.hit(&views);
         let hits: Vec<_> = all.iter().filter(fits).collect();
         let sum: f64 = hits.iter().map(|s| s.prior).sum();
         if sum > best.0 || best.2.is_empty() {
@@ -80,7 +90,6 @@ fn values(row: &Json) -> Vec<(String, String)> {
     let uri = row["uri"].as_str().unwrap_or_default();
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     out.push(("path".to_owned(), path.to_owned()));
-    out.push(("path".to_owned(), uri.to_owned()));
     pairs("query", query, &mut out);
     for (name, value) in row["headers"].as_object().into_iter().flatten() {
         let name = name.to_lowercase();
@@ -97,7 +106,9 @@ fn values(row: &Json) -> Vec<(String, String)> {
     let body = row["body"].as_str().unwrap_or_default();
     match serde_json::from_str::<Json>(body) {
         Ok(json) => strings(&json, &mut out),
-        Err(_) if body.contains("name=\"") && body.contains("\n") => out.push(("multipart".to_owned(), body.to_owned())),
+        Err(_) if body.contains("name=\"") && body.contains("\n") => {
+            out.push(("multipart".to_owned(), body.to_owned()))
+        }
         Err(_) if body.starts_with('<') => out.push(("xml".to_owned(), body.to_owned())),
         Err(_) => pairs("form", body, &mut out),
     }

@@ -64,7 +64,7 @@ impl Views {
 impl Signature {
     pub(crate) fn hit(&self, views: &Views) -> bool {
         let view = if self.view == "path" { &views.path } else { &views.text };
-        let has = |needle: &String| view.windows(needle.len()).any(|w| w == needle.as_bytes());
+        let has = |needle: &String| memchr::memmem::find(view, needle.as_bytes()).is_some();
         let flags = self.flags.iter().flatten();
         let set = |flag: &String| {
             let bit = Markup::NAMES.iter().position(|name| name == flag).expect("flag has a bit");
@@ -77,17 +77,17 @@ impl Signature {
 }
 
 pub(crate) fn signatures() -> Vec<Signature> {
-    let packs = [
-        include_str!("../../packs/xss.toml"),
-        include_str!("../../packs/xml.toml"),
-        include_str!("../../packs/paths.toml"),
-        include_str!("../../packs/request.toml"),
-    ];
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/packs/");
+    let packs = ["xss", "xml", "paths", "request"].map(|name| {
+        std::fs::read_to_string(format!("{folder}{name}.toml")).expect("pack is there")
+    });
     let mut all = Vec::new();
     for pack in packs {
-        let pack: Pack = toml::from_str(pack).expect("pack is TOML of the known form");
+        let pack: Pack = toml::from_str(&pack).expect("pack is TOML of the known form");
         for mut signature in pack.signature {
-            let build = |p: &String| RegexBuilder::new(p).unicode(false).build().expect("pattern is a regex");
+            let build = |p: &String| {
+                RegexBuilder::new(p).unicode(false).build().expect("pattern is a regex")
+            };
             signature.regex = signature.pattern.as_ref().map(build);
             all.push(signature);
         }
@@ -107,7 +107,9 @@ fn decode(raw: &[u8]) -> Vec<u8> {
         };
         let (byte, len) = match rest[0] {
             b'%' if hex(1, 3).is_some() => (hex(1, 3).expect("just read"), 3),
-            b'%' if rest.get(1) == Some(&b'u') && hex(2, 6).is_some() => (hex(2, 6).expect("just read"), 6),
+            b'%' if rest.get(1) == Some(&b'u') && hex(2, 6).is_some() => {
+                (hex(2, 6).expect("just read"), 6)
+            }
             b'&' => entity(rest),
             byte => (byte, 1),
         };
@@ -137,8 +139,11 @@ fn entity(rest: &[u8]) -> (u8, usize) {
     }
     if lower.first() == Some(&b'#') {
         let (radix, from) = if lower.get(1) == Some(&b'x') { (16, 2) } else { (10, 1) };
-        let digits: String =
-            lower[from..].iter().map(|b| char::from(*b)).take_while(|c| c.is_digit(radix)).collect();
+        let digits: String = lower[from..]
+            .iter()
+            .map(|b| char::from(*b))
+            .take_while(|c| c.is_digit(radix))
+            .collect();
         let byte = u32::from_str_radix(&digits, radix).ok().and_then(|n| u8::try_from(n).ok());
         if let Some(byte) = byte {
             let end = 1 + from + digits.len();
