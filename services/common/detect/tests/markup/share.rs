@@ -77,7 +77,7 @@ fn best(all: &[Signature], row: &Json) -> (f64, Vec<String>, String) {
             |s: &&Signature| s.places.iter().any(|p| p == "value" || *p == place) && s.hit(&views);
         let hits: Vec<_> = all.iter().filter(fits).collect();
         let sum: f64 = hits.iter().map(|s| s.prior).sum();
-        if sum > best.0 || best.2.is_empty() {
+        if sum > best.0 || (best.0 <= 0.0 && place != "agent" && raw.len() > best.2.len()) {
             best = (sum, hits.iter().map(|s| s.id.clone()).collect(), raw);
         }
     }
