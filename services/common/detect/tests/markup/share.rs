@@ -77,7 +77,7 @@ fn best(all: &[Signature], row: &Json) -> (f64, Vec<String>, String) {
             |s: &&Signature| s.places.iter().any(|p| p == "value" || *p == place) && s.hit(&views);
         let hits: Vec<_> = all.iter().filter(fits).collect();
         let sum: f64 = hits.iter().map(|s| s.prior).sum();
-        if sum > best.0 || best.2.is_empty() {
+        if sum > best.0 || (best.0 <= 0.0 && place != "agent" && raw.len() > best.2.len()) {
             best = (sum, hits.iter().map(|s| s.id.clone()).collect(), raw);
         }
     }
@@ -90,7 +90,6 @@ fn values(row: &Json) -> Vec<(String, String)> {
     let uri = row["uri"].as_str().unwrap_or_default();
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     out.push(("path".to_owned(), path.to_owned()));
-    out.push(("path".to_owned(), uri.to_owned()));
     pairs("query", query, &mut out);
     for (name, value) in row["headers"].as_object().into_iter().flatten() {
         let name = name.to_lowercase();

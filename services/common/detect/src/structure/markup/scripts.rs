@@ -60,13 +60,14 @@ impl Scan<'_> {
             return;
         }
         let Some((begin, spaced)) = self.scheme_before(at) else { return };
+        let next = self.byte(at + 1);
+        let begin = if spaced { self.skip_blanks_back(begin) } else { begin };
         let before = if begin == 0 { b'=' } else { self.text[begin - 1] };
-        if is_word(before) {
+        if is_word(before) || next == before {
             return;
         }
-        let placed =
-            matches!(before, b'=' | b'"' | b'\'' | b'(' | b'`' | b'>' | b':' | b'\\' | b',');
-        let direct = !is_blank(self.byte(at + 1)) && at + 1 < self.text.len();
+        let placed = matches!(before, b'=' | b'"' | b'\'' | b'(' | b'>' | b':' | b'\\' | b',');
+        let direct = !is_blank(next) && at + 1 < self.text.len();
         if (placed && (direct || self.tag_end > at))
             || (direct && !spaced && self.calls_soon(at + 1))
         {
@@ -186,9 +187,8 @@ impl Scan<'_> {
         if !has(words::OBJECTS, object) {
             return;
         }
-        let next = self.skip_blanks(at + 1);
-        let name = self.word_at(next);
-        if next - at <= 2 && has(words::MEMBERS, name) {
+        let name = self.word_at(at + 1);
+        if has(words::MEMBERS, name) {
             self.run(Flag::JsMember, at - object.len());
         }
     }
