@@ -55,8 +55,8 @@ impl Detector {
     }
 
     /// Calls `sink` with the index of the reading, a feature and its value, for everything found in `value`; a feature
-    /// may come more than once and then counts by the sum. A quiet reading without a signature's hit has no feature
-    /// at all: it is worth the model's quiet floor. Training and scoring both see values through this.
+    /// may come more than once and then counts by the sum. A quiet reading without a hit or structure has no feature at
+    /// all: it is worth the model's quiet floor. Training and scoring both see values through this.
     pub fn features(
         &self,
         reader: &mut Reader,
@@ -123,12 +123,12 @@ impl Detector {
         steps: &mut u64,
         add: &mut impl FnMut(Feature, f32),
     ) -> bool {
-        let flags = Flags::read(reading, steps);
+        let flags = Flags::read(value, reading, steps);
         self.signatures.run(value, reading, &flags, hits);
         if let Some(hidden) = hidden {
             hits.retain(|at| !self.hides(at, value, hidden));
         }
-        if reading.quiet && hits.is_empty() {
+        if reading.quiet && hits.is_empty() && !flags.structured() {
             return false;
         }
         add(BIAS, 1.0);

@@ -259,7 +259,7 @@ impl Detector {
     fn excepted(&self, reader: &mut Reader, request: &Request<'_>, now: u64) -> Vec<Excepted> {
         let mut excepted = Vec::new();
         self.visit(reader, request, |_, value, reading, hits| {
-            let flags = crate::signatures::Flags::read(reading, &mut 0);
+            let flags = crate::signatures::Flags::read(value, reading, &mut 0);
             self.signatures.run(value, reading, &flags, hits);
             for at in hits.positions() {
                 let at = usize::from(*at);

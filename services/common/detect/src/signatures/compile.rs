@@ -22,6 +22,8 @@ pub struct Signatures {
     pub(super) views: [Literals; 4],
     /// Signatures without literals, by view.
     pub(super) open: [Open; 4],
+    /// Those of them that look at a few headers only: tried on quiet readings too.
+    pub(super) of_headers: Vec<u16>,
 }
 
 /// Literals, and the signatures that each makes a candidate.
@@ -116,7 +118,7 @@ impl Open {
 impl Signatures {
     /// The built-in packs.
     pub fn built_in() -> Result<Self, PackError> {
-        Self::parse(pack::packs().iter().copied())
+        Self::parse(super::packs().iter().copied())
     }
 
     /// Reads and compiles packs, each a file name and its text. An id may stand only once in all of them.
@@ -151,7 +153,13 @@ impl Signatures {
         let [text, sql, shell, path] = View::ALL.map(|view| Literals::build(&list, Some(view)));
         let [open_text, open_sql, open_shell, open_path] =
             View::ALL.map(|view| Open::build(&list, view));
+        let of_headers = list
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.needs.is_empty() && one.places.only_headers());
+        let of_headers = of_headers.map(|(at, _)| at as u16).collect();
         Ok(Self {
+            of_headers,
             every: Literals::build(&list, None)?,
             views: [text?, sql?, shell?, path?],
             open: [open_text?, open_sql?, open_shell?, open_path?],

@@ -4,6 +4,7 @@
 //! [run] on each reading. Packs of others are [signed](signing). An [exception](except) hides a signature at one place
 //! for a time.
 
+pub mod built_in;
 pub mod compile;
 pub mod except;
 pub mod pack;
@@ -11,9 +12,10 @@ pub mod places;
 pub mod run;
 pub mod signing;
 
+pub use built_in::packs;
 pub use compile::Signatures;
 pub use except::{Except, Exceptions};
-pub use pack::{PackError, packs};
+pub use pack::PackError;
 pub use places::Places;
 pub use run::{Flags, Hits};
 

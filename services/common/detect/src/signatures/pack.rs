@@ -16,13 +16,6 @@ const EXPLANATION_BYTES_MAX: usize = 200;
 const EXAMPLES_MAX: usize = 64;
 const PRIOR_MAX: f32 = 12.0;
 
-/// The packs that are built in: file name and text.
-pub fn packs() -> &'static [(&'static str, &'static str)] {
-    PACKS
-}
-
-const PACKS: &[(&str, &str)] = &[];
-
 /// Why a pack was refused: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
@@ -166,8 +159,8 @@ fn check_limits(entry: &Entry) -> Result<(), String> {
         ),
         (entry.needs.len() <= NEEDS_MAX, "more than 256 `needs`: split the signature"),
         (
-            entry.needs.iter().all(|need| (2..=NEED_BYTES_MAX).contains(&need.len())),
-            "each of `needs` must have 2 to 64 bytes: a shorter one is in every value",
+            entry.needs.iter().all(|need| (1..=NEED_BYTES_MAX).contains(&need.len())),
+            "each of `needs` must have 1 to 64 bytes: shorten or leave out",
         ),
         (
             !entry.needs.iter().any(|need| need.bytes().any(|byte| byte.is_ascii_uppercase())),

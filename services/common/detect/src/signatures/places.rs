@@ -57,6 +57,11 @@ impl Places {
         self.mask & at != 0 || (!self.headers.is_empty() && self.names_header(value))
     }
 
+    /// Whether it is a few headers, and nothing else: short values, worth trying a pattern on each.
+    pub fn only_headers(&self) -> bool {
+        self.mask == 0
+    }
+
     fn names_header(&self, value: &Value<'_>) -> bool {
         let name: &[u8] = match value.place {
             Place::Header => value.name,
@@ -69,7 +74,7 @@ impl Places {
             && self.headers.iter().any(|header| name.eq_ignore_ascii_case(header.as_bytes()))
     }
 
-    /// `raw` at each of the places, to test a signature with: only the query where it looks at any value.
+    /// `raw` at each of the places, to test a signature with: only a query and a JSON field where it looks at any value.
     pub fn samples<'a>(&'a self, raw: &'a [u8]) -> Vec<Value<'a>> {
         let value =
             |place, part, name: &'static str| Value { place, part, name: name.as_bytes(), raw };
@@ -79,6 +84,7 @@ impl Places {
         }
         if self.mask & EVERY == EVERY {
             samples.push(value(Place::Query, Part::Value, "q"));
+            samples.push(value(Place::Json, Part::Value, "q"));
         } else {
             let listed = NAMES.iter().filter(|(_, place)| self.mask & (1 << *place as u32) != 0);
             samples.extend(listed.map(|(_, place)| value(*place, Part::Value, "x")));

@@ -4,7 +4,7 @@ use super::compile::{Literals, Signatures};
 use super::{Signature, View};
 use crate::features::flag;
 use crate::normalise::{Marks, Normaliser, Reading};
-use crate::request::Value;
+use crate::request::{Place, Value};
 use crate::structure::{markup, shell, sql};
 
 /// What the normaliser and the tokenisers found in a reading, a bit each.
@@ -17,10 +17,13 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Reads `reading` with the tokenisers; a quiet one has no structure. `steps` counts their work.
-    pub fn read(reading: &Reading<'_>, steps: &mut u64) -> Self {
+    /// Reads `reading` of `value` with the tokenisers; a quiet one only where a parameter is, which a program may take
+    /// for a command or a query without any punctuation. `steps` counts their work.
+    pub fn read(value: &Value<'_>, reading: &Reading<'_>, steps: &mut u64) -> Self {
         let mut flags = Self { marks: reading.marks.0, ..Self::default() };
-        if reading.quiet {
+        if reading.quiet
+            && !(parameter(value.place) && reading.text.iter().any(u8::is_ascii_lowercase))
+        {
             return flags;
         }
         flags.sql = sql::read(reading.text, steps).0;
@@ -55,6 +58,11 @@ impl Flags {
             }
         }
         Ok(flags)
+    }
+
+    /// Whether a tokeniser found anything.
+    pub fn structured(&self) -> bool {
+        self.sql | self.shell | self.markup != 0
     }
 
     /// Whether all of `wanted` are set.
@@ -119,9 +127,17 @@ impl Signatures {
                 search(literals, text, hits);
             }
         }
-        if !reading.quiet {
-            for (open, text) in self.open.iter().zip(views) {
+        if reading.quiet
+            && !value.name.is_empty()
+            && matches!(value.place, Place::Header | Place::Cookie)
+        {
+            self.of_headers.iter().for_each(|at| hits.candidate(*at));
+        }
+        for (open, text) in self.open.iter().zip(views) {
+            if !reading.quiet || flags.structured() {
                 open.flagged.iter().for_each(|at| hits.candidate(*at));
+            }
+            if !reading.quiet {
                 if open.any.as_ref().is_some_and(|any| any.is_match(text)) {
                     open.patterned.iter().for_each(|at| hits.candidate(*at));
                 }
@@ -185,7 +201,7 @@ impl Check {
         let mut found = false;
         for value in signature.places.samples(raw.as_bytes()) {
             normaliser.read(&value, |reading| {
-                let flags = Flags::read(reading, &mut 0);
+                let flags = Flags::read(&value, reading, &mut 0);
                 signatures.run(&value, reading, &flags, hits);
                 found |= hits.positions().iter().any(|hit| usize::from(*hit) == at);
             });
@@ -201,6 +217,12 @@ fn search(literals: &Literals, text: &[u8], hits: &mut Hits) {
             hits.candidate(*at);
         }
     }
+}
+
+/// Whether a program takes what stands there as an argument.
+fn parameter(place: Place) -> bool {
+    use Place::{Body, Cookie, Form, Json, Multipart, Query, Xml};
+    matches!(place, Query | Form | Json | Xml | Multipart | Cookie | Body)
 }
 
 /// Whether two views are the same slice, not merely equal.

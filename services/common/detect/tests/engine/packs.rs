@@ -21,7 +21,7 @@ fn a_refusal_names_file_signature_and_what_to_do() {
         (long.as_str(), "split the signature"),
         ("", "give it `pattern`"),
         ("needs = [\"SELECT\"]", "lower case"),
-        ("needs = [\"x\"]", "2 to 64 bytes"),
+        ("needs = [\"\"]", "1 to 64 bytes"),
         ("pattern = 'x'\nplaces = [\"url\"]", "no place is called \"url\""),
         ("pattern = 'x'\nplaces = []", "leave it out"),
         ("pattern = 'x'\nflags = [\"sql.nothing_of_this_name\"]", "no flag or mark is called"),

@@ -69,8 +69,8 @@ impl Signature {
         let needed =
             self.needs.is_empty() || self.needs.iter().any(|need| viewed.contains(need.as_str()));
         let matched =
-            self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(viewed.as_bytes()));
-        let found = shell::read(shelled.as_bytes(), &mut 0).0;
+            self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&view::bytes(viewed)));
+        let found = shell::read(&view::bytes(&shelled), &mut 0).0;
         needed && matched && found & self.flags == self.flags
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::view;
 
 fn names(raw: &str) -> Vec<&'static str> {
-    let found = shell::read(view::shell(raw).as_bytes(), &mut 0).0;
+    let found = shell::read(&view::bytes(&view::shell(raw)), &mut 0).0;
     let set = Shell::NAMES.iter().enumerate().filter(|(bit, _)| found >> bit & 1 == 1);
     set.map(|(_, name)| name.trim_start_matches("shell.")).collect()
 }

@@ -3,13 +3,13 @@
 /// The fully decoded view.
 pub(crate) fn text(raw: &str) -> String {
     let mut bytes = raw.as_bytes().to_vec();
-    for _ in 0..2 {
-        bytes = decode(&bytes);
+    for blank in [!bytes.contains(&b' '), false] {
+        bytes = decode(&bytes, blank);
     }
-    let lower = String::from_utf8_lossy(&bytes).to_lowercase();
+    let lower = bytes.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect::<String>();
     let mut folded = String::with_capacity(lower.len());
     for letter in lower.chars() {
-        let blank = letter.is_whitespace();
+        let blank = letter.is_ascii_whitespace();
         if !(blank && folded.ends_with(' ')) {
             folded.push(if blank { ' ' } else { letter });
         }
@@ -46,7 +46,7 @@ pub(crate) fn shell(raw: &str) -> String {
     kept.map(|(_, letter)| *letter).collect()
 }
 
-fn decode(bytes: &[u8]) -> Vec<u8> {
+fn decode(bytes: &[u8], blank: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -57,10 +57,15 @@ fn decode(bytes: &[u8]) -> Vec<u8> {
                 at += 3;
             }
             _ => {
-                out.push(if byte == b'+' && !bytes.contains(&b' ') { b' ' } else { byte });
+                out.push(if byte == b'+' && blank { b' ' } else { byte });
                 at += 1;
             }
         }
     }
     out
+}
+
+/// A view's bytes: each letter of a view stands for one byte.
+pub(crate) fn bytes(view: &str) -> Vec<u8> {
+    view.chars().map(|letter| u8::try_from(letter).unwrap_or(b'?')).collect()
 }

@@ -230,10 +230,7 @@ impl Reader<'_> {
         let decodes = matches!(name, b"base64" | b"base32" | b"xxd" | b"printf");
         let timing =
             matches!(name, b"sleep" | b"ping" | b"timeout") && found.argument == Argument::Strong;
-        let was_open = std::mem::replace(
-            &mut self.open,
-            found.argument != Argument::Many || found.kind == Kind::Sharp,
-        );
+        self.open = found.argument != Argument::Many || found.kind == Kind::Sharp;
         let mut flags = match before {
             Before::Start => start(found),
             Before::Tick => self.ticked(from, found),
@@ -242,7 +239,7 @@ impl Reader<'_> {
         };
         if flags & (COMMAND_AFTER_SEPARATOR | SUBSTITUTION) != 0 {
             flags |= if timing { TIMING_PROBE } else { 0 };
-            flags |= if before == Before::Pipe && was_open { PIPE_CHAIN } else { 0 };
+            flags |= if before == Before::Pipe && self.was_open { PIPE_CHAIN } else { 0 };
             flags |= if self.quoted(from) { BREAK_OUT } else { 0 };
         }
         if found.path
@@ -270,6 +267,11 @@ impl Reader<'_> {
         let sure = match (found.kind, found.argument) {
             (_, Argument::Strong) => true,
             (Kind::Sharp, Argument::End | Argument::Few) => true,
+            (Kind::Plain, Argument::End | Argument::Few)
+                if before == Before::Pipe && self.was_open =>
+            {
+                true
+            }
             (Kind::Plain, Argument::End) => (attached && last) || first || self.quoted(from),
             (Kind::Plain, Argument::Few) => {
                 first || self.quoted(from) || self.text[found.start..found.end] == *b"echo"

@@ -83,6 +83,7 @@ pub fn read(text: &[u8], steps: &mut u64) -> Shell {
         words: 0,
         ticks: 0,
         open: false,
+        was_open: false,
         fetched: false,
         decoded: false,
         assigned: 0..0,
@@ -102,6 +103,8 @@ struct Reader<'a> {
     ticks: u32,
     /// The simple command being read began with a known command.
     open: bool,
+    /// So did the one before the last separator.
+    was_open: bool,
     /// A command before fetched something; one before decoded something.
     fetched: bool,
     decoded: bool,
@@ -155,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     fn separate(&mut self, at: usize, width: usize, before: Before) {
-        self.open = false;
+        self.was_open = std::mem::take(&mut self.open);
         self.command(at + width, before);
     }
 
