@@ -32,10 +32,8 @@ pub(super) fn search(
         let end = (probe..text.len()).find(|&i| !digit(text[i])).unwrap_or(text.len());
         *steps += (end - at) as u64;
         let run = &text[start..end];
-        if let Some(mark) = encoded(run) {
-            if !found(run, mark) {
-                return;
-            }
+        if encoded(run).is_some_and(|mark| !found(run, mark)) {
+            return;
         }
         at = end;
     }

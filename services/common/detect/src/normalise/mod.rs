@@ -192,11 +192,10 @@ impl Normaliser {
             && memchr(b'\n', decoded).is_some()
             && memchr2(b'-', b'#', decoded).is_some();
         let mut sql_source = &text[..];
-        if lines && !ordinary {
+        if lines {
             shell.clear();
             shell.extend_from_slice(decoded);
             if views::line_comments(shell) {
-                marks |= Marks::SQL_COMMENT;
                 fold::text(shell, folded);
                 sql_source = folded;
             }
@@ -268,7 +267,7 @@ fn see(bytes: &[u8]) -> Seen {
         seen.followed |= class & (before << 1) & (UPPER | DOT);
         before = class;
     }
-    debug_assert!(LOWER << 1 == UPPER && SLASH << 1 == DOT);
+    const { assert!(LOWER << 1 == UPPER && SLASH << 1 == DOT, "one shift finds both") };
     seen
 }
 

@@ -128,7 +128,7 @@ fn alike(code: u32, before: bool, after: bool) -> Alike {
         // Typographic quotes are what a word processor writes, so they leave no mark.
         0x2018 | 0x2019 => Alike::Ascii(b'\'', Marks::default()),
         0x201c | 0x201d => Alike::Ascii(b'"', Marks::default()),
-        0x2b9 | 0x2bc | 0x2c8 | 0x2032 | 0x201b | 0xff40 => marked(b'\''),
+        0x2b9 | 0x2bc | 0x2c8 | 0x2032 | 0x201b => marked(b'\''),
         0x2ba | 0x2033 | 0x201f => marked(b'"'),
         0x2039 | 0x2329 | 0x3008 | 0xfe64 => marked(b'<'),
         0x203a | 0x232a | 0x3009 | 0xfe65 => marked(b'>'),

@@ -17,7 +17,7 @@ fn push_blank(out: &mut Vec<u8>) {
 }
 
 /// Takes `--noise` and `#noise` up to the end of their line out of a decoded text, in place: folded into one line they
-/// would hide what follows. Answers whether there was one.
+/// would hide what follows. Headings and issue numbers look alike, so it leaves no mark. Answers whether there was one.
 pub(super) fn line_comments(buf: &mut Vec<u8>) -> bool {
     let (mut read, mut write, mut changed) = (0, 0, false);
     while read < buf.len() {
@@ -25,7 +25,7 @@ pub(super) fn line_comments(buf: &mut Vec<u8>) -> bool {
         let opens = if rest[0] == b'#' { 1 } else { 2 * usize::from(rest.starts_with(b"--")) };
         if opens > 0 {
             let noise =
-                rest[opens..].iter().take(NOISE_MAX).take_while(|&&b| word(b) || b == b' ').count();
+                rest[opens..].iter().take(NOISE_MAX).take_while(|&&b| word(b) || opens == 2 && b == b' ').count();
             if matches!(rest.get(opens + noise), Some(b'\n' | b'\r')) {
                 read += opens + noise;
                 changed = true;
@@ -122,19 +122,12 @@ pub(super) fn shell(text: &[u8], out: &mut Vec<u8>) -> Marks {
         let byte = text[at];
         let after_word = out.last().is_some_and(|&b| word(b) || b == b'/');
         let taken = match byte {
-            b'\\' => {
-                marks |= Marks::when(
-                    after_word && text.get(at + 1).is_some_and(u8::is_ascii_lowercase),
-                    Marks::SHELL_QUOTE,
-                );
-                // A doubled backslash is one.
-                if text.get(at + 1) == Some(&b'\\') {
-                    out.push(b'\\');
-                    2
-                } else {
-                    1
-                }
+            // Paths of Windows have backslashes in words too, so they leave no mark; a doubled one is one.
+            b'\\' if text.get(at + 1) == Some(&b'\\') => {
+                out.push(b'\\');
+                2
             }
+            b'\\' => 1,
             b'\'' | b'"' | b'`' | b'^' if after_word => {
                 let run = text[at..]
                     .iter()
@@ -248,27 +241,24 @@ pub(super) fn path(text: &[u8], out: &mut Vec<u8>) -> Marks {
             marks |= Marks::PATH_DOT;
         }
         match &out[start.min(out.len())..] {
-            b"." if start > 0 || out.len() == 1 => {
+            b"." if start > 0 && out[start - 1] == b'/' => {
                 out.pop();
-                marks |= Marks::when(start > 0, Marks::PATH_DOT);
-                if start == 0 {
-                    out.extend_from_slice(b"./");
-                }
-                start = out.len();
+                marks |= Marks::PATH_DOT;
                 at += 1;
                 continue;
             }
+            b"." => {}
             b".." => depth -= 1,
             b"" => {}
             _ => depth += 1,
         }
         marks |= Marks::when(depth < 0, Marks::PATH_UP);
-        if !(out.last() == Some(&b'/') && !out.ends_with(b"://")) {
+        if out.last() != Some(&b'/') || out.ends_with(b":/") {
             out.push(b'/');
         }
         start = out.len();
         at += 1;
     }
-    let last = &out[start.min(out.len())..];
-    marks | Marks::when(last == b".." && depth < 1 && out.len() > 2, Marks::PATH_UP)
+    let ends_up = out == b".." || out.ends_with(b"/..");
+    marks | Marks::when(ends_up && depth < 1, Marks::PATH_UP)
 }
