@@ -21,13 +21,14 @@ pub(super) fn bare(tokens: &Tokens<'_>, found: &mut Sql) {
     }
     let closed = at > begin;
     let mut here = Sql::default();
-    continues(tokens, at, number || closed || at == 0, &mut here);
+    continues(tokens, clause(tokens, at), number || closed || at == 0, &mut here);
     if here != Sql::default() {
         here.add(if closed { Sql::BREAK_OUT } else { Sql::AFTER_VALUE });
         anywhere(tokens, true, found);
         found.add(here);
     }
-    if statement::begins(tokens, 0, true) {
+    let first = usize::from(tokens.kind(0) == Kind::Left);
+    if statement::begins(tokens, first, true) {
         found.add(Sql::STATEMENT);
     }
 }
@@ -39,15 +40,11 @@ pub(super) fn quoted(tokens: &Tokens<'_>, before: &[u8], found: &mut Sql) {
         at += 1;
     }
     let mut here = Sql::default();
-    continues(tokens, at, true, &mut here);
+    continues(tokens, clause(tokens, at), true, &mut here);
     let mut weak = Sql::default();
     match tokens.kind(at) {
-        Kind::Comment if before.len() < 64 && tokens.text.len() < 64 => {
-            weak.add(Sql::QUOTE_COMMENT)
-        }
-        Kind::Semicolon if tokens.kind(at + 1) == Kind::Comment && before.len() < 64 => {
-            weak.add(Sql::QUOTE_COMMENT)
-        }
+        Kind::Comment if hides(tokens, at, before) => weak.add(Sql::QUOTE_COMMENT),
+        Kind::Semicolon if hides(tokens, at + 1, before) => weak.add(Sql::QUOTE_COMMENT),
         Kind::Arithmetic | Kind::Compare | Kind::Like | Kind::Or => {
             if let Some(next) = operand(tokens, at + 1) {
                 if next.call {
@@ -83,12 +80,53 @@ pub(super) fn quoted(tokens: &Tokens<'_>, before: &[u8], found: &mut Sql) {
     found.add(weak);
 }
 
+/// Whether a comment at `at` hides what the program would have put after the value.
+fn hides(tokens: &Tokens<'_>, at: usize, before: &[u8]) -> bool {
+    let comment = tokens.bytes(at);
+    let rest = comment.strip_prefix(b"#").or_else(|| comment.get(2..)).unwrap_or_default();
+    tokens.kind(at) == Kind::Comment
+        && before.len() < 64
+        && !before.contains(&b' ')
+        && rest.len() < 24
+        && (rest.len() < 3
+            || !rest[0].is_ascii_alphanumeric() && rest[0] != b'[' && rest[0] != b'!')
+}
+
+/// The token after what a query may have between a closed place and the next clause: `as t`, `in boolean mode`.
+fn clause(tokens: &Tokens<'_>, mut at: usize) -> usize {
+    if tokens.kind(at) == Kind::As && matches!(tokens.kind(at + 2), Kind::Where | Kind::Right) {
+        at += 2;
+    } else if tokens.kind(at) == Kind::In
+        && tokens.is(at + 1, b"boolean")
+        && tokens.is(at + 2, b"mode")
+    {
+        at += 3;
+    }
+    while tokens.kind(at) == Kind::Right && tokens.get(at).mate == NONE {
+        at += 1;
+    }
+    at
+}
+
 /// Whether SQL goes on at `at`, and how. `firm`: what stands before is surely not a word of a sentence.
 fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
     match tokens.kind(at) {
-        Kind::And | Kind::Or => logic(tokens, at, firm, found),
+        Kind::And | Kind::Or | Kind::Where => logic(tokens, at, firm, found),
+        Kind::Left if firm && at > 0 && tokens.kind(at + 1) == Kind::Select => {
+            if statement::begins(tokens, at + 1, false) {
+                found.add(Sql::SUBQUERY);
+            }
+        }
+        Kind::Delay
+            if firm && tokens.kind(at + 1) == Kind::Left && tokens.kind(at + 2) == Kind::Number =>
+        {
+            found.add(Sql::TIME_DELAY);
+        }
+        Kind::If if firm && (at + 2..at + 24).any(|index| tokens.kind(index) == Kind::Delay) => {
+            found.add(Sql::TIME_DELAY);
+        }
         Kind::Union => {
-            if union(tokens, at) {
+            if union(tokens, at, !firm || at == 0) {
                 found.add(Sql::UNION_SELECT);
             }
         }
@@ -132,12 +170,13 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
 
 /// Whether one of the next few tokens calls a function or asks a subquery that is SQL's alone.
 fn has_sql_call(tokens: &Tokens<'_>, at: usize) -> bool {
-    (at..at + 4).any(|index| match tokens.kind(index) {
+    (at..at + 8).any(|index| match tokens.kind(index) {
         Kind::Function | Kind::Delay => matches!(tokens.kind(index + 1), Kind::Left | Kind::Dot),
         Kind::Left => {
             tokens.kind(index + 1) == Kind::Select && statement::begins(tokens, index + 1, false)
         }
         Kind::Case => true,
+        Kind::Variable => tokens.bytes(index).starts_with(b"@@"),
         _ => false,
     })
 }
@@ -159,7 +198,7 @@ fn logic(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
     while tokens.kind(end) == Kind::Right {
         end += 1;
     }
-    if next.call && has_sql_call(tokens, at + 1) {
+    if next.call && (has_sql_call(tokens, at + 1) || tokens.kind(end) == Kind::Comment) {
         found.add(Sql::CONDITION);
     } else if next.constant && at + 1 < tokens.len && tokens.kind(end) == Kind::Comment {
         found.add(Sql::BARE_TRUTH);
@@ -182,7 +221,8 @@ fn sorted(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
 }
 
 /// `union [all] [(] select` with a list or table behind it.
-fn union(tokens: &Tokens<'_>, at: usize) -> bool {
+/// `strict`: nothing before it says that this is SQL.
+fn union(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     let mut next = at + 1;
     while matches!(tokens.kind(next), Kind::All | Kind::Left) {
         next += 1;
@@ -198,10 +238,8 @@ fn union(tokens: &Tokens<'_>, at: usize) -> bool {
     let Some(first) = operand(tokens, item) else { return star };
     star || first.constant
         || first.call
-        || matches!(
-            tokens.kind(first.end),
-            Kind::Comma | Kind::From | Kind::Comment | Kind::End | Kind::Right
-        )
+        || matches!(tokens.kind(first.end), Kind::Comma | Kind::From)
+        || !strict && matches!(tokens.kind(first.end), Kind::Comment | Kind::End | Kind::Right)
 }
 
 /// What is SQL wherever it stands. `inside`: it is known to go on from a value, so less of it is enough.
@@ -216,7 +254,7 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
                     }
                 }
             }
-            Kind::Union if union(tokens, at) => found.add(Sql::UNION_SELECT),
+            Kind::Union if union(tokens, at, !inside) => found.add(Sql::UNION_SELECT),
             Kind::Semicolon if statement::begins(tokens, at + 1, !inside) => {
                 found.add(Sql::STACKED)
             }
@@ -258,7 +296,27 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
             {
                 found.add(Sql::FILE);
             }
-            Kind::Case if inside || tokens.kind(at + 1) == Kind::When => {
+            Kind::Table
+                if inside
+                    && tokens.kind(at + 1) == Kind::Left
+                    && tokens.kind(at + 2) == Kind::Right =>
+            {
+                found.add(Sql::FUNCTION_CALL);
+            }
+            Kind::If if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) => {
+                let branch = comparison(tokens, at + 2);
+                if branch
+                    .is_some_and(|branch| branch.constant && tokens.kind(branch.end) == Kind::Comma)
+                {
+                    found.add(Sql::CASE_WHEN);
+                    found.add(Sql::TAUTOLOGY);
+                }
+            }
+            Kind::Case if tokens.kind(at + 1) == Kind::When || inside => {
+                if comparison(tokens, at + 2).is_some_and(|branch| branch.constant) {
+                    found.add(Sql::CASE_WHEN);
+                    found.add(Sql::TAUTOLOGY);
+                }
                 let when = (at + 1..at + 6).find(|&index| tokens.kind(index) == Kind::When);
                 if when.is_some_and(|when| operand(tokens, when + 1).is_some()) && inside {
                     found.add(Sql::CASE_WHEN);

@@ -63,6 +63,12 @@ pub(super) fn operand(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
                 found.constant &= more.constant;
                 found.call |= more.call;
             }
+            Kind::Or if glued(tokens, found) => {
+                let Some(more) = single(tokens, found.end + 1) else { break };
+                found.end = more.end;
+                found.constant &= more.constant;
+                found.call |= more.call;
+            }
             Kind::Cast => found.end += 2,
             Kind::Text | Kind::Open if matches!(tokens.kind(found.end - 1), Kind::Text) => {
                 found.end += 1
@@ -74,6 +80,14 @@ pub(super) fn operand(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
     Some(found)
 }
 
+/// Whether `||` joins strings here: between calls and strings, not between conditions.
+fn glued(tokens: &Tokens<'_>, left: Operand) -> bool {
+    let part = |kind| matches!(kind, Kind::Common | Kind::Function | Kind::Text | Kind::Open);
+    tokens.is(left.end, b"||")
+        && (left.call || tokens.kind(left.end - 1) == Kind::Text)
+        && part(tokens.kind(left.end + 1))
+}
+
 fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
     let constant = |end| Some(Operand { end, constant: true, call: false });
     match tokens.kind(at) {
@@ -83,6 +97,9 @@ fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
         Kind::Case => {
             let end = (at + 1..tokens.len.min(at + 64)).find(|&index| tokens.is(index, b"end"))?;
             Some(Operand { end: end + 1, constant: false, call: true })
+        }
+        Kind::Is | Kind::All if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) => {
+            Some(Operand { end: close(tokens, at + 1), constant: false, call: true })
         }
         // A prefixed string, as in x'41', n'a' or e'a'.
         Kind::Word
@@ -109,6 +126,12 @@ fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
             {
                 end += 2;
             }
+            while tokens.kind(end) == Kind::Word
+                && tokens.bytes(end).starts_with(b"[")
+                && end < at + 10
+            {
+                end += 1;
+            }
             let call = tokens.kind(end) == Kind::Left;
             if call {
                 end = close(tokens, end);
@@ -129,8 +152,14 @@ pub(super) fn comparison(tokens: &Tokens<'_>, at: usize) -> Option<Comparison> {
     }
     match tokens.kind(operator) {
         Kind::Compare => against(tokens, left, first, operator + 1),
+        Kind::Arithmetic if tokens.is(operator, b"~") => against(tokens, left, first, operator + 1),
         Kind::Like => {
-            let like = operator + usize::from(tokens.is(operator + 1, b"binary"));
+            let joined = match tokens.bytes(operator) {
+                b"similar" => tokens.is(operator + 1, b"to").then_some(1)?,
+                b"sounds" => (tokens.kind(operator + 1) == Kind::Like).then_some(1)?,
+                _ => 0,
+            };
+            let like = operator + joined + usize::from(tokens.is(operator + joined + 1, b"binary"));
             against(tokens, left, first, like + 1)
         }
         Kind::Between => {

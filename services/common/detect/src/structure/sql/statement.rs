@@ -26,12 +26,14 @@ pub(super) fn begins(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
         Kind::Waitfor => waits(tokens, at),
         Kind::Verb => verb(tokens, at, strict),
         Kind::If => comparison(tokens, at + 1).is_some_and(|found| {
+            let then = tokens.kind(found.end);
             !strict
                 && matches!(
-                    tokens.kind(found.end),
-                    Kind::Waitfor | Kind::Select | Kind::Drop | Kind::Execute
+                    then,
+                    Kind::Waitfor | Kind::Select | Kind::Drop | Kind::Execute | Kind::Comma
                 )
         }),
+        Kind::Delay => !strict && tokens.kind(at + 1) == Kind::Left,
         Kind::Set => tokens.kind(at + 1) == Kind::Variable && tokens.kind(at + 2) == Kind::Compare,
         _ => false,
     }
@@ -46,7 +48,16 @@ pub(super) fn waits(tokens: &Tokens<'_>, at: usize) -> bool {
 /// A name with its dots; answers the token after it.
 fn named(tokens: &Tokens<'_>, mut at: usize) -> Option<usize> {
     let name = |kind| {
-        matches!(kind, Kind::Word | Kind::Catalogue | Kind::Table | Kind::Common | Kind::Function)
+        matches!(
+            kind,
+            Kind::Word
+                | Kind::Catalogue
+                | Kind::Table
+                | Kind::Common
+                | Kind::Function
+                | Kind::Delay
+                | Kind::Variable
+        )
     };
     if !name(tokens.kind(at)) {
         return None;
@@ -83,6 +94,7 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
             item += 1;
         } else {
             let Some(found) = operand(tokens, item) else { return false };
+            certain |= tokens.kind(item) == Kind::Delay && found.call;
             certain |=
                 found.call || (found.constant && !strict) || tokens.kind(item) == Kind::Variable;
             item = found.end;
@@ -98,6 +110,9 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
     }
     match tokens.kind(item) {
         Kind::From => {
+            if tokens.kind(item + 1) == Kind::Left && tokens.kind(item + 2) == Kind::Select {
+                return true;
+            }
             let Some(end) = named(tokens, item + 1) else {
                 return certain && matches!(tokens.kind(item + 1), Kind::Left | Kind::Text);
             };
@@ -106,6 +121,7 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
                 || condition(tokens, end)
                 || !strict && tokens.kind(end) == Kind::Right
         }
+        Kind::Where => comparison(tokens, item + 1).is_some_and(|found| !strict || found.constant),
         Kind::End | Kind::Comment | Kind::Semicolon | Kind::Right => certain && !strict,
         _ => false,
     }
@@ -237,8 +253,8 @@ fn verb(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
         }
         b"rename" | b"backup" => tokens.kind(at + 1) == Kind::Table && !strict,
         b"call" | b"do" | b"perform" => {
-            matches!(tokens.kind(at + 1), Kind::Function | Kind::Delay)
-                && tokens.kind(at + 2) == Kind::Left
+            let known = matches!(tokens.kind(at + 1), Kind::Function | Kind::Delay);
+            (known || !strict) && tokens.kind(at + 2) == Kind::Left && tokens.touch(at + 1)
         }
         b"explain" => tokens.kind(at + 1) == Kind::Select && select(tokens, at + 1, strict),
         b"begin" => begins(tokens, at + 1, true),

@@ -114,6 +114,10 @@ impl<'a> Tokens<'a> {
                 continue;
             }
             let (kind, end) = next(text, at);
+            if tokens.blank(at, kind, end) {
+                at = end;
+                continue;
+            }
             let index = tokens.len;
             let mut token = Token { kind, start: narrow(at), end: narrow(end), mate: NONE };
             if kind == Kind::Left {
@@ -137,6 +141,22 @@ impl<'a> Tokens<'a> {
         }
         *steps += (at + tokens.len) as u64;
         tokens
+    }
+
+    /// A plus that stands for a blank next to a keyword, and `1.e` before anything but digits, which MySQL drops.
+    fn blank(&self, at: usize, kind: Kind, end: usize) -> bool {
+        let after = self.text.get(end).copied().unwrap_or(0);
+        if kind == Kind::Number {
+            return self.text[..end].ends_with(b".e")
+                && (after == b'(' || after == b'.' || self.len > 0);
+        }
+        if self.text[at] != b'+' {
+            return false;
+        }
+        let before = self.len > 0 && words::structural(self.list[self.len - 1].kind);
+        before
+            || (after.is_ascii_alphabetic()
+                && words::structural(words::kind(&self.text[end..word(self.text, end)])))
     }
 
     pub(super) fn get(&self, index: usize) -> Token {

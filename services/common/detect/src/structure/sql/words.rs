@@ -11,12 +11,41 @@ pub(super) fn kind(word: &[u8]) -> Kind {
     reserved(word).or_else(|| function(word)).or_else(|| catalogue(word)).unwrap_or(Kind::Word)
 }
 
+/// Whether a kind is a keyword that joins clauses: no operand of a sum.
+pub(super) fn structural(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::And
+            | Kind::Or
+            | Kind::Union
+            | Kind::All
+            | Kind::Select
+            | Kind::From
+            | Kind::Where
+            | Kind::Into
+            | Kind::Set
+            | Kind::Having
+            | Kind::Group
+            | Kind::Order
+            | Kind::By
+            | Kind::Limit
+            | Kind::Between
+            | Kind::Like
+            | Kind::In
+            | Kind::Is
+            | Kind::Waitfor
+            | Kind::Update
+            | Kind::Delete
+            | Kind::Drop
+    )
+}
+
 fn reserved(word: &[u8]) -> Option<Kind> {
     Some(match word {
         b"and" => Kind::And,
         b"or" | b"xor" => Kind::Or,
         b"div" | b"mod" => Kind::Arithmetic,
-        b"like" | b"rlike" | b"regexp" | b"ilike" | b"glob" | b"soundslike" => Kind::Like,
+        b"like" | b"rlike" | b"regexp" | b"ilike" | b"glob" | b"similar" | b"sounds" => Kind::Like,
         b"not" => Kind::Not,
         b"null" | b"true" | b"false" => Kind::Null,
         b"union" | b"intersect" | b"except" | b"minus" => Kind::Union,
@@ -75,6 +104,7 @@ fn function(word: &[u8]) -> Option<Kind> {
         | b"load_file"
         | b"group_concat"
         | b"concat_ws"
+        | b"regexp_substring"
         | b"current_user"
         | b"session_user"
         | b"system_user"
