@@ -5,20 +5,21 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::packs::{Signature, signatures};
+use crate::packs::{Seen, Signature, signatures};
 
 /// The summed prior that an attack should reach, and the one that a benign value should stay under.
 const ATTACK: f64 = 6.0;
 const BENIGN: f64 = 3.0;
 
-fn values(row: &Value) -> Vec<String> {
+/// Values of a request, each with whether it is a name.
+fn values(row: &Value) -> Vec<(String, bool)> {
     let text = |name: &str| row[name].as_str().unwrap_or_default();
     let (path, query) = text("uri").split_once('?').unwrap_or((text("uri"), ""));
-    let mut out = vec![path.to_owned()];
+    let mut out = vec![(path.to_owned(), false)];
     for part in [query, text("body")] {
         match serde_json::from_str::<Value>(part) {
             Ok(json) if json.is_object() || json.is_array() => strings(&json, &mut out),
-            _ if part.starts_with(['<', '-']) => out.push(part.to_owned()),
+            _ if part.starts_with(['<', '-']) => out.push((part.to_owned(), false)),
             _ => pairs(part, &mut out),
         }
     }
@@ -29,25 +30,25 @@ fn values(row: &Value) -> Vec<String> {
             .into_iter()
             .flatten()
             .filter(|(name, _)| !skipped.contains(&name.to_lowercase().as_str()))
-            .filter_map(|(_, value)| value.as_str().map(str::to_owned)),
+            .filter_map(|(_, value)| value.as_str().map(|text| (text.to_owned(), false))),
     );
     out
 }
 
-fn pairs(part: &str, out: &mut Vec<String>) {
+fn pairs(part: &str, out: &mut Vec<(String, bool)>) {
     for pair in part.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        out.push(name.replace('+', " "));
-        out.push(value.replace('+', " "));
+        out.push((name.replace('+', " "), true));
+        out.push((value.replace('+', " "), false));
     }
 }
 
-fn strings(json: &Value, out: &mut Vec<String>) {
+fn strings(json: &Value, out: &mut Vec<(String, bool)>) {
     match json {
-        Value::String(text) => out.push(text.clone()),
+        Value::String(text) => out.push((text.clone(), false)),
         Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
         Value::Object(items) => items.iter().for_each(|(name, item)| {
-            out.push(name.clone());
+            out.push((name.clone(), true));
             strings(item, out);
         }),
         _ => {}
@@ -57,8 +58,14 @@ fn strings(json: &Value, out: &mut Vec<String>) {
 /// The strongest value of a request: its summed prior and the signatures that hit it.
 fn strongest(row: &Value, signatures: &[Signature]) -> (f64, String) {
     let mut best = (0.0, String::new());
-    for value in values(row) {
-        let hit: Vec<_> = signatures.iter().filter(|signature| signature.hits(&value)).collect();
+    for (value, named) in values(row) {
+        let seen = Seen::new(&value);
+        let place = |signature: &&Signature| match signature.places[0].as_str() {
+            "name" => named,
+            _ => true,
+        };
+        let hit: Vec<_> =
+            signatures.iter().filter(place).filter(|signature| signature.hits(&seen)).collect();
         let sum = hit.iter().map(|signature| signature.prior).sum();
         if sum > best.0 {
             best = (

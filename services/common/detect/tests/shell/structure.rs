@@ -41,7 +41,7 @@ fn commands_behind_a_separator_are_seen() {
     );
     check("command_with_path", &["/usr/bin/id", "x;/bin/ls -l", "|/bin/uname"]);
     check("pipe_chain", &["x;ps aux|grep root", "; ls -l | wc -l"]);
-    check("loose_command", &["name|ls", "x;who"]);
+    check("loose_command", &["name|ls|size", "x;who"]);
     check("bare_command", &["whoami", "ifconfig"]);
 }
 
