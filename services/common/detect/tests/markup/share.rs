@@ -90,7 +90,6 @@ fn values(row: &Json) -> Vec<(String, String)> {
     let uri = row["uri"].as_str().unwrap_or_default();
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     out.push(("path".to_owned(), path.to_owned()));
-    out.push(("path".to_owned(), uri.to_owned()));
     pairs("query", query, &mut out);
     for (name, value) in row["headers"].as_object().into_iter().flatten() {
         let name = name.to_lowercase();

@@ -186,9 +186,8 @@ impl Scan<'_> {
         if !has(words::OBJECTS, object) {
             return;
         }
-        let next = self.skip_blanks(at + 1);
-        let name = self.word_at(next);
-        if next - at <= 2 && has(words::MEMBERS, name) {
+        let name = self.word_at(at + 1);
+        if has(words::MEMBERS, name) {
             self.run(Flag::JsMember, at - object.len());
         }
     }
