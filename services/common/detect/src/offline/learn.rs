@@ -39,9 +39,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             flag_strength: 1.0,
-            lexical_strength: 3.0,
+            lexical_strength: 10.0,
             signature_strength: 2.0,
-            gram_strength: 10.0,
+            gram_strength: 3.0,
             gram_sources: 3,
             gram_cap: 3.0,
             balance: 0.5,
