@@ -28,7 +28,7 @@ misses = ["other"]
 
 fn signatures() -> Signatures {
     let all =
-        [("test.learnt", 5.0, false), ("test.new", 50.0, false), ("test.decisive", 40.0, true)];
+        [("test.learnt", 5.0, false), ("test.new", 12.0, false), ("test.decisive", 11.0, true)];
     let pack: String =
         all.into_iter().map(|(id, prior, decisive)| signature(id, prior, decisive)).collect();
     Signatures::parse([("test", pack.as_str())]).expect("the pack is valid")

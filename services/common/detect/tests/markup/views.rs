@@ -65,7 +65,7 @@ impl Signature {
     pub(crate) fn hit(&self, views: &Views) -> bool {
         let view = if self.view == "path" { &views.path } else { &views.text };
         let has = |needle: &String| memchr::memmem::find(view, needle.as_bytes()).is_some();
-        let flags = self.flags.iter().flatten();
+        let flags = self.flags.iter().flatten().filter(|flag| !flag.starts_with("mark."));
         let set = |flag: &String| {
             let bit = Markup::NAMES.iter().position(|name| name == flag).expect("flag has a bit");
             views.found.0 & (1 << bit) != 0
