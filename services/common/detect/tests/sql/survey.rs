@@ -102,7 +102,7 @@ fn a_survey_of_rows_prints_what_the_priors_reach() {
         }
     }
     for (key, [all, touched, near]) in counts {
-        println!("{key}: {all} rows, {touched} reach {TOUCHED}, {near} reach {NEAR}");
+        eprintln!("{key}: {all} rows, {touched} reach {TOUCHED}, {near} reach {NEAR}");
     }
     if let Ok(path) = std::env::var("SURVEY_REPORT") {
         std::fs::write(path, report).expect("the report is writable");

@@ -112,10 +112,12 @@ fn clause(tokens: &Tokens<'_>, mut at: usize) -> usize {
 fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
     match tokens.kind(at) {
         Kind::And | Kind::Or | Kind::Where => logic(tokens, at, firm, found),
-        Kind::Left if firm && at > 0 && tokens.kind(at + 1) == Kind::Select => {
-            if statement::begins(tokens, at + 1, false) {
-                found.add(Sql::SUBQUERY);
-            }
+        Kind::Left
+            if firm
+                && tokens.kind(at + 1) == Kind::Select
+                && statement::begins(tokens, at + 1, false) =>
+        {
+            found.add(Sql::SUBQUERY);
         }
         Kind::Delay
             if firm && tokens.kind(at + 1) == Kind::Left && tokens.kind(at + 2) == Kind::Number =>
@@ -125,15 +127,11 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
         Kind::If if firm && (at + 2..at + 24).any(|index| tokens.kind(index) == Kind::Delay) => {
             found.add(Sql::TIME_DELAY);
         }
-        Kind::Union => {
-            if union(tokens, at, !firm || at == 0) {
-                found.add(Sql::UNION_SELECT);
-            }
+        Kind::Union if union(tokens, at, !firm || at == 0) => {
+            found.add(Sql::UNION_SELECT);
         }
-        Kind::Semicolon => {
-            if statement::begins(tokens, at + 1, false) {
-                found.add(Sql::STACKED);
-            }
+        Kind::Semicolon if statement::begins(tokens, at + 1, false) => {
+            found.add(Sql::STACKED);
         }
         Kind::Waitfor if statement::waits(tokens, at) => found.add(Sql::TIME_DELAY),
         Kind::Order | Kind::Group if tokens.kind(at + 1) == Kind::By => {
@@ -156,11 +154,12 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
         Kind::Select if firm && at == 0 && statement::begins(tokens, at, true) => {
             found.add(Sql::STATEMENT)
         }
-        Kind::Comma | Kind::Arithmetic if firm => {
-            if operand(tokens, at + 1).is_some_and(|next| next.call) && has_sql_call(tokens, at + 1)
-            {
-                found.add(Sql::CONCATENATION);
-            }
+        Kind::Comma | Kind::Arithmetic
+            if firm
+                && operand(tokens, at + 1).is_some_and(|next| next.call)
+                && has_sql_call(tokens, at + 1) =>
+        {
+            found.add(Sql::CONCATENATION);
         }
         _ => {}
     }
@@ -249,12 +248,12 @@ fn union(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
 pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
     for at in 0..tokens.len {
         match tokens.kind(at) {
-            Kind::And | Kind::Or => {
-                if comparison(tokens, at + 1).is_some_and(|compared| compared.constant) {
-                    found.add(Sql::TAUTOLOGY);
-                    if tokens.kind(at) == Kind::And {
-                        found.add(Sql::BOOLEAN_PROBE);
-                    }
+            Kind::And | Kind::Or
+                if comparison(tokens, at + 1).is_some_and(|compared| compared.constant) =>
+            {
+                found.add(Sql::TAUTOLOGY);
+                if tokens.kind(at) == Kind::And {
+                    found.add(Sql::BOOLEAN_PROBE);
                 }
             }
             Kind::Union if union(tokens, at, !inside) => found.add(Sql::UNION_SELECT),
@@ -268,16 +267,16 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
                 found.add(Sql::SUBQUERY);
             }
             Kind::Delay
-                if tokens.kind(at + 1) == Kind::Left || tokens.kind(at + 1) == Kind::Dot =>
+                if (tokens.kind(at + 1) == Kind::Left || tokens.kind(at + 1) == Kind::Dot)
+                    && (inside || !tokens.is(at, b"sleep")) =>
             {
-                if inside || !tokens.is(at, b"sleep") {
-                    found.add(Sql::TIME_DELAY);
-                }
+                found.add(Sql::TIME_DELAY);
             }
             Kind::Waitfor if statement::waits(tokens, at) => found.add(Sql::TIME_DELAY),
             Kind::Function
                 if matches!(tokens.kind(at + 1), Kind::Left | Kind::Dot) && tokens.touch(at) =>
             {
+                branches(tokens, at, found);
                 if inside || tokens.bytes(at).len() > 7 {
                     found.add(Sql::FUNCTION_CALL);
                 }
@@ -306,33 +305,36 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
             {
                 found.add(Sql::FUNCTION_CALL);
             }
-            Kind::If | Kind::Function if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) => {
-                if inside && tokens.kind(at) == Kind::Function {
-                    found.add(Sql::FUNCTION_CALL);
-                }
-                let branch = comparison(tokens, at + 2);
-                if branch
-                    .is_some_and(|branch| branch.constant && tokens.kind(branch.end) == Kind::Comma)
-                {
-                    found.add(Sql::CASE_WHEN);
-                    found.add(Sql::TAUTOLOGY);
-                }
-            }
-            Kind::Case if tokens.kind(at + 1) == Kind::When || inside => {
-                if comparison(tokens, at + 2).is_some_and(|branch| branch.constant) {
-                    found.add(Sql::CASE_WHEN);
-                    found.add(Sql::TAUTOLOGY);
-                }
-                let when = (at + 1..at + 6).find(|&index| tokens.kind(index) == Kind::When);
-                if when.is_some_and(|when| operand(tokens, when + 1).is_some()) && inside {
-                    found.add(Sql::CASE_WHEN);
-                }
-            }
+            Kind::If if tokens.touch(at) => branches(tokens, at, found),
+            Kind::Case => choice(tokens, at, inside, found),
             Kind::Variable if tokens.bytes(at).starts_with(b"@@") && tokens.bytes(at).len() > 4 => {
                 found.add(Sql::VARIABLE);
             }
             _ => {}
         }
+    }
+}
+
+/// `case when …`: with a constant comparison, or inside of what is known to be SQL.
+fn choice(tokens: &Tokens<'_>, at: usize, inside: bool, found: &mut Sql) {
+    if tokens.kind(at + 1) == Kind::When
+        && comparison(tokens, at + 2).is_some_and(|branch| branch.constant)
+    {
+        found.add(Sql::CASE_WHEN);
+        found.add(Sql::TAUTOLOGY);
+    }
+    let when = (at + 1..at + 6).find(|&index| tokens.kind(index) == Kind::When);
+    if inside && when.is_some_and(|when| operand(tokens, when + 1).is_some()) {
+        found.add(Sql::CASE_WHEN);
+    }
+}
+
+/// `if(1=1, …)`, `elt(1=1, …)`: a call that chooses by a constant comparison.
+fn branches(tokens: &Tokens<'_>, at: usize, found: &mut Sql) {
+    let branch = (tokens.kind(at + 1) == Kind::Left).then(|| comparison(tokens, at + 2)).flatten();
+    if branch.is_some_and(|branch| branch.constant && tokens.kind(branch.end) == Kind::Comma) {
+        found.add(Sql::CASE_WHEN);
+        found.add(Sql::TAUTOLOGY);
     }
 }
 

@@ -98,7 +98,9 @@ fn single(tokens: &Tokens<'_>, at: usize) -> Option<Operand> {
             let end = (at + 1..tokens.len.min(at + 64)).find(|&index| tokens.is(index, b"end"))?;
             Some(Operand { end: end + 1, constant: false, call: true })
         }
-        Kind::Is | Kind::All if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) => {
+        Kind::Is | Kind::All | Kind::Like
+            if tokens.kind(at + 1) == Kind::Left && tokens.touch(at) =>
+        {
             Some(Operand { end: close(tokens, at + 1), constant: false, call: true })
         }
         // A prefixed string, as in x'41', n'a' or e'a'.
