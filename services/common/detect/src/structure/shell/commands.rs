@@ -149,8 +149,8 @@ Names { kind: Kind::Sharp, names: &[
 "nslookup", "nslookup.exe", "objdump", "openssl", "osascript", "pacman", "pathping", "perl", "php", "phpinfo",
 "ping", "ping6", "pip", "pkill", "podman", "poweroff", "powershell", "printenv", "ps", "pwsh", "python", "python2",
 "python3", "quser", "qwinsta", "rcp", "reboot", "regsvr32", "rlogin", "rpm", "rsh", "rsync", "ruby", "rundll32",
-"sc", "schtasks", "scp", "setsid", "sftp", "shutdown", "snap", "socat", "ssh", "sshpass", "start-process", "strace",
-"su", "sudo", "sysctl", "systemctl", "systeminfo", "taskkill", "tasklist", "tcpdump", "tcsh", "telnet", "terraform",
+"sc", "schtasks", "scp", "setsid", "sftp", "shutdown", "socat", "ssh", "sshpass", "start-process", "strace", "su",
+"sudo", "sysctl", "systemctl", "systeminfo", "taskkill", "tasklist", "tcpdump", "tcsh", "telnet", "terraform",
 "tftp", "traceroute", "tracert", "uname", "unlink", "uptime", "useradd", "userdel", "usermod", "vmstat", "vssadmin",
 "wget", "whoami", "whois", "wmic", "wscript", "xargs", "xterm", "xxd", "ypdomainname", "yum", "zsh", "zypper"]},
 Names { kind: Kind::Plain, names: &[
@@ -167,9 +167,9 @@ Names { kind: Kind::Word, names: &[
 "date", "diff", "eval", "exec", "exit", "expand", "export", "factor", "false", "file", "find", "finger", "fold",
 "free", "go", "groups", "head", "help", "history", "host", "id", "install", "jobs", "join", "kill", "last", "less",
 "link", "locate", "look", "mail", "man", "more", "mount", "move", "net", "nice", "paste", "path", "print", "query",
-"read", "reg", "ren", "route", "screen", "service", "set", "sleep", "sort", "source", "split", "start", "sync",
-"tail", "talk", "test", "time", "timeout", "title", "top", "touch", "tree", "true", "type", "umount", "unset",
-"users", "w", "wall", "watch", "which", "who", "write", "yes"]},
+"read", "reg", "ren", "route", "screen", "service", "set", "sleep", "snap", "sort", "source", "split", "start",
+"sync", "tail", "talk", "test", "time", "timeout", "title", "top", "touch", "tree", "true", "type", "umount",
+"unset", "users", "w", "wall", "watch", "which", "who", "write", "yes"]},
 ];
 
 #[cfg(test)]
