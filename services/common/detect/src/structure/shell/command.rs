@@ -52,7 +52,18 @@ impl Reader<'_> {
         while left > 0
             && matches!(
                 self.byte(at),
-                b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'(' | b'{' | b'@' | b'!' | b'\\'
+                b' ' | b'\t'
+                    | b'\n'
+                    | b'\r'
+                    | b'"'
+                    | b'\''
+                    | b'('
+                    | b'{'
+                    | b'@'
+                    | b'!'
+                    | b'\\'
+                    | b'+'
+                    | b'^'
             )
         {
             at += 1;
@@ -131,14 +142,21 @@ impl Reader<'_> {
             0 | b';' | b'|' | b'&' | b')' | b'`' | b'\n' | b'"' | b'\'' | b'<' | b'>' | b'#' => {
                 return Argument::End;
             }
-            b'$' | b',' if self.byte(from) == b'{' || self.byte(end) == b'$' => {
-                return Argument::Strong;
+            b',' if self.byte(from) == b'{' => return Argument::Strong,
+            b'$' => {
+                let next = self.byte(end + 1);
+                let expands =
+                    matches!(next, b'{' | b'(' | b'@' | b'*' | b'!') || next.is_ascii_digit();
+                return if expands { Argument::Strong } else { Argument::None };
             }
-            b' ' | b'\t' => {}
+            b' ' | b'\t' | b'+' => {}
             _ => return Argument::None,
         }
         let mut at = end;
-        while matches!(self.byte(at), b' ' | b'\t' | b'"' | b'\'') && at < end + 8 {
+        while (matches!(self.byte(at), b' ' | b'\t' | b'"' | b'\'')
+            || (self.byte(at) == b'+' && at == end))
+            && at < end + 8
+        {
             at += 1;
         }
         let (first, second) = (self.byte(at), self.byte(at + 1));
@@ -178,7 +196,7 @@ impl Reader<'_> {
         let url = [&b"http:"[..], b"https:", b"ftp:", b"//"]
             .iter()
             .any(|scheme| word.starts_with(scheme));
-        let drive = word.len() > 2 && word[1] == b':' && word[0].is_ascii_alphabetic();
+        let drive = word.len() >= 2 && word[1] == b':' && word[0].is_ascii_alphabetic();
         let number = word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
         let dotted = word.iter().skip(1).rev().skip(1).any(|byte| matches!(byte, b'.' | b'/'));
         let known = match name {
@@ -207,7 +225,7 @@ impl Reader<'_> {
         );
         url || drive
             || known
-            || (commands::calls_out(name) && (number || dotted))
+            || (commands::calls_out(name) && (number || dotted || word == b"localhost"))
             || (reads && dotted)
     }
 
@@ -230,9 +248,10 @@ impl Reader<'_> {
         let decodes = matches!(name, b"base64" | b"base32" | b"xxd" | b"printf");
         let timing =
             matches!(name, b"sleep" | b"ping" | b"timeout") && found.argument == Argument::Strong;
-        self.open = found.argument != Argument::Many || found.kind == Kind::Sharp;
+        let likely = found.argument != Argument::Many || found.kind == Kind::Sharp;
+        self.open = (before != Before::Start && likely) || found.argument == Argument::Strong;
         let mut flags = match before {
-            Before::Start => start(found),
+            Before::Start => start(name, found),
             Before::Tick => self.ticked(from, found),
             Before::Dollar => self.substituted(found),
             _ => self.separated(from, before, found),
@@ -276,7 +295,10 @@ impl Reader<'_> {
             (Kind::Plain, Argument::Few) => {
                 first || self.quoted(from) || self.text[found.start..found.end] == *b"echo"
             }
-            (Kind::Word, Argument::End) => (first && last) || (self.quoted(from) && attached),
+            (Kind::Word, Argument::End) => {
+                (first && last)
+                    || (attached && (self.quoted(from) || (before == Before::Both && last)))
+            }
             _ => false,
         };
         let newline = before == Before::Newline && found.argument != Argument::Strong;
@@ -297,8 +319,10 @@ impl Reader<'_> {
             return 0;
         };
         let whole = from <= 3 && from + length + 4 >= self.text.len();
-        let glued =
-            from >= 2 && !matches!(self.byte(from - 2), b' ' | b'(' | b'\n' | b'`' | b'/' | b'[');
+        let glue = if from >= 2 { self.byte(from - 2) } else { b' ' };
+        let sign = matches!(glue, b'"' | b'\'' | b'=' | b';' | b'|' | b'&' | b',');
+        let plain = found.kind == Kind::Word && found.argument == Argument::Few;
+        let glued = (glue.is_ascii_alphanumeric() || sign) && !plain;
         let free = !(whole || glued);
         match found.argument {
             Argument::Strong | Argument::End | Argument::Few if !free => SUBSTITUTION,
@@ -329,11 +353,23 @@ impl Reader<'_> {
     }
 }
 
-fn start(found: &Found) -> u32 {
+fn start(name: &[u8], found: &Found) -> u32 {
+    let asks = matches!(
+        name,
+        b"whoami"
+            | b"ifconfig"
+            | b"ipconfig"
+            | b"netstat"
+            | b"uname"
+            | b"systeminfo"
+            | b"tasklist"
+            | b"printenv"
+            | b"phpinfo"
+    );
     match (found.kind, found.argument) {
         (Kind::Sharp | Kind::Plain, Argument::Strong) => COMMAND_LINE,
         (_, Argument::Strong) => LOOSE_COMMAND,
-        (Kind::Sharp, Argument::End) => BARE_COMMAND,
+        (Kind::Sharp, Argument::End) if asks => BARE_COMMAND,
         (_, Argument::End) if found.path => BARE_COMMAND,
         (Kind::Sharp, Argument::Few) => LOOSE_COMMAND,
         _ => 0,
@@ -341,7 +377,7 @@ fn start(found: &Found) -> u32 {
 }
 
 fn in_path(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'\\' | b'_' | b'.' | b'-' | b'+' | b'~')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'\\' | b'_' | b'.' | b'-' | b'~')
 }
 
 fn commands_live_in(directory: &[u8]) -> bool {

@@ -33,7 +33,8 @@ const SENSITIVE: &[&str] = &[
     ".aws/",
     ".git/",
     "~/.",
-    "flag",
+    "flag.",
+    "/flag",
     "c:\\windows",
     "c:/windows",
     "/tmp/",
@@ -217,7 +218,7 @@ impl Reader<'_> {
     pub(super) fn function(&mut self, at: usize) {
         let lead =
             self.text[..at].iter().rev().take(4).all(|byte| matches!(byte, b' ' | b'"' | b'\''));
-        if !(lead && at <= 4 && self.byte(at + 1) == b')') {
+        if self.byte(at + 1) != b')' {
             return;
         }
         let mut next = at + 2;
@@ -230,8 +231,13 @@ impl Reader<'_> {
         let body = self.rest(next).get(..32.min(self.text.len() - next)).unwrap_or_default();
         let closed = body.iter().position(|byte| *byte == b'}');
         let behind = closed.map(|close| &self.rest(next)[close + 1..]).unwrap_or_default();
+        let idle = |body: &[u8]| {
+            body.contains(&b':')
+                && body.iter().all(|byte| matches!(byte, b' ' | b':' | b'_' | b';'))
+        };
+        let empty = closed.is_some_and(|close| close < 8 && idle(&body[1..close]));
         let first = behind.iter().take(4).find(|byte| **byte != b' ');
-        if matches!(first, Some(b';' | b'>')) {
+        if empty || (lead && at <= 4 && matches!(first, Some(b';' | b'>'))) {
             self.flags |= SHELLSHOCK;
         }
     }
