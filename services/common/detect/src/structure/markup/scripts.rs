@@ -251,7 +251,7 @@ impl Scan<'_> {
             (escape.len() != 2 || self.text[at] == b'%') && rest.starts_with(escape)
         };
         self.steps += 1;
-        if escapes.iter().any(|escape| fits(escape)) {
+        if escapes.iter().any(fits) {
             self.set(Flag::EncodedAgain);
         }
     }

@@ -19,11 +19,7 @@ impl Scan<'_> {
     pub(super) fn angle(&mut self, at: usize) {
         match self.byte(at + 1) {
             b'!' => self.declaration(at + 2),
-            b'?' => {
-                if self.word_at(at + 2).starts_with(b"xml") {
-                    self.set(Flag::Processing);
-                }
-            }
+            b'?' if self.word_at(at + 2).starts_with(b"xml") => self.set(Flag::Processing),
             b'/' => self.close(at + 2),
             b'a'..=b'z' => self.open(at, at + 1),
             blank if at + 1 < self.text.len() && is_blank(blank) => {
