@@ -28,7 +28,7 @@ misses = ["other"]
 
 fn signatures() -> Signatures {
     let all =
-        [("test.learnt", 5.0, false), ("test.new", 12.0, false), ("test.decisive", 11.0, true)];
+        [("test.learnt", 5.0, false), ("test.new", 12.0, false), ("test.decisive", 12.0, true)];
     let pack: String =
         all.into_iter().map(|(id, prior, decisive)| signature(id, prior, decisive)).collect();
     Signatures::parse([("test", pack.as_str())]).expect("the pack is valid")
@@ -40,7 +40,7 @@ fn file() -> ModelFile {
         quiet: -6.0,
         bias: -4.0,
         evidence: 3.0,
-        alone: 8.0,
+        alone: 6.0,
         features: [(features::name(features::Feature(LEXICAL_BASE + 2), &signatures()), 0.75)]
             .into(),
         signatures: [("test.learnt".to_owned(), -1.5), ("test.gone".to_owned(), 2.0)].into(),
@@ -89,8 +89,8 @@ fn files_that_are_not_models_are_refused_with_the_reason() {
         (|file| file.bias = f32::NAN, "cannot be read"),
         (|file| file.alone = 1.0, "above that of alone"),
         (|file| file.evidence = 1e9, "out of bounds"),
-        (|file| drop(file.features.insert("lexical.nonsense".into(), 1.0)), "no feature"),
-        (|file| drop(file.signatures.insert("test.learnt".into(), 1e9)), "out of bounds"),
+        (|file| file.features.extend([("lexical.nonsense".to_owned(), 1.0)]), "no feature"),
+        (|file| file.signatures.extend([("test.learnt".to_owned(), 1e9)]), "out of bounds"),
         (|file| file.grams.slots.push_str("????"), "damaged"),
     ];
     for (change, reason) in changes {
