@@ -17,7 +17,6 @@ struct Pack {
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) prior: f64,
-    pub(crate) decisive: bool,
     #[serde(default)]
     places: Vec<String>,
     view: String,
@@ -26,8 +25,6 @@ pub(crate) struct Entry {
     pattern: String,
     #[serde(default)]
     flags: Vec<String>,
-    hits: Vec<String>,
-    misses: Vec<String>,
 }
 
 /// A signature that is ready to be tried.
