@@ -23,7 +23,8 @@ pub struct Settings {
     pub gram_strength: f64,
     /// A gram that fewer sources have is not used.
     pub gram_sources: u32,
-    /// The grams of one reading add at most this, either way.
+    /// The grams of one reading add at most this, either way. Scoring has no such bound, so a model is only written
+    /// with one that never binds; their pull keeps them small instead.
     pub gram_cap: f64,
     /// A group of `n` rows (one source, one category) counts as `n` to this power.
     pub balance: f64,
@@ -43,7 +44,7 @@ impl Default for Settings {
             signature_strength: 2.0,
             gram_strength: 3.0,
             gram_sources: 3,
-            gram_cap: 3.0,
+            gram_cap: 1e3,
             balance: 0.5,
             benign_mass: 1.0,
             rounds: 2,
