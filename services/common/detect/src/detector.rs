@@ -1,0 +1,159 @@
+//! One request against all that is known.
+
+use crate::features::{self, BIAS, Feature};
+use crate::lexical;
+use crate::model::Model;
+use crate::normalise::{Normaliser, Reading};
+use crate::request::{Request, Value};
+use crate::signatures::{Exceptions, Flags, Hits, Signatures};
+use crate::split::split;
+
+/// Probability of an attack before anything is read, where the policy says nothing else.
+pub const PI: f64 = 0.001;
+
+/// Signatures, their exceptions, and the model that weighs what they find.
+#[derive(Debug)]
+pub struct Detector {
+    pub signatures: Signatures,
+    pub model: Model,
+    pub exceptions: Exceptions,
+    /// Probability of an attack before anything is read.
+    pub pi: f64,
+}
+
+/// All buffers that reading needs: one for each thread.
+#[derive(Debug, Default)]
+pub struct Reader {
+    pub(crate) normaliser: Normaliser,
+    pub(crate) hits: Hits,
+    /// Bytes and tokens that the tokenisers looked at so far.
+    pub steps: u64,
+}
+
+/// What a request scored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// Log-likelihood ratio: the largest over all readings of all windows.
+    pub llr: f32,
+    /// The window and the reading of it that decided; None in a request without values.
+    pub best: Option<(usize, usize)>,
+    /// Windows that were not read.
+    pub not_read: usize,
+}
+
+/// Which hits do not count: those that an exception hides in this request at this time.
+#[derive(Clone, Copy)]
+pub(crate) struct Hidden<'a> {
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) now: u64,
+}
+
+impl Detector {
+    /// Without exceptions, and with the default prior probability.
+    pub fn new(signatures: Signatures, model: Model) -> Self {
+        Self { signatures, model, exceptions: Exceptions::default(), pi: PI }
+    }
+
+    /// Calls `sink` with the index of the reading, a feature and its value, for everything found in `value`; a feature
+    /// may come more than once and then counts by the sum. A quiet reading without a hit or structure has no feature at
+    /// all: it is worth the model's quiet floor. Training and scoring both see values through this.
+    pub fn features(
+        &self,
+        reader: &mut Reader,
+        value: &Value<'_>,
+        sink: &mut impl FnMut(usize, Feature, f32),
+    ) {
+        let Reader { normaliser, hits, steps } = reader;
+        let mut index = 0;
+        normaliser.read(value, |reading| {
+            self.read(value, reading, None, hits, steps, &mut |feature, count| {
+                sink(index, feature, count)
+            });
+            index += 1;
+        });
+    }
+
+    /// Scores `request` without regard to exceptions.
+    pub fn score(&self, reader: &mut Reader, request: &Request<'_>) -> Score {
+        self.score_hiding(reader, request, None)
+    }
+
+    /// Scores `request` with the exceptions in force at `now` (UTC milliseconds).
+    pub fn score_at(&self, reader: &mut Reader, request: &Request<'_>, now: u64) -> Score {
+        self.score_hiding(reader, request, Some(Hidden { request, now }))
+    }
+
+    pub(crate) fn score_hiding(
+        &self,
+        reader: &mut Reader,
+        request: &Request<'_>,
+        hidden: Option<Hidden<'_>>,
+    ) -> Score {
+        let Reader { normaliser, hits, steps } = reader;
+        let hidden = hidden.filter(|_| !self.exceptions.is_empty());
+        let mut score = Score { llr: self.model.quiet, best: None, not_read: 0 };
+        let mut window = 0;
+        score.not_read = split(request, |value| {
+            let mut index = 0;
+            normaliser.read(&value, |reading| {
+                let mut sum = 0.0;
+                let seen =
+                    self.read(&value, reading, hidden, hits, steps, &mut |feature, count| {
+                        sum += self.model.weight(feature) * count;
+                    });
+                let llr = if seen { sum } else { self.model.quiet };
+                if score.best.is_none() || llr > score.llr {
+                    score.llr = llr;
+                    score.best = Some((window, index));
+                }
+                index += 1;
+            });
+            window += 1;
+        });
+        score
+    }
+
+    /// Adds what is in one reading; answers false if it stays at the quiet floor.
+    pub(crate) fn read(
+        &self,
+        value: &Value<'_>,
+        reading: &Reading<'_>,
+        hidden: Option<Hidden<'_>>,
+        hits: &mut Hits,
+        steps: &mut u64,
+        add: &mut impl FnMut(Feature, f32),
+    ) -> bool {
+        let flags = Flags::read(value, reading, steps);
+        self.signatures.run(value, reading, &flags, hits);
+        if let Some(hidden) = hidden {
+            hits.retain(|at| !self.hides(at, value, hidden));
+        }
+        if reading.quiet && hits.is_empty() && !flags.structured() {
+            return false;
+        }
+        add(BIAS, 1.0);
+        let masks = [
+            (features::MARK_BASE, flags.marks),
+            (features::SQL_BASE, flags.sql),
+            (features::SHELL_BASE, flags.shell),
+            (features::MARKUP_BASE, flags.markup),
+        ];
+        for (base, mask) in masks {
+            features::bits(base, mask, |feature| add(feature, 1.0));
+        }
+        for at in hits.positions() {
+            add(features::signature(usize::from(*at)), 1.0);
+        }
+        if !reading.quiet {
+            lexical::read(reading.text, add);
+        }
+        true
+    }
+
+    fn hides(&self, at: usize, value: &Value<'_>, hidden: Hidden<'_>) -> bool {
+        let signature = self.signatures.get(at);
+        signature.is_some_and(|signature| {
+            self.exceptions.hiding(&signature.id, hidden.request, value, hidden.now).is_some()
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! Words for what is no signature: flags of the tokenisers, marks of the normaliser, counts of the plain text.
+
+/// The kind of attack that a flag points to.
+pub(super) fn category(id: &str) -> Option<&'static str> {
+    match id.split('.').next()? {
+        "sql" => Some("sql_injection"),
+        "shell" => Some("command_injection"),
+        "markup" => Some("cross_site_scripting"),
+        _ => None,
+    }
+}
+
+/// What the flag, mark or count `id` says, in words made of its own name.
+pub(super) fn explanation(id: &str) -> String {
+    let (kind, rest) = id.split_once('.').unwrap_or(("", id));
+    let rest = rest.replace('_', " ");
+    match kind {
+        "mark" => format!("had to be decoded before it could be read: {rest}"),
+        "sql" => format!("reads as part of a database query: {rest}"),
+        "shell" => format!("reads as a shell command: {rest}"),
+        "markup" => format!("reads as markup or script: {rest}"),
+        "lexical" => format!("count in the plain text: {rest}"),
+        _ => rest,
+    }
+}

@@ -1,0 +1,205 @@
+//! Credentials, kept out of what is shown.
+//!
+//! Better too much is masked than too little: whoever reads an explanation needs the attack, never the secret.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::request::{Place, Value};
+
+/// What stands for a masked run.
+pub const MASK: &str = "***";
+/// Most bytes quoted of one value, masks aside.
+pub const QUOTE_BYTES_MAX: usize = 120;
+
+const WORDS: &str = "passw|passphrase|pwd|secret|token|auth|credential|cookie|jwt|session|sessid|api[_-]?key|\
+                     access[_-]?key|private[_-]?key|signing[_-]?key|client[_-]?key|signature|csrf|xsrf|saml|otp|cvv";
+const SHORT_WORDS: &str = "pass|sid|pin|key|sig|ssid|psw|pw";
+
+static NAME: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!("(?:{WORDS})|(?:^|[^a-z])(?:{SHORT_WORDS})(?:$|[^a-z])|sess(?:$|[_-])"))
+});
+
+/// A credential's name, what may stand between it and the credential, and the credential: quoted, or up to a blank
+/// or a separator.
+static PAIR: LazyLock<Regex> = LazyLock::new(|| {
+    let name = format!("(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|\\b(?:{SHORT_WORDS})\\b)");
+    let between = "[\"'\\\\\\]]{0,4} ?(?:=|:|>|;|,|%3d|%3a){1,2} ?(?:s:\\d{1,5}:)?\\\\?";
+    let scheme = "(?:(?:bearer|basic|digest|token|negotiate|apikey)[ +]+)?";
+    compile(&format!("{name}{between}({scheme}(?:\"[^\"]*\"?|'[^']*'?|[^ &;,<>\"'}}\\])]+))"))
+});
+
+/// Headers whose whole rest is a credential.
+static REST: LazyLock<Regex> = LazyLock::new(|| {
+    compile("(?:proxy-)?authorization ?[:=] ?([^\"'&<]*)|(?:set-)?cookie ?: ?([^\"'<]*)")
+});
+
+/// Credentials by their own form.
+static FORM: LazyLock<Regex> = LazyLock::new(|| {
+    compile(concat!(
+        r"(?:bearer|basic|digest|negotiate)[ +:]+[a-z0-9._~+/=-]{6,}",
+        r"|ey[a-z0-9_-]{6,}\.[a-z0-9_-]{6,}(?:\.[a-z0-9_-]*)?",
+        r"|(?:akia|asia|aroa|ghp_|gho_|ghs_|github_pat_|glpat-|sk_live_|rk_live_|pk_live_|sk-|xox[abps]-|aiza|ya29\.)",
+        r"[a-z0-9_-]{8,}",
+        r"|[0-9a-f]{24,}",
+        r"|://[^/ :@]*:[^/ @]+@",
+        r"|-----begin [^-]*private key.*",
+    ))
+});
+
+static RUN: LazyLock<Regex> = LazyLock::new(|| compile(r"[a-z0-9+/_-]{20,}={0,2}"));
+
+fn compile(pattern: &str) -> Regex {
+    RegexBuilder::new(pattern)
+        .unicode(false)
+        .case_insensitive(true)
+        .dot_matches_new_line(true)
+        .build()
+        .expect("the patterns are constants and a test compiles them")
+}
+
+/// Whether the whole value is to be masked, for its name.
+pub(crate) fn by_name(value: &Value<'_>) -> bool {
+    value.part == crate::request::Part::Value
+        && !value.name.is_empty()
+        && !matches!(value.place, Place::Agent | Place::Referer)
+        && NAME.is_match(value.name)
+}
+
+/// What to mask in `text`, a view of `value`.
+pub(crate) fn of(value: &Value<'_>, text: &[u8]) -> Vec<Range<usize>> {
+    if by_name(value) { std::iter::once(0..text.len()).collect() } else { runs(text) }
+}
+
+/// The runs of `text` that are or may be credentials, in order and apart.
+pub(crate) fn runs(text: &[u8]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for pattern in [&*PAIR, &*REST] {
+        let mut from = 0;
+        while let Some(found) = pattern.captures_at(text, from) {
+            let run = found.iter().skip(1).flatten().next().map_or(from..from, |run| run.range());
+            from =
+                found.get(0).map_or(text.len(), |all| all.start() + 1).max(run.start.max(from + 1));
+            runs.push(run);
+            if from > text.len() {
+                break;
+            }
+        }
+    }
+    runs.extend(FORM.find_iter(text).map(|found| found.range()));
+    runs.extend(
+        RUN.find_iter(text).filter(|found| random(found.as_bytes())).map(|found| found.range()),
+    );
+    merge(runs)
+}
+
+/// Whether a long run changes between letters and digits as often as a random key does and a path does not.
+fn random(run: &[u8]) -> bool {
+    let kinds = run.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::is_ascii_digit);
+    let kinds: Vec<bool> = kinds.collect();
+    kinds.windows(2).filter(|pair| pair[0] != pair[1]).count() >= 4
+}
+
+fn merge(mut runs: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    runs.retain(|run| !run.is_empty());
+    runs.sort_unstable_by_key(|run| (run.start, run.end));
+    let mut apart: Vec<Range<usize>> = Vec::with_capacity(runs.len());
+    for run in runs {
+        match apart.last_mut() {
+            Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
+            _ => apart.push(run),
+        }
+    }
+    apart
+}
+
+/// At most [`QUOTE_BYTES_MAX`] bytes of `text` around `found`, without what is in `masked`, fit to be printed.
+pub(crate) fn quote(text: &[u8], found: Range<usize>, masked: &[Range<usize>]) -> String {
+    let spare = QUOTE_BYTES_MAX.saturating_sub(found.len());
+    let start = found.start.saturating_sub(spare / 2);
+    let end = (start + QUOTE_BYTES_MAX).min(text.len());
+    let start = end.saturating_sub(QUOTE_BYTES_MAX).min(start);
+    let mut quoted = String::with_capacity(QUOTE_BYTES_MAX + 16);
+    if start > 0 {
+        quoted.push('…');
+    }
+    let mut at = start;
+    for run in masked.iter().filter(|run| run.end > start && run.start < end) {
+        if run.start > at {
+            print(&text[at..run.start], &mut quoted);
+        }
+        quoted.push_str(MASK);
+        at = run.end;
+    }
+    if at < end {
+        print(&text[at..end], &mut quoted);
+    }
+    if end < text.len() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+fn print(bytes: &[u8], into: &mut String) {
+    for letter in String::from_utf8_lossy(bytes).chars() {
+        if letter.is_control() {
+            into.extend(letter.escape_default());
+        } else {
+            into.push(letter);
+        }
+    }
+}
+
+/// `name` fit to be shown: masked where it is itself like a credential, and cut.
+pub(crate) fn name(name: &[u8]) -> String {
+    quote(name, 0..0, &runs(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, shown: &str) {
+        let text = text.as_bytes();
+        assert_eq!(quote(text, 0..0, &runs(text)), shown, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn credentials_are_masked_in_every_form_they_are_sent_in() {
+        for (text, shown) in [
+            ("user=a&password=hunter2&x=1", "user=a&password=***&x=1"),
+            ("{\"db_password\":\"hunter2\",\"a\":1}", "{\"db_password\":***,\"a\":1}"),
+            ("<password>hunter2</password>", "<password>***</password>"),
+            ("s:8:\"password\";s:7:\"hunter2\";", "s:8:\"password\";s:7:***;"),
+            ("authorization: bearer abcdef", "authorization: ***"),
+            ("cookie: sid=1; theme=dark", "cookie: ***"),
+            ("http://root:hunter2@db/", "http***db/"),
+            ("x ghp_abcdefgh12 y", "x *** y"),
+            ("t=0123456789abcdef0123456789abcdef", "t=***"),
+            ("q=eyjhbgcioi.eyjzdwiioi.abc", "q=***"),
+            ("k wjalrxutnfemi/k7mdeng/bpxrficyexa4mple1key2", "k ***"),
+        ] {
+            check(text, shown);
+        }
+    }
+
+    #[test]
+    fn paths_and_prose_stay_readable() {
+        for text in [
+            "/usr/local/lib/python3/dist-packages/x",
+            "1' union select null,null-- -",
+            "a;cat /etc/passwd",
+        ] {
+            check(text, text);
+        }
+    }
+
+    #[test]
+    fn a_quote_keeps_the_match_and_its_bound() {
+        let text = [b"a ".repeat(200), b"<script>".to_vec(), b" b".repeat(200)].concat();
+        let quoted = quote(&text, 400..408, &[]);
+        assert!(quoted.contains("<script>") && quoted.len() <= QUOTE_BYTES_MAX + 6, "{quoted}");
+    }
+}

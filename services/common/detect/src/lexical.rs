@@ -1,0 +1,291 @@
+//! What the plain text of a reading says: how much punctuation of which kind, and which short runs of characters.
+//!
+//! Digit runs and long or mixed words fold to one symbol, so that no host, token or marker of a data set can be learnt.
+
+use crate::features::{Feature, GRAM_BASE, GRAM_SLOTS, LEXICAL_BASE};
+
+/// Most bytes of a text that are looked at: one window.
+const BYTES_MAX: usize = 2048;
+/// Words of letters longer than this are read as one symbol.
+const WORD_MAX: usize = 14;
+/// Words that mix letters and digits longer than this are read as one symbol.
+const MIXED_MAX: usize = 7;
+const DIGITS: u8 = b'0';
+const LONG_WORD: u8 = 1;
+const CONTROL: u8 = 2;
+const FOREIGN: u8 = 3;
+const EDGE: u8 = 4;
+
+/// Characters that are counted, one slot each, in the order of their slots.
+const COUNTED: &[u8; 28] = b"'\"`<>()[]{}/\\.=;|&$%#@,:*-+!";
+
+/// Identifier of each lexical slot, in order: never reused for another.
+pub const NAMES: &[&str] = &[
+    "quote",
+    "double_quote",
+    "back_tick",
+    "less",
+    "greater",
+    "round_open",
+    "round_close",
+    "square_open",
+    "square_close",
+    "curly_open",
+    "curly_close",
+    "slash",
+    "backslash",
+    "dot",
+    "equals",
+    "semicolon",
+    "pipe",
+    "ampersand",
+    "dollar",
+    "percent",
+    "hash",
+    "at",
+    "comma",
+    "colon",
+    "star",
+    "dash",
+    "plus",
+    "exclamation",
+    "question",
+    "blank",
+    "control",
+    "foreign",
+    "underscore",
+    "caret_tilde",
+    "two_dots",
+    "two_dashes",
+    "two_slashes",
+    "call",
+    "digits_share",
+    "punctuation_share",
+    "blank_share",
+    "kinds",
+    "longest_word",
+    "length",
+    "length_upto_8",
+    "length_upto_32",
+    "length_upto_128",
+    "length_upto_512",
+    "length_more",
+    "starts_punctuation",
+    "ends_punctuation",
+];
+
+/// Calls `add` with the lexical counts of `text` (decoded, lower case), each from 0 to 1, and with each distinct
+/// character 3-gram at `1/sqrt(n)` of the `n` distinct ones, so that long texts do not add up without bound.
+pub fn read(text: &[u8], mut add: impl FnMut(Feature, f32)) {
+    let text = &text[..text.len().min(BYTES_MAX)];
+    if text.is_empty() {
+        return;
+    }
+    counts(text, &mut add);
+    grams(text, &mut add);
+}
+
+fn counts(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
+    let mut histogram = [0u16; 256];
+    let (mut dots, mut dashes, mut slashes, mut calls) = (0u16, 0u16, 0u16, 0u16);
+    let (mut word, mut longest, mut before) = (0u16, 0u16, 0u8);
+    for &byte in text {
+        histogram[usize::from(byte)] += 1;
+        word = if byte.is_ascii_alphanumeric() || byte >= 0x80 { word + 1 } else { 0 };
+        longest = longest.max(word);
+        match (before, byte) {
+            (b'.', b'.') => dots += 1,
+            (b'-', b'-') => dashes += 1,
+            (b'/', b'/') => slashes += 1,
+            (b'a'..=b'z' | b'0'..=b'9' | b'_', b'(') => calls += 1,
+            _ => {}
+        }
+        before = byte;
+    }
+    let sum = |range: std::ops::Range<usize>| histogram[range].iter().sum::<u16>();
+    let blank = histogram[usize::from(b' ')];
+    let control = sum(0..32) + histogram[127];
+    let (foreign, digits, letters) = (sum(128..256), sum(48..58), sum(97..123));
+    let length = text.len();
+    let plain = usize::from(blank + control + foreign + digits + letters);
+    let punctuation = length.saturating_sub(plain);
+    let kinds = (33..127u8)
+        .filter(|byte| byte.is_ascii_punctuation() && histogram[usize::from(*byte)] > 0)
+        .count();
+    let mut slot = 0;
+    let mut put = |value: f32| {
+        if value > 0.0 {
+            add(Feature(LEXICAL_BASE + slot), value.min(1.0));
+        }
+        slot += 1;
+    };
+    for &byte in COUNTED {
+        put(count(histogram[usize::from(byte)]));
+    }
+    put(count(histogram[usize::from(b'?')]));
+    put(count(blank));
+    put(count(control));
+    put(count(foreign));
+    put(count(histogram[usize::from(b'_')]));
+    put(count(histogram[usize::from(b'^')] + histogram[usize::from(b'~')]));
+    for pairs in [dots, dashes, slashes, calls] {
+        put(count(pairs));
+    }
+    let share = |part: usize| part as f32 / length as f32;
+    put(share(usize::from(digits)));
+    put(share(punctuation));
+    put(share(usize::from(blank)));
+    put(kinds as f32 / 16.0);
+    put(f32::from(longest).min(64.0) / 64.0);
+    put((1.0 + length as f32).log2() / 11.0);
+    for (above, upto) in [(0, 8), (8, 32), (32, 128), (128, 512), (512, usize::MAX)] {
+        put(if length > above && length <= upto { 1.0 } else { 0.0 });
+    }
+    put(f32::from(u8::from(text[0].is_ascii_punctuation())));
+    put(f32::from(u8::from(text[length - 1].is_ascii_punctuation())));
+}
+
+/// 0 for none, 0.25 for one, up to 1 for fifteen and more.
+fn count(occurrences: u16) -> f32 {
+    (1.0 + f32::from(occurrences)).log2() / 4.0
+}
+
+fn grams(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
+    let mut seen = [0u64; GRAM_SLOTS as usize / 64];
+    let mut slots = [0u16; BYTES_MAX + 2];
+    let mut distinct = 0;
+    let mut window = u32::from(EDGE);
+    let mut filled = 1;
+    let mut push = |symbol: u8| {
+        window = (window << 8 | u32::from(symbol)) & 0x00ff_ffff;
+        filled += 1;
+        if filled >= 3 {
+            let slot = slot(window);
+            let bit = 1u64 << (slot % 64);
+            let word = &mut seen[usize::from(slot / 64)];
+            if *word & bit == 0 && distinct < slots.len() {
+                *word |= bit;
+                slots[distinct] = slot;
+                distinct += 1;
+            }
+        }
+    };
+    symbols(text, &mut push);
+    push(EDGE);
+    let scale = 1.0 / (distinct.max(1) as f32).sqrt();
+    for &slot in &slots[..distinct] {
+        add(Feature(GRAM_BASE + u32::from(slot)), scale);
+    }
+}
+
+/// Multiplicative hashing (Knuth, TAOCP 6.4) of three symbols to 16 bits.
+fn slot(window: u32) -> u16 {
+    let mixed = (window ^ window >> 11).wrapping_mul(0x9E37_79B1);
+    (mixed >> 16) as u16
+}
+
+/// Calls `push` with the symbols of `text` after folding.
+fn symbols(text: &[u8], push: &mut impl FnMut(u8)) {
+    let mut at = 0;
+    while at < text.len() {
+        let byte = text[at];
+        if byte.is_ascii_alphanumeric() {
+            let end =
+                at + text[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            word(&text[at..end], push);
+            at = end;
+            continue;
+        }
+        let symbol = match byte {
+            0x80.. => FOREIGN,
+            0..32 | 127 => CONTROL,
+            _ => byte,
+        };
+        push(symbol);
+        at += 1;
+        let folds = matches!(symbol, FOREIGN | CONTROL | b' ');
+        while folds
+            && at < text.len()
+            && (text[at] == byte || (symbol == FOREIGN && text[at] >= 0x80))
+        {
+            at += 1;
+        }
+    }
+}
+
+fn word(word: &[u8], push: &mut impl FnMut(u8)) {
+    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if digits == word.len() {
+        push(DIGITS);
+        return;
+    }
+    if word.len() > WORD_MAX || (digits > 0 && word.len() > MIXED_MAX) {
+        push(LONG_WORD);
+        return;
+    }
+    let mut in_digits = false;
+    for &byte in word {
+        let digit = byte.is_ascii_digit();
+        if !(digit && in_digits) {
+            push(if digit { DIGITS } else { byte });
+        }
+        in_digits = digit;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features(text: &str) -> Vec<(u32, f32)> {
+        let mut all = Vec::new();
+        read(text.as_bytes(), |feature, value| all.push((feature.0, value)));
+        all
+    }
+
+    #[test]
+    fn every_slot_has_a_name() {
+        let longest = "'\"`<>()[]{}/\\.=;|&$%#@,:*-+!? \u{1}é_^..--//a(9!".repeat(3);
+        let last = features(&longest)
+            .iter()
+            .map(|(slot, _)| *slot)
+            .filter(|slot| *slot < LEXICAL_BASE + 64)
+            .max();
+        assert_eq!(last, Some(LEXICAL_BASE + NAMES.len() as u32 - 1));
+    }
+
+    #[test]
+    fn random_tokens_and_numbers_leave_no_trace_of_their_own() {
+        for (left, right) in [
+            ("id=7342", "id=19"),
+            ("x=a9f81c3e77d0", "x=0b7d44e1c29f"),
+            ("t=supercalifragilistic", "t=pseudopseudohypo"),
+        ] {
+            let grams = |text| {
+                features(text)
+                    .into_iter()
+                    .filter(|(slot, _)| *slot >= GRAM_BASE)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(grams(left), grams(right), "{left} and {right}");
+        }
+    }
+
+    #[test]
+    fn grams_of_one_text_have_length_one_together() {
+        for text in ["a", "or 1=1", "the quick brown fox jumps over the lazy dog"] {
+            let squares: f32 = features(text)
+                .iter()
+                .filter(|(slot, _)| *slot >= GRAM_BASE)
+                .map(|(_, v)| v * v)
+                .sum();
+            assert!((squares - 1.0).abs() < 1e-4, "{text}: {squares}");
+        }
+    }
+
+    #[test]
+    fn long_texts_stay_within_bounds() {
+        let text: String = (0..9000u32).map(|n| char::from(b' ' + (n * n % 90) as u8)).collect();
+        assert!(features(&text).len() <= BYTES_MAX + 2 + NAMES.len());
+    }
+}

@@ -1,0 +1,107 @@
+//! Texts that are encoded inside a text: base64 and hex.
+
+use super::Marks;
+use super::classes::{BASE64, CLASS};
+use super::decode::{hex, sextet};
+use memchr::memchr_iter;
+
+/// Shortest run that is tried.
+pub(super) const RUN_MIN: usize = 16;
+/// Shortest hex number after `0x` that is tried.
+const NUMBER_MIN: usize = 8;
+
+/// Calls `found` with each text that is encoded in `text`, written to a buffer of `found`'s.
+/// `slash` says whether `/` may be a digit: in a path it parts the segments.
+pub(super) fn search(
+    text: &[u8],
+    slash: bool,
+    steps: &mut u64,
+    mut found: impl FnMut(&[u8], Marks) -> bool,
+) {
+    let digit =
+        |at: usize| CLASS[usize::from(text[at])] & BASE64 != 0 && (slash || text[at] != b'/');
+    // Numbers may be shorter than the runs that the probes below are sure to meet.
+    for at in memchr_iter(b'x', text).filter(|&at| at > 0 && text[at - 1] == b'0') {
+        let end = (at + 1..text.len()).find(|&i| hex(text[i]).is_none()).unwrap_or(text.len());
+        *steps += (end - at) as u64;
+        let run = &text[at - 1..end];
+        if run.len() < RUN_MIN && encoded(run).is_some_and(|mark| !found(run, mark)) {
+            return;
+        }
+    }
+    let mut at = 0;
+    while let Some(probe) = Some(at + RUN_MIN - 1).filter(|&probe| probe < text.len()) {
+        *steps += 1;
+        let Some(start) = (at..=probe).rev().take_while(|&i| digit(i)).last() else {
+            at = probe + 1;
+            continue;
+        };
+        let end = (probe..text.len()).find(|&i| !digit(i)).unwrap_or(text.len());
+        *steps += (end - start) as u64;
+        let run = &text[start..end];
+        if encoded(run).is_some_and(|mark| !found(run, mark)) {
+            return;
+        }
+        at = end;
+    }
+}
+
+/// What `run` is the plausible encoding of text in.
+fn encoded(run: &[u8]) -> Option<Marks> {
+    if let Some(digits) = hex_digits(run) {
+        let printable = digits.chunks_exact(2).all(|pair| text_byte(hex_byte(pair)));
+        if printable {
+            return Some(Marks::HEX);
+        }
+    }
+    if run.len() < RUN_MIN
+        || !run.iter().any(u8::is_ascii_uppercase)
+        || !run.iter().any(u8::is_ascii_lowercase)
+    {
+        return None;
+    }
+    let (mut good, mut all) = (0_usize, 0_usize);
+    for byte in base64(run) {
+        good += usize::from(text_byte(byte));
+        all += 1;
+        if all == 12 && good < 11 {
+            return None;
+        }
+    }
+    (good * 10 >= all * 9).then_some(Marks::BASE64)
+}
+
+fn hex_digits(run: &[u8]) -> Option<&[u8]> {
+    let number = run.strip_prefix(b"0x").or_else(|| run.strip_prefix(b"0X"));
+    let least = if number.is_some() { NUMBER_MIN } else { RUN_MIN };
+    let digits = number.unwrap_or(run);
+    let fits = digits.len() >= least && digits.len().is_multiple_of(2);
+    (fits && digits.iter().all(|&b| hex(b).is_some())).then_some(digits)
+}
+
+fn hex_byte(pair: &[u8]) -> u8 {
+    pair.iter().fold(0, |sum, &b| sum << 4 | hex(b).unwrap_or(0) as u8)
+}
+
+fn text_byte(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e | b'\t' | b'\n' | b'\r')
+}
+
+fn base64(run: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    run.chunks(4).flat_map(|four| {
+        let bits = four.iter().fold(0_u32, |sum, &b| sum << 6 | u32::from(sextet(b).unwrap_or(0)))
+            << (6 * (4 - four.len()));
+        let bytes = bits.to_be_bytes();
+        bytes.into_iter().skip(1).take(four.len() * 6 / 8)
+    })
+}
+
+/// Writes what `run` encodes.
+pub(super) fn decode(run: &[u8], mark: Marks, out: &mut Vec<u8>) {
+    out.clear();
+    if mark == Marks::HEX {
+        out.extend(hex_digits(run).unwrap_or_default().chunks_exact(2).map(hex_byte));
+    } else {
+        out.extend(base64(run));
+    }
+}

@@ -1,0 +1,12 @@
+//! Learning and measuring: from labelled rows to a model file and its report. Nothing here runs in the service.
+
+pub mod calibrate;
+pub mod controls;
+pub mod data;
+pub mod export;
+pub mod folds;
+pub mod learn;
+pub mod metrics;
+pub mod report;
+pub mod rows;
+pub mod train;

@@ -1,0 +1,95 @@
+//! Signatures: what an attack looks like, each with its reason.
+//!
+//! A [pack] is read and validated, [compiled](compile) with all the others into one automaton for each view, and
+//! [run] on each reading. Packs of others are [signed](signing). An [exception](except) hides a signature at one place
+//! for a time.
+
+pub mod built_in;
+pub mod compile;
+pub mod except;
+pub mod pack;
+pub mod places;
+pub mod run;
+pub mod signing;
+
+pub use built_in::packs;
+pub use compile::Signatures;
+pub use except::{Except, Exceptions};
+pub use pack::PackError;
+pub use places::Places;
+pub use run::{Flags, Hits};
+
+/// Which text of a [reading](crate::normalise::Reading) a signature reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    #[default]
+    Text,
+    Sql,
+    Shell,
+    Path,
+}
+
+impl View {
+    pub const ALL: [Self; 4] = [Self::Text, Self::Sql, Self::Shell, Self::Path];
+
+    /// The bytes of `reading` in this view.
+    pub fn of<'a>(self, reading: &crate::normalise::Reading<'a>) -> &'a [u8] {
+        match self {
+            Self::Text => reading.text,
+            Self::Sql => reading.sql,
+            Self::Shell => reading.shell,
+            Self::Path => reading.path,
+        }
+    }
+}
+
+/// How bad it is if the signature is right.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// One signature, validated.
+#[derive(Debug, Clone)]
+pub struct Signature {
+    pub id: String,
+    /// Name of the pack it came from.
+    pub pack: String,
+    pub category: String,
+    pub places: Places,
+    pub view: View,
+    pub severity: Severity,
+    /// Number in the Common Weakness Enumeration.
+    pub cwe: u32,
+    /// MITRE ATT&CK technique.
+    pub attack: String,
+    /// Log-odds that a hit adds before anything was learnt.
+    pub prior: f32,
+    /// Whether a hit may suffice alone before anything was learnt.
+    pub decisive: bool,
+    pub explanation: String,
+    pub needs: Vec<String>,
+    pub pattern: Option<String>,
+    /// Flags and marks that must all be set.
+    pub flags: Flags,
+    /// Raw values that must hit.
+    pub hits: Vec<String>,
+    /// Raw values that must not.
+    pub misses: Vec<String>,
+}
+
+impl Signature {
+    /// The weight of a hit of which nothing was learnt: the prior, cut so that with `bias` it stays under `alone`
+    /// unless the signature is decisive.
+    pub fn prior_below(&self, bias: f32, alone: f32) -> f32 {
+        const MARGIN: f32 = 0.1;
+        if self.decisive { self.prior } else { self.prior.min((alone - bias - MARGIN).max(0.0)) }
+    }
+}

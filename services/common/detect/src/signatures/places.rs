@@ -1,0 +1,103 @@
+//! Where a signature looks.
+
+use crate::request::{Part, Place, Value};
+
+/// A set of places, and names of headers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    mask: u32,
+    headers: Vec<String>,
+}
+
+const NAME: u32 = 1 << 31;
+const EVERY: u32 = (1 << NAMES.len()) - 1;
+const NAMES: [(&str, Place); 12] = [
+    ("path", Place::Path),
+    ("segment", Place::Segment),
+    ("query", Place::Query),
+    ("form", Place::Form),
+    ("json", Place::Json),
+    ("xml", Place::Xml),
+    ("multipart", Place::Multipart),
+    ("cookie", Place::Cookie),
+    ("header", Place::Header),
+    ("agent", Place::Agent),
+    ("referer", Place::Referer),
+    ("body", Place::Body),
+];
+
+/// The word a pack and an explanation use for `place`.
+pub fn word(place: Place) -> &'static str {
+    NAMES[place as usize].0
+}
+
+impl Places {
+    /// Reads the list of a pack; answers the first word that is none.
+    pub fn parse(words: &[String]) -> Result<Self, String> {
+        let mut places = Self::default();
+        for word in words {
+            if let Some(header) = word.strip_prefix("header:").filter(|name| !name.is_empty()) {
+                places.headers.push(header.to_ascii_lowercase());
+            } else if word == "value" {
+                places.mask |= EVERY;
+            } else if word == "name" {
+                places.mask |= NAME;
+            } else {
+                let found =
+                    NAMES.iter().find(|(name, _)| name == word).ok_or_else(|| word.clone())?;
+                places.mask |= 1 << found.1 as u32;
+            }
+        }
+        Ok(places)
+    }
+
+    /// Whether `value` stands at one of them.
+    pub fn contain(&self, value: &Value<'_>) -> bool {
+        let at = (1 << value.place as u32) | if value.part == Part::Name { NAME } else { 0 };
+        self.mask & at != 0 || (!self.headers.is_empty() && self.names_header(value))
+    }
+
+    /// Whether it is a few headers, and nothing else: short values, worth trying a pattern on each.
+    pub fn only_headers(&self) -> bool {
+        self.mask == 0
+    }
+
+    fn names_header(&self, value: &Value<'_>) -> bool {
+        let name: &[u8] = match value.place {
+            Place::Header => value.name,
+            Place::Agent => b"user-agent",
+            Place::Referer => b"referer",
+            Place::Cookie => b"cookie",
+            _ => return false,
+        };
+        value.part == Part::Value
+            && self.headers.iter().any(|header| name.eq_ignore_ascii_case(header.as_bytes()))
+    }
+
+    /// `raw` at each of the places, to test a signature with: only a query and a JSON field where it looks at any value.
+    pub fn samples<'a>(&'a self, raw: &'a [u8]) -> Vec<Value<'a>> {
+        let value =
+            |place, part, name: &'static str| Value { place, part, name: name.as_bytes(), raw };
+        let mut samples = Vec::new();
+        if self.mask & NAME != 0 {
+            samples.push(value(Place::Query, Part::Name, ""));
+        }
+        if self.mask & EVERY == EVERY {
+            samples.push(value(Place::Query, Part::Value, "q"));
+            samples.push(value(Place::Json, Part::Value, "q"));
+        } else {
+            let listed = NAMES.iter().filter(|(_, place)| self.mask & (1 << *place as u32) != 0);
+            samples.extend(listed.map(|(_, place)| value(*place, Part::Value, "x")));
+        }
+        for header in &self.headers {
+            let place = match header.as_str() {
+                "user-agent" => Place::Agent,
+                "referer" => Place::Referer,
+                "cookie" => Place::Cookie,
+                _ => Place::Header,
+            };
+            samples.push(Value { place, part: Part::Value, name: header.as_bytes(), raw });
+        }
+        samples
+    }
+}

@@ -1,0 +1,97 @@
+//! Strings of a JSON text, as they stand between their quotes.
+
+use super::out::{Out, plain};
+use crate::request::{Part, Place, Value};
+use memchr::memchr2;
+
+/// Deepest nesting that is followed.
+const DEPTH_MAX: usize = 64;
+
+/// One token that matters.
+enum Token<'a> {
+    Key(&'a [u8]),
+    Text(&'a [u8]),
+}
+
+/// Whether `text` keeps to JSON's words as far as it goes: the head of a longer text does.
+pub(super) fn well_formed(text: &[u8]) -> bool {
+    scan(text, |_| {}).is_some()
+}
+
+/// The strings and the keys that are more than plain words.
+pub(super) fn leaves<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
+    let mut name: &[u8] = b"";
+    let whole = scan(text, |token| match token {
+        Token::Key(key) => {
+            name = key;
+            if !plain(key) {
+                out.put(Place::Json, Part::Name, key, key);
+            }
+        }
+        Token::Text(value) => out.value(Place::Json, name, value),
+    });
+    debug_assert!(whole.is_some(), "only well formed texts are read");
+}
+
+fn scan<'a>(text: &'a [u8], mut each: impl FnMut(Token<'a>)) -> Option<()> {
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => at += 1,
+            b'{' | b'[' => {
+                depth += 1;
+                at += 1;
+            }
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                at += 1;
+            }
+            b'"' => {
+                let end = string_end(text, at + 1);
+                let value = &text[at + 1..end];
+                at = (end + 1).min(text.len());
+                while text.get(at).is_some_and(u8::is_ascii_whitespace) {
+                    at += 1;
+                }
+                match text.get(at) {
+                    Some(b':') => each(Token::Key(value)),
+                    None | Some(b',' | b'}' | b']') => each(Token::Text(value)),
+                    Some(_) => return None,
+                }
+            }
+            _ => at = literal_end(text, at)?,
+        }
+        if depth > DEPTH_MAX {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// Where the string that begins at `at` ends: at its quote, or with the text.
+fn string_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(found) = memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {
+        at += found;
+        if text[at] == b'"' {
+            return at;
+        }
+        at += 2;
+    }
+    text.len()
+}
+
+fn literal_end(text: &[u8], at: usize) -> Option<usize> {
+    let length = text[at..]
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        .count();
+    let word = &text[at..at + length];
+    let number = |word: &[u8]| {
+        word.iter().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))
+    };
+    let cut = at + length == text.len();
+    let known = [&b"true"[..], b"false", b"null"]
+        .iter()
+        .any(|known| *known == word || cut && known.starts_with(word));
+    (length > 0 && (known || number(word))).then_some(at + length)
+}

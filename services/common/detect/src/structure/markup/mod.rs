@@ -1,0 +1,244 @@
+//! What a text is as markup and as the script inside it: tags that would open, attributes and strings that would be
+//! left, calls that would run. Prose that merely names a tag keeps out of the flags that convict.
+
+mod scripts;
+mod tags;
+mod words;
+
+/// What was found, a bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Markup(pub u32);
+
+/// The bits, in the order of [`Markup::NAMES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// An element of HTML opens that is none of the more telling ones.
+    Tag,
+    /// An element opens that a forum would accept: bold, line break, code.
+    FormatTag,
+    /// `<script` as a tag, with or without anything in it.
+    ScriptTag,
+    /// A script element with code, a source or its end.
+    ScriptBody,
+    /// `</script`.
+    ScriptClose,
+    /// An element that loads or runs something, with an attribute.
+    ActiveTag,
+    /// The value begins with an element, after nothing but what would end an attribute.
+    LeadingTag,
+    /// An element loads from another host.
+    RemoteSource,
+    /// An `on…` attribute with a value, inside a tag.
+    EventHandler,
+    /// The same in a tag that does not end.
+    UnclosedHandler,
+    /// A handler outside a tag, behind a quote or `>` that ends an attribute.
+    HandlerBreakOut,
+    /// A handler with code at the beginning of a value or in plain text.
+    LooseHandler,
+    /// A quote and `>` followed by a tag.
+    AttributeBreakOut,
+    /// `javascript:` or `vbscript:` as an address with code behind it.
+    ScriptUri,
+    /// `data:` with HTML or script.
+    DataUri,
+    /// Code in a style sheet.
+    CssScript,
+    /// A call of a function used to show that a script runs: `alert(1)`.
+    JsProbe,
+    /// A call that runs or fetches further code.
+    JsExec,
+    /// A member of the browser's objects: `document.cookie`.
+    JsMember,
+    /// The same by a computed name: `self['…']`.
+    JsComputed,
+    /// A call behind a quote and an operator: the script's string was left.
+    JsBreakOut,
+    /// A call inside `${…}`.
+    Template,
+    /// A call or `constructor` inside `{{…}}`.
+    Angular,
+    /// Code written with brackets and signs only.
+    Symbols,
+    /// `<!--`.
+    Comment,
+    /// `<!--#`: a server-side include.
+    ServerInclude,
+    /// `<!doctype` with a subset or an outside identifier.
+    Doctype,
+    /// `<!entity`.
+    Entity,
+    /// `<![cdata[`.
+    Cdata,
+    /// `<?xml` or another processing instruction.
+    Processing,
+    /// An angle bracket or quote is still escaped after all decoding.
+    EncodedAgain,
+    /// The end of an element of HTML.
+    CloseTag,
+}
+
+impl Markup {
+    /// Identifier of each bit, in order: never reused for another.
+    pub const NAMES: &'static [&'static str] = &[
+        "markup.tag",
+        "markup.format_tag",
+        "markup.script_tag",
+        "markup.script_body",
+        "markup.script_close",
+        "markup.active_tag",
+        "markup.leading_tag",
+        "markup.remote_source",
+        "markup.event_handler",
+        "markup.unclosed_handler",
+        "markup.handler_break_out",
+        "markup.loose_handler",
+        "markup.attribute_break_out",
+        "markup.script_uri",
+        "markup.data_uri",
+        "markup.css_script",
+        "markup.js_probe",
+        "markup.js_exec",
+        "markup.js_member",
+        "markup.js_computed",
+        "markup.js_break_out",
+        "markup.template",
+        "markup.angular",
+        "markup.symbols",
+        "markup.comment",
+        "markup.server_include",
+        "markup.doctype",
+        "markup.entity",
+        "markup.cdata",
+        "markup.processing",
+        "markup.encoded_again",
+        "markup.close_tag",
+    ];
+
+    /// Whether `flag` was found.
+    pub fn has(self, flag: Flag) -> bool {
+        self.0 & (1 << flag as u32) != 0
+    }
+}
+
+/// Reads `text` (a view of a [reading](crate::normalise::Reading)). `steps` counts the bytes and tokens looked at.
+pub fn read(text: &[u8], steps: &mut u64) -> Markup {
+    let mut scan = Scan::new(text);
+    for (at, byte) in text.iter().enumerate() {
+        scan.note(at, *byte);
+    }
+    if scan.signs >= SYMBOLS_MIN && scan.signs * 20 >= text.len() * 17 && scan.empty_list {
+        scan.set(Flag::Symbols);
+    }
+    *steps += text.len() as u64 + scan.steps;
+    Markup(scan.found)
+}
+
+/// Fewest brackets and signs that are taken for code.
+const SYMBOLS_MIN: usize = 24;
+/// How far a break-out is remembered, in bytes.
+const REACH: usize = 96;
+
+struct Scan<'a> {
+    text: &'a [u8],
+    found: u32,
+    steps: u64,
+    /// Bytes of attributes that may still be read: keeps a text full of open tags linear.
+    budget: usize,
+    /// End of the last tag.
+    tag_end: usize,
+    /// Where a quote was followed by an operator.
+    broke: Option<usize>,
+    /// Where `${` and `{{` were seen.
+    template: Option<usize>,
+    braces: Option<usize>,
+    /// A quote or `>` was seen.
+    boundary: bool,
+    signs: usize,
+    empty_list: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Scan {
+            text,
+            found: 0,
+            steps: 0,
+            budget: 4 * text.len() + 256,
+            tag_end: 0,
+            broke: None,
+            template: None,
+            braces: None,
+            boundary: false,
+            signs: 0,
+            empty_list: false,
+        }
+    }
+
+    fn set(&mut self, flag: Flag) {
+        self.found |= 1 << flag as u32;
+    }
+
+    fn note(&mut self, at: usize, byte: u8) {
+        match byte {
+            b'<' => self.angle(at),
+            b'=' => self.equals(at),
+            b':' => self.colon(at),
+            b'(' | b'`' => self.call(at),
+            b'.' => self.member(at),
+            b'[' => self.computed(at),
+            b'{' => self.brace(at),
+            b'"' | b'\'' => self.quote(at),
+            b'\\' | b'%' | b'&' => self.escape(at),
+            b'>' => self.boundary = true,
+            _ => {}
+        }
+        if matches!(byte, b'[' | b']' | b'(' | b')' | b'!' | b'+' | b'{' | b'}') {
+            self.signs += 1;
+            self.empty_list |= byte == b'[' && self.text.get(at + 1) == Some(&b']');
+        }
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.text.get(at).copied().unwrap_or(0)
+    }
+
+    /// First byte at or after `at` that is no blank, looking at most sixteen ahead.
+    fn skip_blanks(&mut self, at: usize) -> usize {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let blanks = rest.iter().take(16).take_while(|b| is_blank(**b)).count();
+        self.steps += blanks as u64 + 1;
+        at + blanks
+    }
+
+    /// Position behind the last byte before `at` that is no blank, looking at most sixteen back.
+    fn skip_blanks_back(&mut self, at: usize) -> usize {
+        let blanks = self.text[..at].iter().rev().take(16).take_while(|b| is_blank(**b)).count();
+        self.steps += blanks as u64 + 1;
+        at - blanks
+    }
+
+    /// The word that ends before `at`, at most 32 bytes of it.
+    fn word_before(&mut self, at: usize) -> &'a [u8] {
+        let head = &self.text[..at];
+        let len = head.iter().rev().take(32).take_while(|b| is_word(**b)).count();
+        self.steps += len as u64 + 1;
+        &head[at - len..]
+    }
+
+    /// The word that begins at `at`, at most 32 bytes of it.
+    fn word_at(&mut self, at: usize) -> &'a [u8] {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let len = rest.iter().take(32).take_while(|b| is_word(**b)).count();
+        self.steps += len as u64 + 1;
+        &rest[..len]
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte <= b' '
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$'
+}

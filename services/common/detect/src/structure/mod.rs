@@ -1,0 +1,5 @@
+//! Structure in a text: what words alone would lie about. One linear pass each, bounded, no allocation.
+
+pub mod markup;
+pub mod shell;
+pub mod sql;

@@ -1,0 +1,186 @@
+//! What a text is as shell. Words alone lie (prose has `cat`, `find`, `sort`): what counts is a separator, a known
+//! command behind it and an argument of a command's shape.
+
+mod command;
+mod commands;
+mod probes;
+
+/// What was found, a bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shell(pub u32);
+
+impl Shell {
+    /// Identifier of each bit, in order: never reused for another.
+    pub const NAMES: &'static [&'static str] = &[
+        "shell.command_after_separator",
+        "shell.command_with_path",
+        "shell.substitution",
+        "shell.pipe_chain",
+        "shell.redirect_to_path",
+        "shell.download_and_run",
+        "shell.reverse_shell",
+        "shell.sensitive_argument",
+        "shell.env_expansion",
+        "shell.glob_path",
+        "shell.windows",
+        "shell.shellshock",
+        "shell.timing_probe",
+        "shell.bare_command",
+        "shell.loose_command",
+        "shell.command_in_text",
+        "shell.command_line",
+        "shell.break_out",
+        "shell.assigned_command",
+        "shell.interpreter",
+        "shell.decode_and_run",
+    ];
+}
+
+const COMMAND_AFTER_SEPARATOR: u32 = 1;
+const COMMAND_WITH_PATH: u32 = 1 << 1;
+const SUBSTITUTION: u32 = 1 << 2;
+const PIPE_CHAIN: u32 = 1 << 3;
+const REDIRECT_TO_PATH: u32 = 1 << 4;
+const DOWNLOAD_AND_RUN: u32 = 1 << 5;
+const REVERSE_SHELL: u32 = 1 << 6;
+const SENSITIVE_ARGUMENT: u32 = 1 << 7;
+const ENV_EXPANSION: u32 = 1 << 8;
+const GLOB_PATH: u32 = 1 << 9;
+const WINDOWS: u32 = 1 << 10;
+const SHELLSHOCK: u32 = 1 << 11;
+const TIMING_PROBE: u32 = 1 << 12;
+const BARE_COMMAND: u32 = 1 << 13;
+const LOOSE_COMMAND: u32 = 1 << 14;
+const COMMAND_IN_TEXT: u32 = 1 << 15;
+const COMMAND_LINE: u32 = 1 << 16;
+const BREAK_OUT: u32 = 1 << 17;
+const ASSIGNED_COMMAND: u32 = 1 << 18;
+const INTERPRETER: u32 = 1 << 19;
+const DECODE_AND_RUN: u32 = 1 << 20;
+
+/// So many words before a separator make the text prose, in which code is quoted more often than run.
+const PROSE_WORDS: u32 = 5;
+
+/// What stood before a place where a command may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Start,
+    Newline,
+    Semicolon,
+    Pipe,
+    Both,
+    Ampersand,
+    Tick,
+    Dollar,
+}
+
+/// Reads `text` (a view of a [reading](crate::normalise::Reading)). `steps` counts the bytes and tokens looked at.
+pub fn read(text: &[u8], steps: &mut u64) -> Shell {
+    let mut reader = Reader {
+        text,
+        flags: 0,
+        steps: 0,
+        words: 0,
+        ticks: 0,
+        open: false,
+        was_open: false,
+        fetched: false,
+        decoded: false,
+        assigned: 0..0,
+    };
+    reader.run();
+    *steps += reader.steps;
+    Shell(reader.flags)
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    flags: u32,
+    steps: u64,
+    /// Words read so far.
+    words: u32,
+    /// Back-ticks read so far: every second one closes.
+    ticks: u32,
+    /// The simple command being read began with a known command.
+    open: bool,
+    /// So did the one before the last separator.
+    was_open: bool,
+    /// A command before fetched something; one before decoded something.
+    fetched: bool,
+    decoded: bool,
+    /// Name of the variable that was set last.
+    assigned: std::ops::Range<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn run(&mut self) {
+        self.command(0, Before::Start);
+        let mut at = 0;
+        let mut previous = b' ';
+        while let Some(&byte) = self.text.get(at) {
+            self.steps += 1;
+            let mut width = 1;
+            match byte {
+                b';' => self.separate(at, 1, Before::Semicolon),
+                b'\n' => self.separate(at, 1, Before::Newline),
+                b'|' | b'&' => width = self.bars(at, byte, previous),
+                b'`' => self.ticks(at),
+                b'$' => self.dollar(at),
+                b'<' | b'>' => self.redirect(at, byte),
+                b'(' => self.function(at),
+                b'%' => self.percent(at),
+                b' ' if previous.is_ascii_alphanumeric()
+                    || previous == b'.'
+                    || previous == b',' =>
+                {
+                    self.words += 1
+                }
+                _ => {}
+            }
+            if byte > b' ' && !previous.is_ascii_alphanumeric() && previous != b'_' {
+                self.word_start(at, byte, previous);
+            }
+            at += width;
+            previous = byte;
+        }
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.text.get(at).copied().unwrap_or(0)
+    }
+
+    fn rest(&self, at: usize) -> &'a [u8] {
+        self.text.get(at..).unwrap_or_default()
+    }
+
+    fn prose(&self) -> bool {
+        self.words >= PROSE_WORDS
+    }
+
+    fn separate(&mut self, at: usize, width: usize, before: Before) {
+        self.was_open = std::mem::take(&mut self.open);
+        self.command(at + width, before);
+    }
+
+    fn bars(&mut self, at: usize, byte: u8, previous: u8) -> usize {
+        let doubled = self.byte(at + 1) == byte;
+        if byte == b'&' && !doubled && (previous == b'>' || self.byte(at + 1) == b'>') {
+            return 1;
+        }
+        let width = if doubled { 2 } else { 1 };
+        let before = match (doubled, byte) {
+            (true, _) => Before::Both,
+            (false, b'|') => Before::Pipe,
+            _ => Before::Ampersand,
+        };
+        self.separate(at, width, before);
+        width
+    }
+
+    fn ticks(&mut self, at: usize) {
+        self.ticks += 1;
+        if self.ticks % 2 == 1 {
+            self.command(at + 1, Before::Tick);
+        }
+    }
+}

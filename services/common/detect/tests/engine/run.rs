@@ -1,0 +1,108 @@
+use detect::normalise::{Marks, Reading};
+use detect::signatures::{Flags, Hits, Signatures};
+use detect::{Part, Place, Value};
+
+use super::{reading, signature, value};
+
+/// The ids that hit.
+fn hits(pack: &str, value: &Value<'_>, reading: &Reading<'_>, flags: Flags) -> Vec<String> {
+    let signatures = Signatures::parse([("test", pack)]).expect("a valid pack");
+    let mut hits = Hits::default();
+    for _ in 0..2 {
+        signatures.run(value, reading, &flags, &mut hits);
+    }
+    let id = |at: &u16| signatures.get(usize::from(*at)).expect("a position").id.clone();
+    hits.positions().iter().map(id).collect()
+}
+
+fn query() -> Value<'static> {
+    value(Place::Query, Part::Value, "q")
+}
+
+#[test]
+fn a_quiet_reading_is_searched_for_literals_only() {
+    let pack = [
+        signature("a.literal", "needs = ['/etc/passwd']"),
+        signature("a.literal-pattern", "needs = ['passwd']\npattern = '/etc/passwd$'"),
+        signature("a.open", "pattern = 'passwd'"),
+    ]
+    .concat();
+    for (quiet, expected) in [
+        (true, vec!["a.literal", "a.literal-pattern"]),
+        (false, vec!["a.literal", "a.literal-pattern", "a.open"]),
+    ] {
+        assert_eq!(
+            hits(&pack, &query(), &reading(b"/etc/passwd", quiet), Flags::default()),
+            expected,
+            "{quiet}"
+        );
+    }
+}
+
+#[test]
+fn a_signature_looks_only_where_it_says() {
+    for (places, value, found) in [
+        ("['value']", query(), true),
+        ("['value']", value(Place::Query, Part::Name, ""), true),
+        ("['name']", value(Place::Form, Part::Name, ""), true),
+        ("['name']", query(), false),
+        ("['path', 'agent']", value(Place::Agent, Part::Value, ""), true),
+        ("['path', 'agent']", query(), false),
+        ("['header:X-Api']", value(Place::Header, Part::Value, "x-aPI"), true),
+        ("['header:X-Api']", value(Place::Header, Part::Value, "x-other"), false),
+        ("['header:user-agent']", value(Place::Agent, Part::Value, ""), true),
+        ("['header:x-api', 'query']", query(), true),
+    ] {
+        let pack = signature("a.b", &format!("needs = ['evil']\nplaces = {places}"));
+        let hit = !hits(&pack, &value, &reading(b"so evil", false), Flags::default()).is_empty();
+        assert_eq!(hit, found, "{places} {value:?}");
+    }
+}
+
+#[test]
+fn each_view_is_searched_as_itself() {
+    let views = Reading {
+        text: b"one",
+        sql: b"two",
+        shell: b"three",
+        path: b"four",
+        marks: Marks::default(),
+        quiet: false,
+    };
+    for (view, word, open) in [
+        ("text", "one", false),
+        ("sql", "two", true),
+        ("shell", "three", false),
+        ("path", "four", true),
+    ] {
+        for (text, found) in [(word, true), ("none", false)] {
+            let looks =
+                if open { format!("pattern = '{text}'") } else { format!("needs = ['{text}']") };
+            let pack = signature("a.b", &format!("view = '{view}'\n{looks}"));
+            assert_eq!(
+                !hits(&pack, &query(), &views, Flags::default()).is_empty(),
+                found,
+                "{view} {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn overlapping_literals_all_make_candidates() {
+    let pack = [
+        signature("a.one", "needs = ['union']"),
+        signature("a.two", "needs = ['onion', 'ion sel']"),
+    ]
+    .concat();
+    let found = hits(&pack, &query(), &reading(b"union select", false), Flags::default());
+    assert_eq!(found, ["a.one", "a.two"]);
+}
+
+#[test]
+fn flags_must_all_be_set() {
+    let wanted = Flags { sql: 3, ..Flags::default() };
+    for (set, holds) in [(3, true), (7, true), (1, false), (0, false)] {
+        assert_eq!(Flags { sql: set, ..Flags::default() }.contain(&wanted), holds, "{set}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The learner and its figures on rows whose answer is known.
+
+mod calibration;
+mod learner;
+mod measures;
+mod model;
+mod rows;
