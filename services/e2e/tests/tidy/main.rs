@@ -18,19 +18,20 @@ const MAIN_LINES_MAX: usize = 40;
 const SERVICES: [&str; 5] = ["collector", "scorer", "decider", "executor", "verifier"];
 
 /// Which of our crates a crate may use. Absent here means: none of ours.
-const WALLS: [(&str, &[&str]); 14] = [
+const WALLS: [(&str, &[&str]); 15] = [
     ("schemas", &[]),
     ("proto", &[]),
     ("telemetry", &[]),
+    ("detect", &[]),
     ("observe", &["schemas"]),
     ("pipeline", &["schemas", "telemetry"]),
     ("blocklist", &["schemas"]),
     ("collector", &["schemas", "observe", "pipeline", "telemetry", "blocklist", "proto"]),
-    ("scorer", &["schemas", "observe", "pipeline", "telemetry", "blocklist", "proto"]),
+    ("scorer", &["schemas", "observe", "detect", "pipeline", "telemetry", "blocklist", "proto"]),
     ("decider", &["schemas", "observe", "pipeline", "telemetry", "blocklist", "proto"]),
     ("executor", &["schemas", "observe", "pipeline", "telemetry", "blocklist", "proto"]),
     ("verifier", &["schemas", "observe", "pipeline", "telemetry", "blocklist", "proto"]),
-    ("cli", &["schemas", "proto", "observe", "pipeline", "scorer", "decider"]),
+    ("cli", &["schemas", "proto", "observe", "detect", "pipeline", "scorer", "decider"]),
     ("loadtest", &["schemas", "proto"]),
     ("compose", &["schemas", "proto"]),
 ];
