@@ -26,6 +26,8 @@ const PROGRAMS: [&str; 14] = [
     "redis-cli",
     "sudo",
 ];
+/// Programs of others whose commands inside a sentence are marked too; our own are checked by the CLI's tests.
+const OTHERS: [&str; 5] = ["aws ", "curl ", "kafka-", "kubectl ", "redis-cli "];
 const REASON_WORDS_MIN: usize = 3;
 
 /// One block of a page: fenced, or a paragraph that is indented as code.
@@ -108,6 +110,15 @@ fn fault(block: &Block, tests: &[String]) -> Option<String> {
     }
 }
 
+/// A command of somebody else's inside a sentence, on a line that does not say why it is not run.
+fn unmarked(line: &str) -> Option<&str> {
+    let spans = line.split('`').skip(1).step_by(2);
+    let why = line.split_once("<!-- not run: ").and_then(|(_, rest)| rest.split_once(" -->"));
+    let marked = why.is_some_and(|(why, _)| why.split(' ').count() >= REASON_WORDS_MIN);
+    let command = |span: &&str| OTHERS.iter().any(|program| span.starts_with(program));
+    spans.into_iter().find(command).filter(|_| !marked)
+}
+
 /// Files of tests as a mark names them, that look for their own mark.
 fn tests() -> Vec<String> {
     let mut tests = Vec::new();
@@ -135,6 +146,15 @@ fn every_command_of_a_page_is_run_by_a_test_or_says_why_not() {
             let fault = fault(&block, &tests);
             offences.extend(fault.map(|why| format!("{}:{}: {why}", path.display(), block.line)));
         }
+        // What stands in a block was looked at above.
+        let mut fenced = false;
+        for (number, line) in text.lines().enumerate() {
+            fenced ^= line.trim_start().starts_with("```");
+            let command = unmarked(line).filter(|_| !fenced);
+            offences.extend(command.map(|command| {
+                format!("{}:{}: '{command}' is not marked", path.display(), number + 1)
+            }));
+        }
     }
     assert!(seen > 10, "the blocks were not found");
     check("what a page tells to type is run, or marked", offences);
@@ -157,6 +177,27 @@ fn the_marks_are_told_apart() {
         let faults: Vec<String> =
             blocks(page).iter().filter_map(|block| fault(block, &tests)).collect();
         assert_eq!(faults.is_empty(), right, "{page}{faults:?}");
+    }
+}
+
+#[test]
+fn a_command_in_a_sentence_is_marked_too() {
+    for (line, command) in [
+        (
+            "* Ask it: `curl -s http://ENVOY:9901/clusters`.",
+            Some("curl -s http://ENVOY:9901/clusters"),
+        ),
+        (
+            "* Ask it: `curl -s http://ENVOY:9901/clusters`. <!-- not run: needs your Envoy -->",
+            None,
+        ),
+        (
+            "* Ask it: `curl -s http://ENVOY:9901/clusters`. <!-- not run: later -->",
+            Some("curl -s http://ENVOY:9901/clusters"),
+        ),
+        ("* `perimeter status`, whose words the CLI knows, and curl by name.", None),
+    ] {
+        assert_eq!(unmarked(line), command, "{line}");
     }
 }
 

@@ -26,6 +26,7 @@ mod replay;
 mod restarts;
 mod seen;
 mod settings;
+mod shipped;
 mod truth;
 #[path = "../../../common/observe/tests/ocsf/valid.rs"]
 mod valid;

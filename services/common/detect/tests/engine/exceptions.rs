@@ -1,3 +1,5 @@
+//! An exception hides one signature at one route and parameter, until its time.
+
 use detect::model::Model;
 use detect::signatures::{Except, Exceptions, Signatures};
 use detect::{Detector, Reader, Request};

@@ -1,3 +1,5 @@
+//! What an explanation says: every contribution, words for people, and no credentials.
+
 use detect::evidence::Explanation;
 use detect::model::Model;
 use detect::signatures::Signatures;

@@ -1,3 +1,5 @@
+//! Packs: what is refused, and that every example of the built-in ones holds.
+
 use detect::signatures::{Signatures, packs};
 
 use super::signature;

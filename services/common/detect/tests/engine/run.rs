@@ -1,3 +1,5 @@
+//! Which signatures hit which readings.
+
 use detect::normalise::{Marks, Reading};
 use detect::signatures::{Flags, Hits, Signatures};
 use detect::{Part, Place, Value};

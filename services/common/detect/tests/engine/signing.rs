@@ -1,3 +1,5 @@
+//! A pack is taken only with a signature by the configured key.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use detect::signatures::signing::{PackKey, verify};
