@@ -6,3 +6,4 @@ mod measures;
 mod model;
 mod rows;
 mod shipped;
+mod work;
