@@ -1,24 +1,17 @@
-//! Measures the detector on labelled rows, one source left out at a time.
+//! Measures the detector on labelled rows, one source left out at a time, and learns the model.
 //!
-//! `evaluate FILE [--blind] [--kinds] [--json] [--write MODEL] [--set NAME=VALUE]…`
+//! `evaluate FILE [--blind] [--kinds] [--quick] [--moved] [--emptied] [--json] [--write MODEL] [--pictures FOLDER]
+//! [--set NAME=VALUE]…`
 
 #![allow(clippy::print_stdout, reason = "the report goes to the standard output")]
 
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
-use detect::Detector;
-use detect::model::Model;
-use detect::offline::controls::{emptied, moves};
-use detect::offline::data::Data;
-use detect::offline::export::{extractor, file, priors};
-use detect::offline::folds::{Folds, Inner};
-use detect::offline::learn::{Learner, Settings};
-use detect::offline::metrics::Share;
-use detect::offline::report::{Report, Results};
-use detect::offline::rows::parse;
-use detect::signatures::Signatures;
+use detect::offline::learn::Settings;
+use detect::offline::work::{Options, evaluate, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,71 +19,39 @@ fn main() -> Result<(), Box<dyn Error>> {
     let after = |name: &str| {
         arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1))
     };
-    let path = arguments.first().ok_or("no file of rows named")?;
-    let settings = settings(&arguments)?;
     let start = Instant::now();
-    let signatures = Signatures::built_in()?;
-    let model = Model::priors(&signatures);
-    let priors = priors(&signatures);
-    let detector = Detector::new(signatures, model);
-    let mut data = Data::new();
-    let mut extract = extractor(&detector);
-    let rows = parse(&fs::read_to_string(path)?)?;
-    for row in &rows {
-        if flag("--emptied") {
-            data.add(&emptied(row), &mut extract);
-        } else {
-            data.add(row, &mut extract);
+    let text = fs::read_to_string(arguments.first().ok_or("no file of rows named")?)?;
+    let options = Options {
+        settings: settings(&arguments)?,
+        blind: flag("--blind"),
+        kinds: flag("--kinds"),
+        quick: flag("--quick"),
+        emptied: flag("--emptied"),
+        moved: flag("--moved"),
+    };
+    let write = after("--write");
+    let measured =
+        if write.is_some() { train(&text, &options)? } else { evaluate(&text, &options)? };
+    if flag("--json") {
+        println!("{}", serde_json::to_string_pretty(&measured)?);
+    } else {
+        println!("{}", measured.text());
+    }
+    if let Some((path, model)) = write.zip(measured.model.as_ref()) {
+        fs::write(path, model)?;
+    }
+    if let Some(folder) = after("--pictures") {
+        for (name, picture) in &measured.pictures {
+            fs::write(Path::new(folder).join(name), picture)?;
         }
     }
     eprintln!(
-        "{} rows, {} columns, {} entries in {:.1?}",
-        data.bags.len(),
-        data.columns.len(),
-        data.entries.len(),
+        "{} rows, inner loss {:.4}, found {:.4}, {:.1?}",
+        measured.rows,
+        measured.inner_loss,
+        measured.inner_found,
         start.elapsed()
     );
-    let folds = Folds::new(Learner { data: &data, settings: &settings, priors: &priors });
-    let out = folds.leave_one_out();
-    let mean =
-        |of: fn(&Inner) -> f64| out.inner.iter().map(of).sum::<f64>() / out.inner.len() as f64;
-    eprintln!(
-        "folds after {:.1?}; inner loss {:.4}, found {:.4}",
-        start.elapsed(),
-        mean(|inner| inner.loss),
-        mean(|inner| inner.found)
-    );
-    let off = (!flag("--quick")).then(|| folds.without_owned(&out));
-    let report = Report::of(&data, &out, off.as_ref(), flag("--blind"), flag("--kinds"));
-    println!(
-        "{}",
-        if flag("--json") { serde_json::to_string_pretty(&report)? } else { report.text() }
-    );
-    if flag("--moved") {
-        let threshold = Results { data: &data, out: &out }.evidence();
-        for moved in moves(&rows, &data, &out, threshold, settings.gram_cap, &mut extract) {
-            let Share { hits, rows, .. } = moved.share;
-            println!(
-                "  moved {} to {}: {hits}/{rows}, in place {}",
-                moved.source, moved.place, moved.in_place
-            );
-        }
-    }
-    if let Some(path) = after("--write") {
-        let results = Results { data: &data, out: &out };
-        let thresholds = (results.evidence(), results.alone());
-        let tables = serde_json::to_value(&report.tables)?;
-        let made = file(
-            &data,
-            &folds.everything(),
-            folds.scale(&out),
-            &detector.signatures,
-            thresholds,
-            tables,
-        );
-        fs::write(path, serde_json::to_string(&made)?)?;
-    }
-    eprintln!("{:.1?} in all", start.elapsed());
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::data::Data;
 use super::learn::{Learner, Scale, Sums, loss};
 use super::metrics::lowest;
-use crate::features::{GRAM_BASE, SIGNATURE_BASE};
+use super::owned::owned;
 
 /// Log-likelihood ratios by row, each from a model that has not seen the row's source.
 #[derive(Debug, Clone, Default)]
@@ -47,10 +47,6 @@ impl Inner {
         Self { loss: loss(&rows), found: mass(threshold) / mass(f64::NEG_INFINITY).max(1e-12) }
     }
 }
-
-/// Columns of signatures that have at least this share of their attack hits in the source left out are off in
-/// [`without_owned`].
-const OWNED: f64 = 0.8;
 
 /// The folds of one set of rows.
 #[derive(Debug)]
@@ -95,9 +91,8 @@ impl<'a> Folds<'a> {
     /// source left out, and each fold's calibrator from `before`.
     pub fn without_owned(&self, before: &OutOfFold) -> OutOfFold {
         let mut out = self.empty();
-        for left in 0..self.data().sources.len() {
+        for (left, off) in owned(self.data(), 0).into_iter().enumerate() {
             let Some(scale) = before.scales[left] else { continue };
-            let off = self.owned(left);
             let weights = self.learner.learn(1 << left, &off);
             self.fill(&mut out, left, &weights, scale);
         }
@@ -145,24 +140,5 @@ impl<'a> Folds<'a> {
         }
         out.scales[left] = Some(scale);
         out.weights[left] = Some(weights.to_vec());
-    }
-
-    fn owned(&self, source: usize) -> HashSet<usize> {
-        let data = self.data();
-        let mut hits: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
-        for bag in data.bags.iter().filter(|bag| bag.attack) {
-            let entries = bag.instances.iter().flat_map(|instance| data.features(instance));
-            let columns: HashSet<u32> = entries.map(|(column, _)| *column).collect();
-            for column in columns {
-                let feature = data.columns[column as usize];
-                if (SIGNATURE_BASE..GRAM_BASE).contains(&feature) {
-                    let count = hits.entry(column).or_default();
-                    count.0 += usize::from(bag.source == source);
-                    count.1 += 1;
-                }
-            }
-        }
-        let owned = hits.into_iter().filter(|(_, (own, all))| *own as f64 >= OWNED * *all as f64);
-        owned.map(|(column, _)| column as usize).collect()
     }
 }

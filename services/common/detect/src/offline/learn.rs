@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::Platt;
 use super::data::{Bag, Data};
+use super::owned::{bare, halved, owned};
 use super::train::{Example, Pull, fit, softplus};
 use crate::features::{BIAS, GRAM_BASE, LEXICAL_BASE, SIGNATURE_BASE};
 
@@ -28,6 +29,11 @@ pub struct Settings {
     pub gram_cap: f64,
     /// A group of `n` rows (one source, one category) counts as `n` to this power.
     pub balance: f64,
+    /// The same for calibration, where 1 counts every row once.
+    pub calibration_balance: f64,
+    /// Share of the weight of an attack that is learnt without the signatures that its source alone vouches for, so
+    /// that the model also knows the rest of what such an attack looks like.
+    pub owned_off: f64,
     /// Benign rows count this many times the attacks.
     pub benign_mass: f64,
     /// Times that the worst reading of an attack is chosen.
@@ -46,6 +52,8 @@ impl Default for Settings {
             gram_sources: 3,
             gram_cap: 1e3,
             balance: 0.5,
+            calibration_balance: 1.0,
+            owned_off: 0.5,
             benign_mass: 1.0,
             rounds: 2,
             skip: vec!["weak".into(), "paranoid".into(), "probe".into(), "tamper".into()],
@@ -75,12 +83,15 @@ impl Learner<'_> {
     pub fn learn(&self, left_out: u64, off: &HashSet<usize>) -> Vec<f64> {
         let pulls = self.pulls(left_out, off);
         let benign = self.benign(left_out);
+        let owned = owned(self.data, left_out);
         let mut weights: Vec<f64> =
             pulls.iter().map(|pull| if pull.active { pull.prior } else { 0.0 }).collect();
         for _ in 0..self.settings.rounds.max(1) {
-            let mut examples = self.attacks(left_out, &weights);
+            let worst = self.attacks(left_out, &weights);
+            let bare = bare(&worst, &owned);
+            let mut examples = halved(&worst, &bare, self.settings.owned_off);
             let attacks = examples.len();
-            examples.extend(benign.iter().copied());
+            examples.extend(benign.iter().map(|(_, example)| *example));
             scale(&mut examples[..attacks], CLASS_MASS);
             scale(&mut examples[attacks..], CLASS_MASS * self.settings.benign_mass);
             weights = fit(&examples, &pulls, weights, TOLERANCE, STEPS_MAX);
@@ -120,7 +131,7 @@ impl Learner<'_> {
         })
     }
 
-    fn benign(&self, left_out: u64) -> Vec<Example<'_>> {
+    fn benign(&self, left_out: u64) -> Vec<(usize, Example<'_>)> {
         let mut seen = HashSet::new();
         let mut groups: Groups<'_> = Groups::new();
         for bag in self.rows(left_out, false) {
@@ -134,7 +145,8 @@ impl Learner<'_> {
         self.examples(groups, false)
     }
 
-    fn attacks(&self, left_out: u64, weights: &[f64]) -> Vec<Example<'_>> {
+    /// The worst reading of each attack and its source.
+    fn attacks(&self, left_out: u64, weights: &[f64]) -> Vec<(usize, Example<'_>)> {
         let mut groups: Groups<'_> = Groups::new();
         for bag in self.rows(left_out, true) {
             let named = bag.instances.iter().filter(|instance| instance.named);
@@ -157,13 +169,13 @@ impl Learner<'_> {
         self.examples(groups, true)
     }
 
-    fn examples<'b>(&self, groups: Groups<'b>, attack: bool) -> Vec<Example<'b>> {
+    fn examples<'b>(&self, groups: Groups<'b>, attack: bool) -> Vec<(usize, Example<'b>)> {
         let weigh = |rows: &Vec<_>| (rows.len() as f64).powf(self.settings.balance - 1.0);
         groups
-            .into_values()
-            .flat_map(|rows| {
+            .into_iter()
+            .flat_map(|((source, _), rows)| {
                 let weight = weigh(&rows);
-                rows.into_iter().map(move |features| Example { features, attack, weight })
+                rows.into_iter().map(move |features| (source, Example { features, attack, weight }))
             })
             .collect()
     }
@@ -176,7 +188,7 @@ impl Learner<'_> {
             let (source, attack) = key(bag);
             *sizes.entry((source, attack, bag.category.as_str())).or_default() += 1.0;
         }
-        let power = self.settings.balance - 1.0;
+        let power = self.settings.calibration_balance - 1.0;
         let weigh = |bag: &Bag| sizes[&(bag.source, bag.attack, bag.category.as_str())].powf(power);
         self.data
             .bags

@@ -1,12 +1,16 @@
 //! Learning and measuring: from labelled rows to a model file and its report. Nothing here runs in the service.
 
 pub mod calibrate;
+pub mod compare;
 pub mod controls;
 pub mod data;
 pub mod export;
 pub mod folds;
 pub mod learn;
 pub mod metrics;
+pub mod owned;
+pub mod pictures;
 pub mod report;
 pub mod rows;
 pub mod train;
+pub mod work;

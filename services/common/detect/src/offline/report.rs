@@ -43,6 +43,9 @@ pub struct Calibration {
 const PLAIN: (usize, usize) = (21, 21_100);
 const PLAIN_ALONE: (usize, usize) = (2, 21_100);
 const HARD: (usize, usize) = (31, 6_265);
+const LOG: (usize, usize) = (5, 2_900);
+const NEGATIVES: (usize, usize) = (26, 265);
+const PROSE: (usize, usize) = (24, 2_496);
 const CLASS_ROWS_MIN: usize = 10;
 const LOG_SOURCE: &str = "elastic-apache";
 const NEGATIVE_SOURCES: [&str; 2] = ["crs", "gotestwaf"];
@@ -77,9 +80,27 @@ impl<'a> Results<'a> {
         group("plain", plain).max(hard.map_or(f64::NEG_INFINITY, |hard| group("hard", hard)))
     }
 
-    /// Threshold of evidence: at most 0.1 % of plain and 0.5 % of hard rows.
-    pub fn evidence(self) -> f64 {
+    /// The lowest threshold with at most 0.1 % of plain and 0.5 % of hard rows.
+    pub fn plain_and_hard(self) -> f64 {
         self.within(PLAIN, Some(HARD), |_| true)
+    }
+
+    /// Threshold of evidence: the lowest that also holds every other bar on benign rows.
+    pub fn evidence(self) -> f64 {
+        self.within_all(|_| true)
+    }
+
+    fn within_all(self, wanted: impl Fn(&Bag) -> bool) -> f64 {
+        let log = self.number(LOG_SOURCE);
+        let negatives = NEGATIVE_SOURCES.map(|name| self.number(name));
+        let group = |(bar, of): (usize, usize), member: &dyn Fn(&Bag) -> bool| {
+            let values = self.benign(|bag| member(bag) && wanted(bag));
+            lowest(&values, allowance(bar, of, values.len()))
+        };
+        self.within(PLAIN, Some(HARD), &wanted)
+            .max(group(LOG, &|bag| bag.source == log))
+            .max(group(NEGATIVES, &|bag| negatives.contains(&bag.source)))
+            .max(group(PROSE, &|bag| bag.tier == "sectext"))
     }
 
     /// Threshold at which one request suffices: at most 0.01 % of plain rows.
@@ -196,7 +217,7 @@ impl<'a> Results<'a> {
     pub fn by_benign_source(self) -> Vec<Figure> {
         let sources = self.data.sources.iter().enumerate();
         let figures = sources.map(|(source, name)| {
-            let threshold = self.within(PLAIN, Some(HARD), |bag| bag.source != source);
+            let threshold = self.within_all(|bag| bag.source != source);
             let share = Share::reaching(threshold, self.benign(|bag| bag.source == source));
             Figure { name: format!("false: {name}, threshold of the others"), share, mean: None }
         });
@@ -267,6 +288,7 @@ impl Report {
         let evidence = results.evidence();
         let mut tables = vec![
             results.table("evidence", evidence),
+            results.table("bars of plain and hard only", results.plain_and_hard()),
             results.table("alone", results.alone()),
             results.at_all_benign(),
         ];

@@ -5,3 +5,5 @@ mod learner;
 mod measures;
 mod model;
 mod rows;
+mod shipped;
+mod work;
