@@ -1,6 +1,8 @@
 //! Measures the detector on labelled rows, one source left out at a time.
 //!
-//! `evaluate FILE [--blind] [--kinds] [--json] [--write MODEL] [--set NAME=VALUE]…`
+//! `evaluate FILE [--blind] [--kinds] [--why] [--json] [--packs FOLDER] [--write MODEL] [--set NAME=VALUE]…`
+//!
+//! `--why` lists what is missed only with owned signatures off, and what each feature but n-grams weighs there.
 
 #![allow(clippy::print_stdout, reason = "the report goes to the standard output")]
 
@@ -9,11 +11,12 @@ use std::fs;
 use std::time::Instant;
 
 use detect::Detector;
+use detect::features::{self, Feature};
 use detect::model::Model;
 use detect::offline::controls::{emptied, moves};
-use detect::offline::data::Data;
+use detect::offline::data::{Bag, Data};
 use detect::offline::export::{extractor, file, priors};
-use detect::offline::folds::{Folds, Inner};
+use detect::offline::folds::{Folds, Inner, OutOfFold};
 use detect::offline::learn::{Learner, Settings};
 use detect::offline::metrics::Share;
 use detect::offline::report::{Report, Results};
@@ -29,7 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.first().ok_or("no file of rows named")?;
     let settings = settings(&arguments)?;
     let start = Instant::now();
-    let signatures = Signatures::built_in()?;
+    let signatures = match after("--packs") {
+        Some(folder) => from_folder(folder)?,
+        None => Signatures::built_in()?,
+    };
     let model = Model::priors(&signatures);
     let priors = priors(&signatures);
     let detector = Detector::new(signatures, model);
@@ -66,6 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{}",
         if flag("--json") { serde_json::to_string_pretty(&report)? } else { report.text() }
     );
+    if let Some(off) = off.as_ref().filter(|_| flag("--why")) {
+        lost(&data, &out, off, &detector.signatures);
+    }
     if flag("--moved") {
         let threshold = Results { data: &data, out: &out }.evidence();
         for moved in moves(&rows, &data, &out, threshold, settings.gram_cap, &mut extract) {
@@ -92,6 +101,70 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     eprintln!("{:.1?} in all", start.elapsed());
     Ok(())
+}
+
+fn from_folder(folder: &str) -> Result<Signatures, Box<dyn Error>> {
+    let mut paths: Vec<_> = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, std::io::Error>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let texts = paths
+        .iter()
+        .map(|path| Ok((path.display().to_string(), fs::read_to_string(path)?)))
+        .collect::<Result<Vec<_>, std::io::Error>>()?;
+    Ok(Signatures::parse(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))?)
+}
+
+/// Prints each false alarm, and each core attack that is found but not with owned signatures off: in its strongest
+/// reading the weight of every feature but n-grams, without and with them.
+fn lost(data: &Data, out: &OutOfFold, off: &OutOfFold, signatures: &Signatures) {
+    let thresholds = (Results { data, out }.evidence(), Results { data, out: off }.evidence());
+    for (row, bag) in data.bags.iter().enumerate() {
+        let found = out.all[row] >= thresholds.0;
+        let lost = bag.attack && bag.tier == "core" && found && off.all[row] < thresholds.1;
+        if !lost && (bag.attack || !found) {
+            continue;
+        }
+        let (Some(full), Some(rest)) = (&out.weights[bag.source], &off.weights[bag.source]) else {
+            continue;
+        };
+        let parts = parts(data, bag, full, rest, signatures);
+        println!(
+            "{} {} {} {} {:.1}>{:.1} | {}",
+            if lost { "lost" } else { "false" },
+            bag.id,
+            data.sources[bag.source],
+            bag.category,
+            out.all[row],
+            off.all[row],
+            parts.join(", ")
+        );
+    }
+}
+
+/// What the features of the strongest reading of `bag` weigh by `full` and by `rest`.
+fn parts(
+    data: &Data,
+    bag: &Bag,
+    full: &[f64],
+    rest: &[f64],
+    signatures: &Signatures,
+) -> Vec<String> {
+    let sum = |features: &[(u32, f32)]| -> f64 {
+        features.iter().map(|(column, size)| full[*column as usize] * f64::from(*size)).sum()
+    };
+    let readings = bag.instances.iter().map(|instance| data.features(instance));
+    let best = readings.max_by(|one, other| sum(one).total_cmp(&sum(other))).unwrap_or_default();
+    let named = best.iter().filter(|entry| !data.gram(entry.0 as usize));
+    named
+        .map(|(column, size)| (*column as usize, f64::from(*size)))
+        .filter(|(column, size)| (full[*column] * size).abs() > 0.2)
+        .map(|(column, size)| {
+            let name = features::name(Feature(data.columns[column]), signatures);
+            format!("{name} {:.1}>{:.1}", full[column] * size, rest[column] * size)
+        })
+        .collect()
 }
 
 fn settings(arguments: &[String]) -> Result<Settings, Box<dyn Error>> {
