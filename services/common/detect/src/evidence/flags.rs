@@ -2,6 +2,14 @@
 
 /// The kind of attack that a flag points to.
 pub(super) fn category(id: &str) -> Option<&'static str> {
+    match id {
+        "shell.climb" | "shell.odd_climb" | "shell.system_file" | "shell.whole_path"
+        | "shell.wrapper" => return Some("path_traversal"),
+        "shell.remote_script" | "shell.remote_number" => return Some("remote_file_inclusion"),
+        "shell.lookup" => return Some("log4shell"),
+        "shell.object_walk" => return Some("code_injection"),
+        _ => {}
+    }
     match id.split('.').next()? {
         "sql" => Some("sql_injection"),
         "shell" => Some("command_injection"),
@@ -17,6 +25,9 @@ pub(super) fn explanation(id: &str) -> String {
     match kind {
         "mark" => format!("had to be decoded before it could be read: {rest}"),
         "sql" => format!("reads as part of a database query: {rest}"),
+        "shell" if category(id) != Some("command_injection") => {
+            format!("reads as what a program is made to open: {rest}")
+        }
         "shell" => format!("reads as a shell command: {rest}"),
         "markup" => format!("reads as markup or script: {rest}"),
         "lexical" => format!("count in the plain text: {rest}"),

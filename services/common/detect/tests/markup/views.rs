@@ -77,13 +77,12 @@ impl Signature {
 }
 
 pub(crate) fn signatures() -> Vec<Signature> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/packs/");
-    let packs = ["xss", "xml", "paths", "request"].map(|name| {
-        std::fs::read_to_string(format!("{folder}{name}.toml")).expect("pack is there")
-    });
+    let ours = |name: &&(&str, &str)| {
+        ["xss", "xml", "paths", "request"].iter().any(|family| name.0.starts_with(family))
+    };
     let mut all = Vec::new();
-    for pack in packs {
-        let pack: Pack = toml::from_str(&pack).expect("pack is TOML of the known form");
+    for (_, pack) in detect::signatures::packs().iter().filter(ours) {
+        let pack: Pack = toml::from_str(pack).expect("pack is TOML of the known form");
         for mut signature in pack.signature {
             let build = |p: &String| {
                 RegexBuilder::new(p).unicode(false).build().expect("pattern is a regex")

@@ -8,15 +8,8 @@ use serde::Deserialize;
 
 use crate::view;
 
-/// The packs that are tested here.
-const PACKS: &[(&str, &str)] = &[
-    ("shell", include_str!("../../packs/shell.toml")),
-    ("php", include_str!("../../packs/php.toml")),
-    ("java", include_str!("../../packs/java.toml")),
-    ("python-node", include_str!("../../packs/python-node.toml")),
-    ("template", include_str!("../../packs/template.toml")),
-    ("upload-webshell", include_str!("../../packs/upload-webshell.toml")),
-];
+/// How the names of the packs that are tested here begin.
+const FAMILIES: &[&str] = &["shell", "php", "java", "python-node", "template", "upload-webshell"];
 
 #[derive(Deserialize)]
 struct Pack {
@@ -93,7 +86,8 @@ fn entries() -> Vec<Entry> {
     let parse = |(name, text): &(&str, &str)| {
         toml::from_str::<Pack>(text).unwrap_or_else(|why| panic!("{name}: {why}")).signature
     };
-    PACKS.iter().flat_map(parse).collect()
+    let ours = |pack: &&(&str, &str)| FAMILIES.iter().any(|family| pack.0.starts_with(family));
+    detect::signatures::packs().iter().filter(ours).flat_map(parse).collect()
 }
 
 fn compile(entry: &Entry) -> Signature {

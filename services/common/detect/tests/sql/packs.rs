@@ -1,6 +1,5 @@
 //! Each signature of these packs hits and misses what it says.
 
-use std::path::Path;
 use std::sync::LazyLock;
 
 use detect::structure::sql::{Sql, read};
@@ -106,10 +105,11 @@ impl Signature {
 
 pub(crate) fn load() -> Vec<Signature> {
     let mut all = Vec::new();
-    for name in ["sql", "nosql", "ldap-xpath", "graphql"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packs/{name}.toml"));
-        let text = std::fs::read_to_string(path).expect("the pack is there");
-        let pack: Pack = toml::from_str(&text).expect("the pack is TOML");
+    let ours = |name: &&(&str, &str)| {
+        ["sql", "nosql", "ldap-xpath", "graphql"].iter().any(|family| name.0.starts_with(family))
+    };
+    for (_, text) in detect::signatures::packs().iter().filter(ours) {
+        let pack: Pack = toml::from_str(text).expect("the pack is TOML");
         for entry in pack.signature {
             let regex = (!entry.pattern.is_empty()).then(|| {
                 RegexBuilder::new(&entry.pattern)

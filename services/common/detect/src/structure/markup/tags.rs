@@ -108,7 +108,10 @@ impl Scan<'_> {
                     self.set(Flag::Tag);
                 }
             }
-            Kind::Format => self.set(Flag::FormatTag),
+            Kind::Format if found.closed || found.end < self.text.len() => {
+                self.set(Flag::FormatTag)
+            }
+            Kind::Format => return,
             Kind::Unknown => return,
         }
         if found.inline {

@@ -3,6 +3,7 @@
 
 mod command;
 mod commands;
+mod files;
 mod probes;
 
 /// What was found, a bit each.
@@ -33,6 +34,15 @@ impl Shell {
         "shell.assigned_command",
         "shell.interpreter",
         "shell.decode_and_run",
+        "shell.climb",
+        "shell.odd_climb",
+        "shell.system_file",
+        "shell.whole_path",
+        "shell.remote_script",
+        "shell.remote_number",
+        "shell.wrapper",
+        "shell.lookup",
+        "shell.object_walk",
     ];
 }
 
@@ -57,6 +67,20 @@ const BREAK_OUT: u32 = 1 << 17;
 const ASSIGNED_COMMAND: u32 = 1 << 18;
 const INTERPRETER: u32 = 1 << 19;
 const DECODE_AND_RUN: u32 = 1 << 20;
+/// Climbs two folders or more; climbs in a writing that only evades filters.
+const CLIMB: u32 = 1 << 21;
+const ODD_CLIMB: u32 = 1 << 22;
+/// Names a file of the system; is a path from its root and nothing else.
+const SYSTEM_FILE: u32 = 1 << 23;
+const WHOLE_PATH: u32 = 1 << 24;
+/// Is the address of a script, of a host without a name.
+const REMOTE_SCRIPT: u32 = 1 << 25;
+const REMOTE_NUMBER: u32 = 1 << 26;
+/// Begins with a scheme that opens more than pages.
+const WRAPPER: u32 = 1 << 27;
+/// Has a logger look something up; walks through objects to what runs code.
+const LOOKUP: u32 = 1 << 28;
+const OBJECT_WALK: u32 = 1 << 29;
 
 /// So many words before a separator make the text prose, in which code is quoted more often than run.
 const PROSE_WORDS: u32 = 5;
@@ -90,7 +114,7 @@ pub fn read(text: &[u8], steps: &mut u64) -> Shell {
     };
     reader.run();
     *steps += reader.steps;
-    Shell(reader.flags)
+    Shell(reader.flags | files::read(text, steps))
 }
 
 struct Reader<'a> {
