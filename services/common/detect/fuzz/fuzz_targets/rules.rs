@@ -1,0 +1,4 @@
+//! libFuzzer's entry to [`detect_fuzz::rules`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| detect_fuzz::rules(bytes));
