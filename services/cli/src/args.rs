@@ -10,10 +10,15 @@ use crate::duration;
 use crate::input::STANDARD_INPUT;
 
 mod bootstrap;
+mod detect;
 mod dlq;
 mod executors;
 
 pub(crate) use bootstrap::{BootstrapAws, BootstrapKafka, Position, WafScope};
+pub(crate) use detect::{
+    Evaluate, ExplainRequest, Inputs, ModelCommand, ModelCompare, ModelPromote, ModelRollback,
+    Rules, RulesExcept, RulesExplain, RulesList, RulesTest, RulesWhyNot, Score, Train,
+};
 pub(crate) use dlq::{Dlq, DlqList, DlqReplay, DlqShow};
 pub(crate) use executors::{Executors, Freeze, Status};
 
@@ -89,9 +94,24 @@ pub(crate) enum Command {
     /// Say whether what automation decides from now on is enforced or only recorded.
     #[command(after_long_help = EXIT_CODES)]
     Mode(Mode),
-    /// Say what the scorer's rules find in recorded requests, each by itself: one JSON line a row.
+    /// Say of recorded requests, each by itself, whether they are attacks, and why: one JSON line a row.
     #[command(after_long_help = EXIT_CODES)]
     Score(Score),
+    /// Say piece by piece what makes one request an attack, or not.
+    #[command(after_long_help = EXIT_CODES)]
+    ExplainRequest(ExplainRequest),
+    /// See, test and except the signatures that requests are read with.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Learn a model from labelled requests.
+    #[command(after_long_help = EXIT_CODES)]
+    Train(Train),
+    /// Measure detection on labelled requests, one source left out at a time.
+    #[command(after_long_help = EXIT_CODES)]
+    Evaluate(Evaluate),
+    /// Compare models, and put one in place of another.
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Decide over a recorded log as the scorer and the decider would, in the log's own time; nothing is enforced.
     #[command(after_long_help = EXIT_CODES)]
     Replay(Replay),
@@ -235,22 +255,6 @@ pub(crate) struct Watch {
     pub(crate) observable: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Score {
-    /// How the requests are written. `requests`: JSON lines with id, method, uri, headers and body; all else in a
-    /// row is ignored.
-    #[arg(long, value_enum, default_value_t = RequestFormat::Requests)]
-    pub(crate) format: RequestFormat,
-    /// The file, plain or gzip; standard input for - or nothing.
-    #[arg(default_value = STANDARD_INPUT)]
-    pub(crate) file: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RequestFormat {
-    Requests,
 }
 
 #[derive(Debug, Args)]

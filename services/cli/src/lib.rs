@@ -1,9 +1,10 @@
 //! `perimeter`: what operators type.
 //!
 //! Overrides and questions go to a decider over mutual TLS; `bootstrap` makes the topics in Kafka and the IP sets and
-//! web ACL in AWS; `dlq` reads what was refused, and publishes it again; `score`, `replay`, `parse` and `config check` need nothing but files, and run the services' own logic
-//! ([`replay`]). Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is not
-//! here: any rule of a service's own, and anything that puts a decision in force.
+//! web ACL in AWS; `dlq` reads what was refused, and publishes it again; `score`, `explain-request`, `rules`, `train`,
+//! `evaluate`, `model`, `replay`, `parse` and `config check` need nothing but files, and run the services' own logic
+//! ([`replay`]). Every failure is one sentence on standard error and an exit code of its own ([`failure`]). What is
+//! not here: any rule of a service's own, and anything that puts a decision in force.
 
 mod args;
 mod board;
@@ -12,11 +13,14 @@ mod commands;
 mod connection;
 pub mod dlq;
 mod duration;
+mod exceptions;
 mod failure;
 mod findings;
 mod input;
 mod output;
 pub mod replay;
+mod request;
+mod weighing;
 mod world;
 
 use std::process::ExitCode;
@@ -77,6 +81,11 @@ async fn run(arguments: Arguments) -> Outcome {
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &printer).await,
         Command::Completions(arguments) => commands::completions::run(&arguments, &printer),
         Command::Score(arguments) => commands::score::score(&arguments, &printer),
+        Command::ExplainRequest(arguments) => commands::explain_request::run(&arguments, &printer),
+        Command::Rules(rules) => commands::rules::run(&rules, &printer),
+        Command::Train(arguments) => commands::train::train(&arguments, &printer),
+        Command::Evaluate(arguments) => commands::train::evaluate(&arguments, &printer),
+        Command::Model(command) => commands::model::run(&command, &printer),
         Command::Parse(arguments) => commands::parse::run(&arguments, &printer),
         Command::Status(arguments) => commands::query::status(arguments, &printer).await,
     }

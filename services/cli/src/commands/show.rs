@@ -62,6 +62,13 @@ fn date(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// The day since 1970-01-01 of a civil date; None where the calendar has no such day.
+pub(crate) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    // Leap days and long months put the day within so many of this guess, up to the year 9999.
+    let rough = (year - 1970) * 365 + (year - 1969).div_euclid(4) + (month - 1) * 30;
+    (rough - 80..rough + 50).find(|days| date(*days) == (year, month, day))
+}
+
 pub(crate) fn decision(decision: &Decision) -> Value {
     json!({
         "decision_id": decision.decision_id,

@@ -6,4 +6,5 @@
 mod command;
 mod dlq;
 mod pages;
+mod requests;
 mod stages;

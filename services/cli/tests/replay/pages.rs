@@ -2,6 +2,7 @@
 //!
 //! `<!-- run by: replay::pages -->` before a block has it run here. In a `console` block stands one command and all
 //! that it prints; every line of an `sh` block must only succeed. A block `text FILE` is a file beside them.
+//! With `PERIMETER_PAGES=write` in the environment the pages are corrected instead: a new model changes many figures.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,7 +76,7 @@ fn check(page: &Path) -> usize {
     let mut run = 0;
     for block in blocks.iter().filter(|block| block.before == MARK) {
         run += match block.label.as_str() {
-            "console" => compare(&folder, &name, &block.text),
+            "console" => compare(&folder, page, &block.text),
             "sh" => block.text.lines().map(|line| succeed(&folder, &name, line)).count(),
             other => panic!("{name}: a block '{other}' cannot be run; write sh or console"),
         };
@@ -84,13 +85,18 @@ fn check(page: &Path) -> usize {
     run
 }
 
-/// Runs the one command of a `console` block and compares what it prints.
-fn compare(folder: &Path, page: &str, block: &str) -> usize {
+/// Runs the one command of a `console` block and compares what it prints, or corrects the page.
+fn compare(folder: &Path, page: &Path, block: &str) -> usize {
     let (command, expected) = block.split_once('\n').unwrap();
     let arguments: Vec<&str> = command.strip_prefix("$ perimeter ").unwrap().split(' ').collect();
     let output = perimeter_in(folder, &arguments, "");
-    let printed = [output.stdout, output.stderr].concat();
-    assert_eq!(String::from_utf8_lossy(&printed), expected, "{page}: {arguments:?}");
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    if std::env::var_os("PERIMETER_PAGES").is_some_and(|wanted| wanted == "write") {
+        let corrected = read(page).replace(block, &format!("{command}\n{printed}"));
+        std::fs::write(page, corrected).unwrap();
+        return 1;
+    }
+    assert_eq!(printed, expected, "{}: {arguments:?}", page.display());
     1
 }
 
@@ -114,9 +120,11 @@ fn every_example_prints_what_its_page_says() {
     let run: Vec<(PathBuf, usize)> =
         pages().into_iter().map(|page| (page.clone(), check(&page))).collect();
     let of = |name: &str| run.iter().find(|(page, _)| page.ends_with(name)).unwrap().1;
-    assert_eq!(of("README.md"), 4);
+    assert_eq!(of("README.md"), 6);
     assert_eq!(of("docs/formats.md"), 2);
     assert_eq!(of("try-it-offline.md"), 7);
     assert_eq!(of("understand-one-decision.md"), 2);
     assert_eq!(of("write-a-policy.md"), 2);
+    assert_eq!(of("how-a-score-is-made.md"), 3);
+    assert_eq!(of("write-a-rule.md"), 11);
 }

@@ -13,6 +13,9 @@ use crate::split::split;
 mod flags;
 mod grams;
 pub mod mask;
+mod meanings;
+
+pub use flags::explanation as meaning;
 
 /// One reason, and what it adds.
 #[derive(Debug, Clone, PartialEq, Serialize)]

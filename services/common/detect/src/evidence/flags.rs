@@ -1,5 +1,7 @@
 //! Words for what is no signature: flags of the tokenisers, marks of the normaliser, counts of the plain text.
 
+use super::meanings::MEANINGS;
+
 /// The kind of attack that a flag points to.
 pub(super) fn category(id: &str) -> Option<&'static str> {
     match id {
@@ -18,8 +20,11 @@ pub(super) fn category(id: &str) -> Option<&'static str> {
     }
 }
 
-/// What the flag, mark or count `id` says, in words made of its own name.
-pub(super) fn explanation(id: &str) -> String {
+/// What the flag, mark or count `id` says: as [`MEANINGS`] has it, or in words made of its own name.
+pub fn explanation(id: &str) -> String {
+    if let Some((_, meaning)) = MEANINGS.iter().find(|(known, _)| *known == id) {
+        return (*meaning).to_owned();
+    }
     let (kind, rest) = id.split_once('.').unwrap_or(("", id));
     let rest = rest.replace('_', " ");
     match kind {

@@ -51,6 +51,22 @@ impl Places {
         Ok(places)
     }
 
+    /// The list of a pack, in its own order.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.mask & EVERY == EVERY {
+            words.push("value".to_owned());
+        } else {
+            let listed = NAMES.iter().filter(|(_, place)| self.mask & (1 << *place as u32) != 0);
+            words.extend(listed.map(|(name, _)| (*name).to_owned()));
+        }
+        if self.mask & NAME != 0 {
+            words.push("name".to_owned());
+        }
+        words.extend(self.headers.iter().map(|header| format!("header:{header}")));
+        words
+    }
+
     /// Whether `value` stands at one of them.
     pub fn contain(&self, value: &Value<'_>) -> bool {
         let at = (1 << value.place as u32) | if value.part == Part::Name { NAME } else { 0 };
