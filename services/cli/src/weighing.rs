@@ -65,7 +65,7 @@ pub(crate) fn with_model(
             Model::read(&bytes, &signatures)
                 .map_err(|error| Failure::Configuration(format!("{}: {error}", file.display())))?
         }
-        None => Model::priors(&signatures),
+        None => Model::shipped(&signatures),
     };
     Ok(Detector::new(signatures, model))
 }

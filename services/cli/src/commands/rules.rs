@@ -57,7 +57,7 @@ fn list(arguments: &RulesList, printer: &Printer) -> Outcome {
 /// Structure flags and marks that have a name.
 fn named(signatures: &Signatures) -> impl Iterator<Item = (Feature, String)> {
     (features::MARK_BASE..features::LEXICAL_BASE)
-        .map(|at| (Feature(at), features::name(Feature(at), signatures)))
+        .map(move |at| (Feature(at), features::name(Feature(at), signatures)))
         .filter(|(_, name)| !name.ends_with(|last: char| last.is_ascii_digit()) || unnumbered(name))
 }
 

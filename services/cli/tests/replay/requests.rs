@@ -151,10 +151,8 @@ fn a_pack_of_ones_own_counts_once_it_is_signed() {
     check(path, "rules list --flags", "", 0, &["sql.break_out", "closes and SQL goes on"]);
     check(path, "rules explain mark.nul", "", 0, &["zero byte"]);
     let key = SigningKey::from_bytes(&[7; 32]);
-    let spki = [
-        &[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0][..],
-        key.verifying_key().as_bytes(),
-    ];
+    let public = key.verifying_key();
+    let spki = [&[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0][..], public.as_bytes()];
     let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, spki.concat());
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
     std::fs::write(path.join("pub.pem"), pem).unwrap();
