@@ -172,7 +172,7 @@ fn sum(found: &Explanation) -> Vec<Vec<Cell>> {
         found.base,
         "start",
         String::new(),
-        "before anything was found; most requests are no attack".to_owned(),
+        "before anything was found".to_owned(),
         Tone::Plain,
     )];
     let mut shown = String::new();

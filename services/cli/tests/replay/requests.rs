@@ -109,7 +109,7 @@ fn what_cannot_be_used_is_named() {
         ("explain-request", "hello", 1, "the first line is no request"),
         ("explain-request", "", 1, "the first line is no request"),
         ("explain-request nothing.json", "", 1, "could not read nothing.json"),
-        ("explain-request two.jsonl", "", 1, "line 2: "),
+        ("explain-request two.jsonl", "", 1, "more than one row; pick one with --id"),
         ("explain-request two.jsonl --id b", "", 1, "has the id b"),
         ("explain-request a.json --pi 1", "", 2, "between 0 and 1"),
         (
@@ -275,8 +275,11 @@ fn a_model_is_learnt_compared_promoted_and_taken_back() {
     std::fs::copy(path.join("a.json"), path.join("models/current.json")).unwrap();
     let promote =
         |name: &str| format!("model promote {name} --folder models --golden golden.jsonl");
-    check(path, &promote("loud.json"), "", 3, &["not promoted: worse at false: plain, evidence"]);
-    check(path, &promote("blind.json"), "", 3, &["worse at found: core"]);
+    check(path, &promote("blind.json"), "", 3, &["not promoted: worse at found: core"]);
+    std::fs::create_dir(path.join("silent")).unwrap();
+    std::fs::copy(path.join("blind.json"), path.join("silent/current.json")).unwrap();
+    let loud = "model promote loud.json --folder silent --golden golden.jsonl";
+    check(path, loud, "", 3, &["not promoted: worse at false: plain, evidence"]);
     check(path, &promote("rows.jsonl"), "", 64, &["rows.jsonl: the model file"]);
     assert_eq!(read("models/current.json"), read("a.json"));
     put("again.json", &format!("{}\n", String::from_utf8(read("a.json")).unwrap()));
