@@ -41,7 +41,7 @@ struct Block {
 
 fn pages() -> Vec<(PathBuf, String)> {
     let mut paths = vec![root().join("README.md")];
-    for folder in ["docs", "docs/guides", "docs/runbooks", "docs/adr", "deploy"] {
+    for folder in ["docs", "docs/detection", "docs/guides", "docs/runbooks", "docs/adr", "deploy"] {
         let entries = std::fs::read_dir(root().join(folder)).unwrap();
         let files = entries.map(|entry| entry.unwrap().path());
         paths.extend(files.filter(|path| path.extension().is_some_and(|end| end == "md")));
