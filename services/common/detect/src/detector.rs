@@ -54,6 +54,14 @@ impl Detector {
         Self { signatures, model, exceptions: Exceptions::default(), pi: PI }
     }
 
+    /// The built-in signatures with the model that comes with this version.
+    pub fn shipped(pi: f64) -> Self {
+        let signatures =
+            Signatures::built_in().expect("a test compiles the packs that are built in");
+        let model = Model::shipped(&signatures);
+        Self { pi, ..Self::new(signatures, model) }
+    }
+
     /// Calls `sink` with the index of the reading, a feature and its value, for everything found in `value`; a feature
     /// may come more than once and then counts by the sum. A quiet reading without a hit or structure has no feature at
     /// all: it is worth the model's quiet floor. Training and scoring both see values through this.

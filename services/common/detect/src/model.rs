@@ -114,6 +114,9 @@ impl Grams {
     }
 }
 
+/// The model that comes with this version: learnt from all rows, its figures in `model/report.md` beside it.
+pub const SHIPPED: &str = include_str!("../model/perimeter.json");
+
 /// One linear model, ready to weigh.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -139,6 +142,11 @@ impl Model {
             weights[features::signature(at).0 as usize] = found.prior_below(bias, alone);
         }
         Self { weights, quiet: bias, bias, evidence, alone, without_model: true }
+    }
+
+    /// The model that comes with this version, for the signatures loaded.
+    pub fn shipped(signatures: &Signatures) -> Self {
+        Self::read(SHIPPED.as_bytes(), signatures).expect("a test reads the file that is built in")
     }
 
     /// Reads a model file for the signatures loaded. A signature that the file does not know keeps its prior, capped so

@@ -5,3 +5,4 @@ mod learner;
 mod measures;
 mod model;
 mod rows;
+mod shipped;
