@@ -70,6 +70,12 @@ pub(crate) struct Recorded {
 impl Recorded {
     /// Reads a row of JSON; says what is wrong with one that cannot be read.
     pub(crate) fn row(bytes: &[u8]) -> Result<Self, String> {
+        // It would be taken for the members in their order.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(
+                "an array is no row; a row is one JSON object with id, method and uri".to_owned()
+            );
+        }
         let row: Row = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
         if !matches!(row.id, Value::String(_) | Value::Number(_) | Value::Null) {
             return Err("the id is neither a text nor a number".to_owned());
@@ -218,7 +224,8 @@ mod tests {
     fn a_bad_row_says_what_is_wrong_with_it() {
         for (row, problem) in [
             ("{\"id\":1", "EOF while parsing an object, at byte 7"),
-            ("[]", "invalid length 0"),
+            ("[]", "an array is no row"),
+            (r#"["a","GET","/",{},null]"#, "an array is no row"),
             (r#"{"id":"a","method":"GET"}"#, "missing field `uri`"),
             (r#"{"id":{},"method":"GET","uri":"/"}"#, "the id is neither"),
             (r#"{"id":1,"method":"GET","uri":"/","headers":{"HOST":1}}"#, "the header HOST is not"),
