@@ -130,12 +130,12 @@ async fn yesterdays_logs_and_logs_shipped_three_times_block_nobody() {
         .await;
     assert!(!detected(&log.read(), old), "what happened yesterday must complete nothing");
     assert!(!detected(&log.read(), again), "three failures were counted more than once");
+    let copies = events_of(&log, old) + events_of(&log, again);
     // Two more make five, and five are too many: nothing was counted less than once either.
     text += &failed(again, now());
     text += &failed(again, now() + 1);
     std::fs::write(shipper.log(), &text).unwrap();
     log.wait("five failures", READ_WITHIN, |read| detected(read, again).then_some(())).await;
-    let copies = events_of(&log, old) + events_of(&log, again);
     figure(&format!("S3: 7 lines shipped 3 times, {copies} events, counted as 7"));
 }
 
