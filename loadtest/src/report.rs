@@ -110,10 +110,8 @@ pub struct Context {
 /// The words for a category.
 pub fn attack_name(category: Category) -> &'static str {
     match category {
-        Category::SqlInjection => "SQL injection",
-        Category::PathTraversal => "path traversal",
         Category::BruteForce => "login brute force",
-        Category::Other => "other",
+        category => category.words(),
     }
 }
 

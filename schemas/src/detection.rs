@@ -28,6 +28,67 @@ pub enum Category {
     SqlInjection,
     PathTraversal,
     BruteForce,
+    /// Markup or script in what a browser will show.
+    Xss,
+    CommandInjection,
+    /// Code of a language that the server runs: PHP, Java, Python, JavaScript.
+    CodeInjection,
+    /// An expression of a template, or a server-side include.
+    TemplateInjection,
+    Deserialisation,
+    /// A file or stream of the attacker's choice is to be included and run.
+    FileInclusion,
+    NosqlInjection,
+    LdapInjection,
+    XpathInjection,
+    /// External entities, inclusions and stylesheets too.
+    XmlInjection,
+    Ssrf,
+    OpenRedirect,
+    /// A line break in a header, or a host that is not the server's.
+    HeaderInjection,
+    RequestSmuggling,
+    /// An executable upload, or what speaks to one.
+    WebShell,
+    /// A published hole of one product.
+    KnownExploit,
+    SensitiveFile,
+    Scanner,
+    /// A request that no ordinary client makes: forged tokens, odd multipart, exhausting input.
+    ProtocolAbuse,
+    GraphqlAbuse,
+}
+
+impl Category {
+    /// In words, as they stand within a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Category::Other => "other",
+            Category::SqlInjection => "SQL injection",
+            Category::PathTraversal => "path traversal",
+            Category::BruteForce => "brute force",
+            Category::Xss => "cross-site scripting",
+            Category::CommandInjection => "command injection",
+            Category::CodeInjection => "code injection",
+            Category::TemplateInjection => "template injection",
+            Category::Deserialisation => "unsafe deserialisation",
+            Category::FileInclusion => "file inclusion",
+            Category::NosqlInjection => "NoSQL injection",
+            Category::LdapInjection => "LDAP injection",
+            Category::XpathInjection => "XPath injection",
+            Category::XmlInjection => "XML injection",
+            Category::Ssrf => "server-side request forgery",
+            Category::OpenRedirect => "open redirect",
+            Category::HeaderInjection => "header injection",
+            Category::RequestSmuggling => "request smuggling",
+            Category::WebShell => "web shell",
+            Category::KnownExploit => "known exploit",
+            Category::SensitiveFile => "sensitive file",
+            Category::Scanner => "scanner",
+            Category::ProtocolAbuse => "protocol abuse",
+            Category::GraphqlAbuse => "GraphQL abuse",
+        }
+    }
 }
 
 /// One fact that led to a detection.

@@ -252,8 +252,8 @@ macro_rules! codec {
         });
     };
 }
-codec!(DETECTION, "detection");
-codec!(DECISION, "decision");
+codec!(DETECTION, "detection", "detection.v1");
+codec!(DECISION, "decision", "decision.v1");
 codec!(LEASE, "lease");
 codec!(EPOCH, "epoch");
 codec!(ENFORCEMENT, "enforcement");

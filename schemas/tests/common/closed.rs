@@ -20,7 +20,7 @@ closed! {
     provenance: Provenance [SocketPeer, ProxyAsserted, HeaderUntrusted, LogText, ExternalFeed];
     reason: Reason [Other, Policy, Override, Protected, TooWide, Overridden, InForce, BelowFloor, Provenance];
     severity: Severity [Low, Medium, High, Critical];
-    category: Category [Other, SqlInjection, PathTraversal, BruteForce];
+    category: Category [Other, SqlInjection, PathTraversal, BruteForce, Xss, CommandInjection, CodeInjection, TemplateInjection, Deserialisation, FileInclusion, NosqlInjection, LdapInjection, XpathInjection, XmlInjection, Ssrf, OpenRedirect, HeaderInjection, RequestSmuggling, WebShell, KnownExploit, SensitiveFile, Scanner, ProtocolAbuse, GraphqlAbuse];
     phase: Phase [Apply, Lift];
     status: Status [Other, Applied, Lifted, Superseded, Failed, Refused];
     effect: Effect [Other, Effective, Partial, Ineffective, Absent];

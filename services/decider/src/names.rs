@@ -1,8 +1,6 @@
 //! The names of closed enums, as the records, the metrics and the gRPC contract write them.
 
-use schemas::{
-    Action, Category, Effect, Mode, Origin, Phase, Provenance, Reason, Setting, Severity, Status,
-};
+use schemas::{Action, Effect, Mode, Origin, Phase, Provenance, Reason, Setting, Severity, Status};
 
 pub(crate) fn action(action: Action) -> &'static str {
     match action {
@@ -57,15 +55,6 @@ pub(crate) fn severity(severity: Severity) -> &'static str {
         Severity::Medium => "medium",
         Severity::High => "high",
         Severity::Critical => "critical",
-    }
-}
-
-pub(crate) fn category(category: Category) -> &'static str {
-    match category {
-        Category::Other => "other",
-        Category::SqlInjection => "SQL injection",
-        Category::PathTraversal => "path traversal",
-        Category::BruteForce => "brute force",
     }
 }
 

@@ -47,7 +47,7 @@ impl Stage for Scorer {
             if !self.detections.is_empty() {
                 out.continue_trace(received.trace);
                 for detection in self.detections.drain(..) {
-                    metrics::counter!("perimeter_scorer_detections_total", "rule" => rule(&detection)).increment(1);
+                    metrics::counter!("perimeter_scorer_detections_total", "rule" => rule(&detection), "category" => detection.category.words()).increment(1);
                     out.push(&detection);
                 }
             }
@@ -70,12 +70,7 @@ impl Stage for Scorer {
 }
 
 fn rule(detection: &Detection) -> &'static str {
-    match detection.category {
-        schemas::Category::SqlInjection => "sql_injection",
-        schemas::Category::PathTraversal => "path_traversal",
-        schemas::Category::BruteForce => "failed_logins",
-        schemas::Category::Other => "other",
-    }
+    if detection.category == schemas::Category::BruteForce { "failed_logins" } else { "content" }
 }
 
 /// Restores the memory of a partition: its newest snapshots, then a silent replay up to the committed offset.

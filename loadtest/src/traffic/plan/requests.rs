@@ -135,7 +135,8 @@ pub fn attack(category: Category, agent: &'static str, rng: &mut impl Rng) -> Re
             let guess = format!("{}{}", pick(&GUESSES, rng), rng.random_range(0..1000));
             Request::login(pick(&ACCOUNTS, rng), &guess, agent)
         }
-        Category::SqlInjection | Category::Other => {
+        // No other kind is planned.
+        _ => {
             let payload = percent_encode(pick(&SQL_INJECTIONS, rng));
             let page = if rng.random_bool(0.7) { "/products?id" } else { "/search?q" };
             Request::get(format!("{page}={payload}"), agent)

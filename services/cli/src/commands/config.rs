@@ -80,6 +80,7 @@ fn effective(policy: &Policy) -> Vec<(&'static str, Value)> {
             "proxies.trusted",
             policy.trusted().iter().map(|proxy| json!(proxy.to_string())).collect(),
         ),
+        ("detection.prior", json!(policy.prior())),
         ("logins.routes", json!(policy.logins().routes)),
         ("logins.failures", json!(policy.logins().failures)),
         ("logins.window", lasts(policy.logins().window_ms)),

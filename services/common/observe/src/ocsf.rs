@@ -197,11 +197,15 @@ fn finding(detection: &Detection, title: String) -> Value {
 /// MITRE ATT&CK's tactic and technique; none where the category says too little.
 fn attack(category: Category) -> Option<(Catalogued, Catalogued)> {
     match category {
-        Category::SqlInjection | Category::PathTraversal => {
-            Some((("TA0001", "Initial Access"), ("T1190", "Exploit Public-Facing Application")))
-        }
-        Category::BruteForce => Some((("TA0006", "Credential Access"), ("T1110", "Brute Force"))),
         Category::Other => None,
+        Category::BruteForce => Some((("TA0006", "Credential Access"), ("T1110", "Brute Force"))),
+        Category::Scanner | Category::SensitiveFile => {
+            Some((("TA0043", "Reconnaissance"), ("T1595", "Active Scanning")))
+        }
+        Category::WebShell => {
+            Some((("TA0003", "Persistence"), ("T1505", "Server Software Component")))
+        }
+        _ => Some((("TA0001", "Initial Access"), ("T1190", "Exploit Public-Facing Application"))),
     }
 }
 
@@ -258,13 +262,14 @@ fn kind(observable: &Observable) -> Named {
     if network.prefix_len() == network.max_prefix_len() { IP_ADDRESS } else { SUBNET }
 }
 
-fn what(category: Category) -> &'static str {
-    match category {
-        Category::Other => "An attack",
-        Category::SqlInjection => "SQL injection",
-        Category::PathTraversal => "Path traversal",
-        Category::BruteForce => "Login brute force",
-    }
+fn what(category: Category) -> String {
+    let words = match category {
+        Category::Other => "an attack",
+        Category::BruteForce => "login brute force",
+        category => category.words(),
+    };
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A closed value as its record writes it.

@@ -26,6 +26,7 @@ pub struct Policy {
     actions: Actions,
     ladder_ms: Vec<Millis>,
     trusted: Vec<IpNet>,
+    prior: f64,
     logins: Logins,
     protected: Vec<(IpNet, String)>,
     limits: Limits,
@@ -100,6 +101,11 @@ impl Policy {
     /// How wide and how long a decision may be.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Probability that a request is an attack before anything of it is read; more than 0, at most 0.5.
+    pub fn prior(&self) -> f64 {
+        self.prior
     }
 
     pub fn logins(&self) -> &Logins {

@@ -18,6 +18,8 @@ critical = "block"
 steps_seconds = [15, 30, 60]
 [proxies]
 trusted = ["127.0.0.1/32", "45.9.1.0/24", "2a02:1::/48", "45.10.0.1"]
+[detection]
+prior = 0.02
 [logins]
 routes = ["/login", "/api//session/"]
 failures = 7
@@ -44,6 +46,7 @@ fn an_empty_file_is_safe() {
     assert_eq!(policy.mode, Mode::Simulated);
     assert_eq!(policy.limits(), Limits::default());
     assert_eq!(policy.ladder_ms(), [300_000, 3_600_000, 86_400_000]);
+    assert_eq!(policy.prior(), 0.001);
     assert!(policy.trusted().is_empty() && !policy.is_login("/login"));
     let actions = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
         .map(|s| policy.action_for(s));
@@ -63,6 +66,7 @@ fn a_full_file_says_what_it_says() {
         [15, 15, 15, 30, 60, 60, 60]
     );
     assert_eq!(policy.trusted().len(), 4);
+    assert_eq!(policy.prior(), 0.02);
     assert_eq!((policy.logins().failures, policy.logins().window_ms), (7, 120_000));
     assert!(
         policy.is_login("/login?next=/")
@@ -140,6 +144,15 @@ fn every_mistake_names_its_field_and_says_what_to_write() {
         "[actions]\nlow = \"block\"",
         "actions.medium: is observed although low is blocked; write medium = \"block\" as well, or low = \"observe\"",
     );
+    for prior in ["0.0", "-1.0", "0.6", "nan", "inf", "0.0000001"] {
+        check(
+            &format!("[detection]\nprior = {prior}"),
+            &format!(
+                "detection.prior: is {}; write the share of requests that are attacks, from 0.000001 to 0.5",
+                prior.parse::<f64>().unwrap()
+            ),
+        );
+    }
     check(
         "[proxies]\ntrusted = [\"10.1.2.3/8\"]",
         "proxies.trusted: '10.1.2.3/8' has bits set after its prefix; write 10.0.0.0/8 for the network, or an address alone",

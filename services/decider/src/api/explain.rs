@@ -84,7 +84,7 @@ fn cause_of(detection: &Detection) -> Cause {
     Cause {
         detection_id: detection.detection_id.to_string(),
         detected_at: detection.detected_at,
-        category: names::category(detection.category).to_owned(),
+        category: detection.category.words().to_owned(),
         severity: names::severity(detection.severity).to_owned(),
         probability: detection.probability,
         provenance: names::provenance(detection.provenance).to_owned(),

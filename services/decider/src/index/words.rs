@@ -31,7 +31,7 @@ fn detection(detection: &Detection) -> String {
         detection.evidence.iter().map(|evidence| evidence.rule.as_str()).collect();
     format!(
         "{} ({} severity, {:.0} %) by {}",
-        names::category(detection.category),
+        detection.category.words(),
         names::severity(detection.severity),
         detection.probability * 100.0,
         rules.join(", ")

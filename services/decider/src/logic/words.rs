@@ -85,7 +85,7 @@ fn only_observed(detection: &Detection, why: &str) -> String {
 
 /// What was seen: `SQL injection by sqli-union at query:id, high severity`.
 fn cause(detection: &Detection) -> String {
-    let category = names::category(detection.category);
+    let category = detection.category.words();
     let severity = names::severity(detection.severity);
     match heaviest(detection) {
         Some(evidence) => {

@@ -2,14 +2,11 @@
 //!
 //! No Kafka, no clock, no randomness. The same events in the same order give the same memory and the same detections.
 
+pub mod content;
 pub mod rate;
 pub mod repeats;
 pub mod rules;
-pub mod signatures;
 pub mod snapshot;
-mod sql;
-pub mod text;
-mod traversal;
 pub mod windows;
 
 use observe::Policy;
@@ -142,13 +139,15 @@ impl Memory {
         if offset < self.applied[Windows::bucket_of(&observable)] {
             return;
         }
-        for (rule, hit) in self.rules.hits(event) {
+        for rule in self.rules.hits(event) {
             let key = Key {
                 rule: rule.name(),
                 proved: event.provenance.may_convict(),
                 observable: observable.clone(),
             };
-            if self.windows.hit(key, Seen { at: event.observed_at, late }, rule.threshold()) {
+            let seen = Seen { at: event.observed_at, late };
+            if self.windows.hit(key, seen, self.rules.threshold(rule)) {
+                let hit = self.rules.hit(rule, event);
                 detections.push(detection(rule.name(), hit, observable.clone(), event));
             }
         }

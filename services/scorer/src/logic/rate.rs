@@ -3,11 +3,11 @@
 use observe::Policy;
 use schemas::{Activity, Category, EventView, Evidence, Severity};
 
-use crate::logic::rules::{Hit, Threshold, probability};
+use crate::logic::rules::{Hit, Threshold};
 
 const UNAUTHORIZED: i32 = 401;
-/// So many failures in so short a time are rarely a person: 0.95 with the prior.
-const WEIGHT: f64 = 7.0;
+/// So many failures in so short a time are rarely a person: log-odds of 3, which is 0.95.
+const WEIGHT: f64 = 3.0;
 
 /// A failed login, too often from one observable: a 401 on a login route, or what a service reports as one.
 #[derive(Debug, Clone)]
@@ -25,12 +25,8 @@ impl FailedLogins {
         Threshold { hits: logins.failures.max(1), window_ms: logins.window_ms }
     }
 
-    /// One failed login. A status that our own rule wrote says nothing about the client, so that a block never feeds
-    /// itself.
-    pub fn score(&self, event: &EventView<'_>) -> Option<Hit> {
-        if event.refused_by_us || !self.failed(event) {
-            return None;
-        }
+    /// What too many failed logins say, `event` being the last of them.
+    pub fn hit(&self, event: &EventView<'_>) -> Hit {
         let Threshold { hits, window_ms } = self.threshold();
         let evidence = vec![Evidence {
             rule: "failed_logins".to_owned(),
@@ -41,21 +37,24 @@ impl FailedLogins {
                 .to_owned(),
             event_id: event.event_id,
         }];
-        Some(Hit {
+        Hit {
             category: Category::BruteForce,
             severity: Severity::High,
-            probability: probability(&evidence),
+            probability: 1.0 / (1.0 + (-WEIGHT).exp()),
             evidence,
-        })
+        }
     }
 
-    fn failed(&self, event: &EventView<'_>) -> bool {
-        match event.activity {
-            Activity::Login => event.succeeded == Some(false),
-            Activity::HttpRequest => {
-                event.status == Some(UNAUTHORIZED) && self.policy.is_login(event.uri)
+    /// Whether `event` is a failed login. A status that our own rule wrote says nothing about the client, so that a
+    /// block never feeds itself.
+    pub fn failed(&self, event: &EventView<'_>) -> bool {
+        !event.refused_by_us
+            && match event.activity {
+                Activity::Login => event.succeeded == Some(false),
+                Activity::HttpRequest => {
+                    event.status == Some(UNAUTHORIZED) && self.policy.is_login(event.uri)
+                }
+                Activity::Finding => false,
             }
-            Activity::Finding => false,
-        }
     }
 }

@@ -1,18 +1,13 @@
-//! The list of rules, and what each may say about one event. The seam: a new rule is a new variant here.
+//! The rules, and what each may say about one event. The seam: a new rule is a new variant here.
 
+use detect::Reader;
 use observe::Policy;
 use schemas::{Category, EventView, Evidence, Millis, Severity};
 
+use crate::logic::content::Content;
 use crate::logic::rate::FailedLogins;
-use crate::logic::signatures::Signature;
-use crate::logic::text::Texts;
 
-/// Log-odds that a request is an attack before anything is known about it: about one in fifty.
-const PRIOR: f64 = -4.0;
-/// A detection is worth a decision from here on.
-pub const PROBABILITY_MIN: f64 = 0.9;
-
-/// What a rule saw in one event.
+/// What a rule says about the event that completes a detection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     pub category: Category,
@@ -31,118 +26,100 @@ pub struct Threshold {
 /// What one request says by itself, whoever sent it and whatever came before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
-    /// Whether this request alone is worth a decision.
+    /// Whether this request alone suffices.
     pub attack: bool,
-    /// Of the likeliest claim; absent where nothing was found.
+    /// Of the strongest evidence; absent where nothing points to a kind of attack.
     pub category: Option<Category>,
-    /// That the request is an attack; where nothing was found, what is known beforehand.
+    /// That the request is an attack.
     pub probability: f64,
-    /// Of every rule that found something, the light pieces too.
+    /// What was found, be it ever so light; empty where nothing was.
     pub evidence: Vec<Evidence>,
+}
+
+/// One rule. What it counts in is kept apart from every other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// What a request says by itself suffices.
+    Content,
+    /// What a request says by itself is evidence, and no more.
+    ContentLow,
+    FailedLogins,
+}
+
+/// What earlier versions called the windows that are now of [`Rule::Content`].
+const CONTENT_BEFORE: [&str; 2] = ["sql_injection", "path_traversal"];
+
+impl Rule {
+    const ALL: [Rule; 3] = [Rule::Content, Rule::ContentLow, Rule::FailedLogins];
+
+    /// Identifier, part of detection ids and snapshots: never reused for another rule.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Content => "content",
+            Rule::ContentLow => "content_low",
+            Rule::FailedLogins => "failed_logins",
+        }
+    }
+
+    /// The rule of this name, or of a name it had in an earlier version.
+    pub(crate) fn named(name: &str) -> Option<Rule> {
+        if CONTENT_BEFORE.contains(&name) {
+            return Some(Rule::Content);
+        }
+        Rule::ALL.into_iter().find(|rule| rule.name() == name)
+    }
 }
 
 /// All rules, with the buffers that a request is read into.
 #[derive(Debug)]
 pub struct Rules {
-    all: Vec<Rule>,
-    texts: Texts,
+    content: Content,
+    logins: FailedLogins,
+    reader: Reader,
 }
 
 impl Rules {
-    /// Every rule, in a fixed order. `policy` says which failures are failed logins, and how many are too many.
+    /// Every rule. `policy` says how likely an attack is beforehand, which failures are failed logins, and how many
+    /// are too many.
     pub fn new(policy: &Policy) -> Rules {
-        Rules { all: Rule::all(policy), texts: Texts::default() }
-    }
-
-    /// What each rule says about `event`, in the rules' order: hits to be counted.
-    pub fn hits<'a>(
-        &'a mut self,
-        event: &'a EventView<'_>,
-    ) -> impl Iterator<Item = (&'a Rule, Hit)> {
-        self.texts.read(event.uri);
-        let texts = &self.texts;
-        self.all.iter().filter_map(move |rule| Some((rule, rule.score(event, texts)?)))
-    }
-
-    /// What the rules to which one look is enough say about `event` alone.
-    pub fn request(&mut self, event: &EventView<'_>) -> Scored {
-        self.texts.read(event.uri);
-        let mut scored = Scored {
-            attack: false,
-            category: None,
-            probability: probability(&[]),
-            evidence: Vec::new(),
-        };
-        for rule in self.all.iter().filter(|rule| rule.threshold().hits == 1) {
-            let Some(hit) = rule.weigh(event, &self.texts) else { continue };
-            if hit.probability > scored.probability {
-                scored.category = Some(hit.category);
-                scored.probability = hit.probability;
-            }
-            scored.evidence.extend(hit.evidence);
+        Rules {
+            content: Content::new(policy),
+            logins: FailedLogins::new(policy),
+            reader: Reader::default(),
         }
-        scored.attack = scored.probability >= PROBABILITY_MIN;
-        scored
     }
 
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.all.iter().map(Rule::name).collect()
+    /// The rules that `event` is a hit of, in a fixed order. Allocates nothing.
+    pub fn hits(&mut self, event: &EventView<'_>) -> impl Iterator<Item = Rule> + use<> {
+        let content = self.content.severity(&mut self.reader, event).map(|severity| {
+            if severity == Severity::High { Rule::Content } else { Rule::ContentLow }
+        });
+        let logins = self.logins.failed(event).then_some(Rule::FailedLogins);
+        content.into_iter().chain(logins)
+    }
+
+    /// What `rule` says about `event`, which is a hit of it.
+    pub fn hit(&mut self, rule: Rule, event: &EventView<'_>) -> Hit {
+        match rule {
+            Rule::Content | Rule::ContentLow => self.content.hit(&mut self.reader, event),
+            Rule::FailedLogins => self.logins.hit(event),
+        }
+    }
+
+    pub fn threshold(&self, rule: Rule) -> Threshold {
+        match rule {
+            Rule::Content | Rule::ContentLow => Threshold { hits: 1, window_ms: 1 },
+            Rule::FailedLogins => self.logins.threshold(),
+        }
+    }
+
+    /// What the content of `event` says alone.
+    pub fn request(&mut self, event: &EventView<'_>) -> Scored {
+        self.content.scored(&mut self.reader, event)
     }
 
     /// The highest threshold of all rules.
     pub(crate) fn hits_max(&self) -> usize {
-        self.all.iter().map(|rule| rule.threshold().hits).max().unwrap_or(1)
+        Rule::ALL.into_iter().map(|rule| self.threshold(rule).hits).max().unwrap_or(1)
     }
-}
-
-/// One rule.
-#[derive(Debug, Clone)]
-pub enum Rule {
-    Signature(Signature),
-    FailedLogins(FailedLogins),
-}
-
-impl Rule {
-    /// Every rule, in a fixed order. `policy` says which failures are failed logins, and how many are too many.
-    pub fn all(policy: &Policy) -> Vec<Rule> {
-        vec![
-            Rule::Signature(Signature::SqlInjection),
-            Rule::Signature(Signature::PathTraversal),
-            Rule::FailedLogins(FailedLogins::new(policy)),
-        ]
-    }
-
-    /// Identifier, part of detection ids and snapshots: never reused for another rule.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Rule::Signature(signature) => signature.name(),
-            Rule::FailedLogins(_) => "failed_logins",
-        }
-    }
-
-    pub fn threshold(&self) -> Threshold {
-        match self {
-            Rule::Signature(_) => Threshold { hits: 1, window_ms: 1 },
-            Rule::FailedLogins(logins) => logins.threshold(),
-        }
-    }
-
-    /// What this rule says about one event, if it is sure enough; `texts` are those of its uri.
-    pub fn score(&self, event: &EventView<'_>, texts: &Texts) -> Option<Hit> {
-        self.weigh(event, texts).filter(|hit| hit.probability >= PROBABILITY_MIN)
-    }
-
-    /// What this rule found in one event, be it ever so light.
-    fn weigh(&self, event: &EventView<'_>, texts: &Texts) -> Option<Hit> {
-        match self {
-            Rule::Signature(signature) => signature.weigh(event, texts),
-            Rule::FailedLogins(logins) => logins.score(event),
-        }
-    }
-}
-
-/// Probability that the claim is right, from the weights (log-odds) of its evidence.
-pub fn probability(evidence: &[Evidence]) -> f64 {
-    let log_odds = PRIOR + evidence.iter().map(|piece| piece.weight).sum::<f64>();
-    1.0 / (1.0 + (-log_odds).exp())
 }

@@ -58,7 +58,6 @@ impl Memory {
             memory.begin_anew();
             return memory;
         }
-        let names = memory.rules.names();
         for (bucket, snapshot) in collected.0 {
             memory.applied[bucket] = snapshot.next_offset;
             if bucket == 0 {
@@ -66,7 +65,7 @@ impl Memory {
                 memory.repeats = Repeats::restore(snapshot.sources, snapshot.recent_ids);
             }
             for window in snapshot.windows {
-                memory.windows.restore(window, &names);
+                memory.windows.restore(window);
             }
         }
         memory

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use schemas::{Millis, Observable, Window};
 
-use crate::logic::rules::Threshold;
+use crate::logic::rules::{Rule, Threshold};
 
 /// Into how many buckets the state of a partition is cut. Never changed without reading the old count too.
 pub const BUCKETS: usize = 256;
@@ -146,17 +146,20 @@ impl Windows {
             .collect()
     }
 
-    /// Puts a window back. `rules` are the names that this version knows; a window of another rule is forgotten.
-    pub(crate) fn restore(&mut self, window: Window, rules: &[&'static str]) {
+    /// Puts a window back; one of a rule that this version does not know is forgotten. Where two rules of an earlier
+    /// version became one, what was detected last stands.
+    pub(crate) fn restore(&mut self, window: Window) {
         let (name, proved) = match window.rule.strip_suffix(UNPROVED) {
             Some(name) => (name, false),
             None => (window.rule.as_str(), true),
         };
-        if let Some(rule) = rules.iter().find(|rule| **rule == name) {
-            let bucket = Self::bucket_of(&window.observable);
-            let key = Key { rule, proved, observable: window.observable };
-            let held = Held { seen_at: window.seen_at, detected_at: window.detected_at };
-            self.buckets[bucket].windows.insert(key, held);
+        let Some(rule) = Rule::named(name) else { return };
+        let bucket = Self::bucket_of(&window.observable);
+        let key = Key { rule: rule.name(), proved, observable: window.observable };
+        let held = Held { seen_at: window.seen_at, detected_at: window.detected_at };
+        let windows = &mut self.buckets[bucket].windows;
+        if windows.get(&key).is_none_or(|other| other.last_at() <= held.last_at()) {
+            windows.insert(key, held);
         }
     }
 }

@@ -16,6 +16,8 @@ const PROXIES_MAX: usize = 1_000;
 const PROTECTED_MAX: usize = 10_000;
 const ROUTES_MAX: usize = 100;
 const TEXT_BYTES_MAX: usize = 256;
+/// Below one in a million no evidence would convince; above one in two everybody attacks.
+const PRIORS: RangeInclusive<f64> = 0.000_001..=0.5;
 /// Nothing that automation does may last longer than a day, whatever the file says.
 const AUTOMATIC_MAX_SECONDS: i64 = 24 * 60 * 60;
 
@@ -31,6 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         actions: actions(&file.actions)?,
         ladder_ms: ladder_ms(&file.ladder.steps_seconds, &limits)?,
         trusted: trusted(&file.proxies.trusted)?,
+        prior: prior(file.detection.prior)?,
         logins: logins(file.logins)?,
         protected: protected(file.protected.networks)?,
         limits,
@@ -114,6 +117,14 @@ fn trusted(proxies: &[String]) -> Result<Vec<IpNet>, PolicyError> {
         networks.push(network);
     }
     Ok(networks)
+}
+
+fn prior(value: f64) -> Result<f64, PolicyError> {
+    if PRIORS.contains(&value) {
+        return Ok(value);
+    }
+    let remedy = "write the share of requests that are attacks, from 0.000001 to 0.5";
+    Err(error("detection.prior", format!("is {value}"), remedy))
 }
 
 fn logins(file: FileLogins) -> Result<Logins, PolicyError> {

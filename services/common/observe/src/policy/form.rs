@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{PolicyError, error};
 
 /// One line to write for each field, for errors that the parser finds before our own checks do.
-const EXAMPLES: [(&str, &str); 19] = [
+const EXAMPLES: [(&str, &str); 20] = [
     ("mode", r#"mode = "simulated""#),
     ("low", r#"low = "observe""#),
     ("medium", r#"medium = "observe""#),
@@ -14,6 +14,7 @@ const EXAMPLES: [(&str, &str); 19] = [
     ("critical", r#"critical = "block""#),
     ("steps_seconds", "steps_seconds = [300, 3600, 86400]"),
     ("trusted", r#"trusted = ["127.0.0.1/32"]"#),
+    ("prior", "prior = 0.001"),
     ("routes", r#"routes = ["/login"]"#),
     ("failures", "failures = 5"),
     ("window_seconds", "window_seconds = 60"),
@@ -40,6 +41,7 @@ pub(super) struct File {
     pub(super) actions: FileActions,
     pub(super) ladder: FileLadder,
     pub(super) proxies: FileProxies,
+    pub(super) detection: FileDetection,
     pub(super) logins: FileLogins,
     pub(super) protected: FileProtected,
     pub(super) limits: FileLimits,
@@ -52,6 +54,7 @@ impl Default for File {
             actions: FileActions::default(),
             ladder: FileLadder::default(),
             proxies: FileProxies::default(),
+            detection: FileDetection::default(),
             logins: FileLogins::default(),
             protected: FileProtected::default(),
             limits: FileLimits::default(),
@@ -99,6 +102,18 @@ impl Default for FileLadder {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct FileProxies {
     pub(super) trusted: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FileDetection {
+    pub(super) prior: f64,
+}
+
+impl Default for FileDetection {
+    fn default() -> Self {
+        FileDetection { prior: 0.001 }
+    }
 }
 
 #[derive(Deserialize)]
