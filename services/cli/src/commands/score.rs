@@ -125,6 +125,7 @@ mod tests {
             r#"{"id":7,"label":"attack","method":"GET","uri":"/union?size=42","headers":{"Host":"a"},"body":""}"#,
         )
         .unwrap();
+        assert!(benign["probability"].as_f64().unwrap() < 0.001, "{benign}");
         assert_eq!((&benign["id"], &benign["label"]), (&json!(7), &json!("benign")));
         assert_eq!((&benign["category"], &benign["evidence"]), (&Value::Null, &json!([])));
     }
@@ -134,6 +135,7 @@ mod tests {
         let row = r#"{"id":"a","method":"GET","uri":"/s?q=x'+or+'1'='1'+and+password=hunter2&password='+or+'1'='1"}"#;
         let text = answered(row).unwrap().to_string();
         assert!(text.contains("\"attack\"") && !text.contains("hunter2"), "{text}");
+        assert!(text.contains("***"), "{text}");
     }
 
     #[test]

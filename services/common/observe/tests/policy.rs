@@ -127,6 +127,19 @@ fn check(text: &str, sentence: &str) {
 }
 
 #[test]
+fn the_prior_is_a_probability_of_a_few() {
+    for prior in ["0.0", "-1.0", "0.6", "nan", "inf", "0.0000001"] {
+        check(
+            &format!("[detection]\nprior = {prior}"),
+            &format!(
+                "detection.prior: is {}; write the share of requests that are attacks, from 0.000001 to 0.5",
+                prior.parse::<f64>().unwrap()
+            ),
+        );
+    }
+}
+
+#[test]
 fn every_mistake_names_its_field_and_says_what_to_write() {
     check(
         "[ladder]\nsteps_seconds = []",
@@ -144,15 +157,6 @@ fn every_mistake_names_its_field_and_says_what_to_write() {
         "[actions]\nlow = \"block\"",
         "actions.medium: is observed although low is blocked; write medium = \"block\" as well, or low = \"observe\"",
     );
-    for prior in ["0.0", "-1.0", "0.6", "nan", "inf", "0.0000001"] {
-        check(
-            &format!("[detection]\nprior = {prior}"),
-            &format!(
-                "detection.prior: is {}; write the share of requests that are attacks, from 0.000001 to 0.5",
-                prior.parse::<f64>().unwrap()
-            ),
-        );
-    }
     check(
         "[proxies]\ntrusted = [\"10.1.2.3/8\"]",
         "proxies.trusted: '10.1.2.3/8' has bits set after its prefix; write 10.0.0.0/8 for the network, or an address alone",

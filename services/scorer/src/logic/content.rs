@@ -4,9 +4,8 @@
 
 use std::sync::LazyLock;
 
+use detect::detector::PI;
 use detect::evidence::Explanation;
-use detect::model::Model;
-use detect::signatures::Signatures;
 use detect::{Detector, Header, Reader, Request};
 use observe::Policy;
 use observe::observation::cut;
@@ -27,11 +26,7 @@ const PRIOR: &str = "prior";
 const COUNTS: &str = "lexical.";
 
 /// The detector, which is the same for every partition and policy: the prior comes in last.
-static DETECTOR: LazyLock<Detector> = LazyLock::new(|| {
-    let signatures = Signatures::built_in().expect("the built-in packs are checked by their tests");
-    let model = Model::priors(&signatures);
-    Detector::new(signatures, model)
-});
+static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::shipped(PI));
 
 /// The rule about content.
 #[derive(Debug)]
