@@ -4,9 +4,9 @@
 
 use observe::Policy;
 use proptest::prelude::*;
-use schemas::{Activity, Event, Provenance, Record, Snapshot};
+use schemas::{Activity, Event, Observable, Provenance, Record, Snapshot, Window};
 use scorer::logic::repeats::{IDS_MAX, SOURCES_MAX};
-use scorer::logic::windows::{BUCKETS, WINDOWS_MAX};
+use scorer::logic::windows::{BUCKETS, WINDOWS_MAX, Windows};
 use scorer::logic::{Collected, Memory};
 use uuid::Uuid;
 
@@ -100,6 +100,46 @@ fn many_sources_and_ids_fit_one_record() {
         }
         let restored = round_trip(&policy, &mut memory);
         assert_eq!(restored.export(), memory.export());
+    }
+}
+
+#[test]
+fn a_takeover_from_an_earlier_version_goes_on_where_that_one_was() {
+    let attack = Event { uri: "/x?q=1'+or+'1'='1".to_owned(), ..failed_login(1_000) };
+    let observable = Observable::client(attack.client);
+    let window = |rule: &str, at| Window {
+        rule: rule.to_owned(),
+        observable: observable.clone(),
+        seen_at: vec![at],
+        detected_at: Some(at),
+    };
+    let snapshot = Snapshot {
+        partition: 0,
+        bucket: Windows::bucket_of(&observable) as i32,
+        bucket_count: BUCKETS as i32,
+        next_offset: 1,
+        windows: vec![
+            window("sql_injection", START),
+            window("path_traversal", START - 10_000),
+            window("path_traversal/unproved", START),
+            window("no_rule_of_ours", START),
+        ],
+        sources: Vec::new(),
+        recent_ids: Vec::new(),
+    };
+    let mut collected = Collected::default();
+    collected.add(snapshot);
+    let mut memory = Memory::restore(&Policy::default(), 0, collected, 1);
+    assert_eq!(memory.window_count(), 2);
+    let mut detections = Vec::new();
+    for (offset, at) in [(1, START + 1_000), (2, START + 2_000)] {
+        let event =
+            Event { observed_at: at, event_id: Uuid::from_u128(at as u128), ..attack.clone() };
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes).unwrap();
+        let view = Event::decode(&bytes).unwrap();
+        memory.apply(&view, offset, at, &mut detections).unwrap();
+        assert_eq!(detections.len() as i64, offset - 1);
     }
 }
 

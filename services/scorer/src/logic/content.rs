@@ -140,7 +140,7 @@ fn with_request<T>(event: &EventView<'_>, look: impl FnOnce(&Request<'_>) -> T) 
         uri: event.uri.as_bytes(),
         agent: event.agent.map(str::as_bytes),
         referer: event.referer.map(str::as_bytes),
-        headers: host.as_ref().map_or(&[], |host| host.as_slice()),
+        headers: host.as_ref().map_or(&[][..], |host| host.as_slice()),
         body: None,
     })
 }
