@@ -47,6 +47,9 @@ fn event() -> Event {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     }
 }
 

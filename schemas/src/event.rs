@@ -10,13 +10,23 @@ use crate::observable::shard_network;
 use crate::record::{Codec, DecodeError, EncodeError, header};
 use crate::text::ShortText;
 use crate::topic::Topic;
-use crate::wire::{Wire, put_long, put_optional, put_text};
+use crate::wire::{Wire, put_bytes, put_long, put_optional, put_text};
 use crate::{Millis, Provenance, Record};
+
+mod parts;
+
+pub use parts::{Cut, Header, Headers, Part};
 
 /// Longest uri an event carries, in bytes; the collector cuts what is longer.
 pub const URI_BYTES_MAX: usize = 8 * 1024;
 /// Longest of every other text an event carries, in bytes.
 pub const TEXT_BYTES_MAX: usize = 1024;
+/// Longest head of a body that an event carries, in bytes.
+pub const BODY_BYTES_MAX: usize = 32 * 1024;
+/// Most headers that an event carries beside Host, User-Agent and Referer.
+pub const HEADERS_MAX: usize = 32;
+/// Longest name of a header that an event carries, in bytes.
+pub const HEADER_NAME_BYTES_MAX: usize = 256;
 
 /// One observed activity. See [`EventView`] for the meaning of the fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +54,12 @@ pub struct Event {
     pub account: Option<String>,
     #[serde(default)]
     pub finding: Option<String>,
+    #[serde(default)]
+    pub headers: Option<Vec<Header>>,
+    #[serde(default, with = "serde_bytes")]
+    pub body: Option<Vec<u8>>,
+    #[serde(default)]
+    pub cut: Cut,
 }
 
 /// What kind of activity was seen.
@@ -94,17 +110,33 @@ pub struct EventView<'a> {
     pub account: Option<&'a str>,
     /// What another detector says it found: its rule and title.
     pub finding: Option<&'a str>,
+    /// Further headers, at most [`HEADERS_MAX`]; absent where the source shows none.
+    pub headers: Option<Headers<'a>>,
+    /// The head of the body, at most [`BODY_BYTES_MAX`]; absent where the source does not show it.
+    pub body: Option<&'a [u8]>,
+    /// What was longer than is carried here.
+    pub cut: Cut,
 }
 
 static EVENT: LazyLock<Codec> =
     LazyLock::new(|| Codec::new(include_str!("../avro/event.avsc"), &[]));
+/// What was written before `headers` and all that follows it.
+static EVENT_V2: LazyLock<Codec> =
+    LazyLock::new(|| Codec::new(include_str!("../avro/old/event.v2.avsc"), &[]));
 /// What was written before `activity` and all that follows it.
 static EVENT_V1: LazyLock<Codec> =
     LazyLock::new(|| Codec::new(include_str!("../avro/old/event.v1.avsc"), &[]));
 
 /// The codecs of today's events and of those before, for whoever lists every schema.
-pub(crate) fn codecs() -> [&'static Codec; 2] {
-    [&EVENT, &EVENT_V1]
+pub(crate) fn codecs() -> [&'static Codec; 3] {
+    [&EVENT, &EVENT_V2, &EVENT_V1]
+}
+
+/// The version whose schema has this fingerprint.
+fn version(fingerprint: u64) -> Result<u8, DecodeError> {
+    let newest_first = [(3, &EVENT), (2, &EVENT_V2), (1, &EVENT_V1)];
+    let found = newest_first.into_iter().find(|(_, codec)| codec.reads(fingerprint));
+    found.map(|(version, _)| version).ok_or(DecodeError::UnknownSchema { fingerprint })
 }
 
 const PROVENANCES: [Provenance; 5] = [
@@ -122,10 +154,7 @@ impl Record for Event {
 
     fn decode(bytes: &[u8]) -> Result<EventView<'_>, DecodeError> {
         let (fingerprint, datum) = header(bytes)?;
-        let second = EVENT.reads(fingerprint);
-        if !second && !EVENT_V1.reads(fingerprint) {
-            return Err(DecodeError::UnknownSchema { fingerprint });
-        }
+        let version = version(fingerprint)?;
         let mut wire = Wire::new(datum);
         let mut view = EventView {
             event_id: id(wire.text()?)?,
@@ -147,12 +176,20 @@ impl Record for Event {
             succeeded: None,
             account: None,
             finding: None,
+            headers: None,
+            body: None,
+            cut: Cut::default(),
         };
-        if second {
+        if version >= 2 {
             view.activity = symbol(&ACTIVITIES, wire.long()?)?;
             view.succeeded = wire.optional(Wire::boolean)?;
             view.account = wire.optional(Wire::text)?;
             view.finding = wire.optional(Wire::text)?;
+        }
+        if version >= 3 {
+            view.headers = wire.optional(Headers::read)?;
+            view.body = wire.optional(Wire::bytes)?;
+            view.cut = Cut::read(&mut wire)?;
         }
         wire.end()?;
         view.within_limits()?;
@@ -180,6 +217,9 @@ impl Record for Event {
         put_optional(out, self.succeeded, |out, succeeded| out.push(u8::from(succeeded)));
         put_optional(out, self.account.as_deref(), put_text);
         put_optional(out, self.finding.as_deref(), put_text);
+        put_optional(out, self.headers.as_deref(), parts::put_headers);
+        put_optional(out, self.body.as_deref(), put_bytes);
+        self.cut.put(out);
         Ok(())
     }
 
@@ -219,6 +259,9 @@ impl Event {
             succeeded: self.succeeded,
             account: self.account.as_deref(),
             finding: self.finding.as_deref(),
+            headers: self.headers.as_deref().map(Headers::of),
+            body: self.body.as_deref(),
+            cut: self.cut,
         }
     }
 }
@@ -246,12 +289,18 @@ impl EventView<'_> {
             succeeded: self.succeeded,
             account: self.account.map(str::to_owned),
             finding: self.finding.map(str::to_owned),
+            headers: self.headers.map(|headers| headers.map(Header::owned).collect()),
+            body: self.body.map(<[u8]>::to_vec),
+            cut: self.cut,
         }
     }
 
     fn within_limits(&self) -> Result<(), DecodeError> {
         if self.uri.len() > URI_BYTES_MAX {
             return Err(DecodeError::Invalid(format!("uri has {} bytes", self.uri.len())));
+        }
+        if let Some(body) = self.body.filter(|body| body.len() > BODY_BYTES_MAX) {
+            return Err(DecodeError::Invalid(format!("body has {} bytes", body.len())));
         }
         let texts = [
             Some(self.source),

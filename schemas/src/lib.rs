@@ -28,7 +28,7 @@ pub use decision::{Action, Decision, Mode, Origin, Provenance, Reason};
 pub use detection::{Category, Detection, Evidence, Severity};
 pub use effective::{Effective, View, effective};
 pub use enforcement::{Enforcement, Phase, Status};
-pub use event::{Activity, Event, EventView};
+pub use event::{Activity, Event, EventView, Header};
 pub use fold::{Appended, Folded, fold};
 pub use lease::{Claim, Epoch, Generation, Lease, LeaseEntry, Position};
 pub use observable::Observable;

@@ -263,9 +263,10 @@ codec!(SNAPSHOT, "snapshot");
 
 /// The fingerprint of the schema of ours, of today or before, that equals this plain one.
 pub(crate) fn fingerprint_of(plain: &Schema) -> Option<u64> {
-    let [event, event_v1] = crate::event::codecs();
-    let codecs: [&Codec; 10] = [
+    let [event, event_v2, event_v1] = crate::event::codecs();
+    let codecs: [&Codec; 11] = [
         event,
+        event_v2,
         event_v1,
         &DETECTION,
         &DECISION,

@@ -41,9 +41,27 @@ impl<'a> Wire<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
-        let bytes =
+        std::str::from_utf8(self.bytes()?).map_err(|_| malformed("a text is not UTF-8"))
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+        let length =
             usize::try_from(self.long()?).map_err(|_| malformed("a text has a negative length"))?;
-        std::str::from_utf8(self.take(bytes)?).map_err(|_| malformed("a text is not UTF-8"))
+        self.take(length)
+    }
+
+    /// How many items follow in a block of an array; 0 ends the array. A block may tell its size in bytes first.
+    pub(crate) fn block(&mut self) -> Result<usize, DecodeError> {
+        let count = self.long()?;
+        if count < 0 {
+            self.long()?;
+        }
+        usize::try_from(count.unsigned_abs()).map_err(|_| malformed("an array is too long"))
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// The branch of a union of null and one other type: true for the other.
@@ -90,8 +108,12 @@ pub(crate) fn put_long(out: &mut Vec<u8>, value: i64) {
 }
 
 pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_long(out, text.len() as i64);
-    out.extend_from_slice(text.as_bytes());
+    put_bytes(out, text.as_bytes());
+}
+
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_long(out, bytes.len() as i64);
+    out.extend_from_slice(bytes);
 }
 
 pub(crate) fn put_optional<T>(

@@ -79,5 +79,8 @@ fn event(arguments: &Arguments) -> anyhow::Result<Event> {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     })
 }

@@ -147,6 +147,9 @@ fn event(source: &str, request: Request, status: i32, rng: &mut ChaCha8Rng) -> E
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     }
 }
 

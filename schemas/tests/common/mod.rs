@@ -99,8 +99,8 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         option::of(text()),
     );
     let seen = (activity(), option::of(any::<bool>()), option::of(text()), option::of(text()));
-    (id(), what, request, any::<bool>(), any::<bool>(), seen).prop_map(
-        |(event_id, what, request, refused_by_us, probe, seen)| {
+    (id(), what, request, any::<bool>(), any::<bool>(), seen, content()).prop_map(
+        |(event_id, what, request, refused_by_us, probe, seen, (headers, body, cut))| {
             let (activity, succeeded, account, finding) = seen;
             let (source, position, observed_at, received_at, client, provenance) = what;
             let (method, host, uri, status, agent, referer) = request;
@@ -124,6 +124,9 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
                 succeeded,
                 account,
                 finding,
+                headers,
+                body,
+                cut,
             }
         },
     )

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use detect::signatures::Except;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::commands::show;
 use crate::failure::Failure;
@@ -17,10 +17,8 @@ pub(crate) const DAYS_MAX: u64 = 90;
 const HEAD: &str =
     "# Written by `perimeter rules except`; `until` is in milliseconds since 1970, UTC.\n";
 
-#[derive(Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct Form {
-    #[serde(default)]
     except: Vec<Except>,
 }
 
@@ -35,13 +33,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Except>, Failure> {
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::Configuration(format!("{name} is not UTF-8")))?;
-    let form: Form = toml::from_str(&text).map_err(|error| {
-        Failure::Configuration(format!("{name} is no file of exceptions: {error}"))
-    })?;
-    for except in &form.except {
-        except.check().map_err(|why| Failure::Configuration(format!("{name}: {why}")))?;
-    }
-    Ok(form.except)
+    Except::parse(&text).map_err(|why| Failure::Configuration(format!("{name}: {why}")))
 }
 
 /// Puts `except` in force in a file, in place of one for the same signature, route and parameter; those that ended

@@ -10,6 +10,7 @@ use decider::logic::{Past, Rules};
 use observe::Policy;
 use schemas::topic::partition_of_key;
 use schemas::{Decision, Detection, Event, EventView, Record as _};
+use scorer::detectors::Detectors;
 use scorer::logic::{Applied, Memory, Rejected};
 
 pub(crate) use summary::Summary;
@@ -26,7 +27,10 @@ pub struct Replay {
 impl Replay {
     /// Nothing was seen or decided before.
     pub fn new(policy: Policy) -> Self {
-        let memories = (0..Event::TOPIC.partitions()).map(|id| Memory::new(&policy, id)).collect();
+        let detectors = Detectors::shipped();
+        let memories = (0..Event::TOPIC.partitions())
+            .map(|id| Memory::new(&policy, &detectors, id))
+            .collect();
         let pasts = (0..Decision::TOPIC.partitions()).map(|_| (Past::empty(), 0)).collect();
         Replay { rules: Rules::new(policy), memories, pasts, detections: Vec::new() }
     }

@@ -18,11 +18,9 @@ use envoy_types::pb::envoy::data::accesslog::v3::{
     HttpResponseProperties,
 };
 use envoy_types::pb::google::protobuf::Timestamp;
-use observe::observation::cut;
 use observe::probe::{Forged, Nonce, PROBE_HEADER, PublicKey, verify};
-use observe::{Trusted, client_address, route};
-use schemas::event::{TEXT_BYTES_MAX, URI_BYTES_MAX};
-use schemas::{Activity, Event, Millis};
+use observe::{Observation, Trusted, client_address, route};
+use schemas::{Activity, Event, Header, Millis};
 use uuid::Uuid;
 
 /// An event further ahead of our clock than this goes to the dead letters: some clock is wrong.
@@ -31,6 +29,8 @@ pub const FUTURE_MS: Millis = 30 * 1_000;
 const TRACEPARENT_BYTES_MAX: usize = 64;
 /// What Envoy writes when ext_authz refused a request.
 const DENIED: &str = "ext_authz_denied";
+/// Headers for our own use, which say nothing about a client.
+const OURS: [&str; 2] = [PROBE_HEADER, "traceparent"];
 
 /// What the mapping is made with.
 #[derive(Debug, Clone)]
@@ -107,32 +107,23 @@ pub fn event(
         common.downstream_direct_remote_address.as_ref().and_then(ip).ok_or(Unusable::NoPeer)?;
     let client = client_address(peer, forwarded_for(request), &mapping.trusted);
     let observed_at = common.start_time.as_ref().map_or(now, millis);
-    let event = Event {
-        event_id: Uuid::new_v5(
-            &place.run,
-            format!("{}/{}", place.source, place.position).as_bytes(),
-        ),
-        source: place.source.to_owned(),
-        position: Some(place.position),
-        observed_at,
-        received_at: Some(now),
-        client: client.address,
-        provenance: client.provenance,
+    let seen = Observation {
+        observed_at: Some(observed_at),
         method: method(request),
         host: text(&request.authority),
         // Never `original_path`: where no route rewrites, that header is the client's own text, and it could hide
         // what was really asked for (Envoy does not remove it).
-        uri: cut(&request.path, URI_BYTES_MAX).to_owned(),
+        uri: request.path.clone(),
         status: entry.response.as_ref().and_then(status),
         agent: text(&request.user_agent),
         referer: text(&request.referer),
         refused_by_us: refused_by_us(common, entry.response.as_ref()),
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
+        headers: headers(request),
+        ..Observation::new(Activity::HttpRequest, client.address, client.provenance)
     };
+    let name = format!("{}/{}", place.source, place.position);
+    let event_id = Uuid::new_v5(&place.run, name.as_bytes());
+    let event = seen.into_event(event_id, place.source.to_owned(), Some(place.position), now);
     let probe = match request.request_headers.get(PROBE_HEADER) {
         None => Probe::None,
         Some(header) => {
@@ -197,7 +188,17 @@ fn refused_by_us(common: &AccessLogCommon, response: Option<&HttpResponsePropert
 }
 
 fn text(value: &str) -> Option<String> {
-    Some(cut(value, TEXT_BYTES_MAX)).filter(|value| !value.is_empty()).map(str::to_owned)
+    Some(value).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// The headers that Envoy was told to log beside those of our own making; absent where it was told of none.
+fn headers(request: &HttpRequestProperties) -> Option<Vec<Header>> {
+    let theirs = request.request_headers.iter().filter(|(name, _)| !OURS.contains(&name.as_str()));
+    let mut headers: Vec<_> = theirs
+        .map(|(name, value)| Header { name: name.clone(), value: value.clone() })
+        .collect();
+    headers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Some(headers).filter(|headers| !headers.is_empty())
 }
 
 fn is_traceparent(text: &str) -> bool {

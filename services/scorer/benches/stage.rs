@@ -14,6 +14,7 @@ use observe::Policy;
 use pipeline::{Message, Raw, Worker};
 use schemas::topic::partition_of_key;
 use schemas::{Activity, Event, Provenance, Record, Topic};
+use scorer::detectors::Detectors;
 use scorer::logic::Memory;
 use scorer::stage::Scorer;
 use uuid::Uuid;
@@ -62,6 +63,9 @@ fn event(number: u32) -> Event {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     }
 }
 
@@ -92,7 +96,7 @@ fn decoded(batch: &[Raw<'_>]) -> usize {
 
 /// A scorer that remembers nothing, over the whole batch.
 fn scored(policy: &Policy, batch: &[Raw<'_>]) -> usize {
-    let mut worker = Worker::new(Scorer::new(Memory::new(policy, 0)), 0);
+    let mut worker = Worker::new(Scorer::new(Memory::new(policy, &Detectors::shipped(), 0)), 0);
     let produced = block_on(worker.work(batch));
     assert_eq!(produced.dead_letters, 0);
     produced.messages.len()

@@ -8,13 +8,17 @@
 //! What is not here: any decision, any clock. Time is the events' own, and the broker's append time.
 
 pub mod config;
+pub mod detectors;
 pub mod logic;
+pub mod reload;
 pub mod stage;
 
 use pipeline::{Context, Group};
 use schemas::Snapshot;
 
 pub use config::Config;
+use detectors::Detectors;
+use reload::Watched;
 
 /// Consumer group of the scorers.
 pub const GROUP: Group = Group("scorer");
@@ -23,8 +27,16 @@ const SNAPSHOTS: Group = Group("scorer-state");
 
 /// Scores until shutdown.
 pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
+    let Config { policy, files } = config;
+    let detectors = Detectors::shipped();
+    // The first look comes before the first event: what is configured is in force from the beginning.
+    let mut watched = Watched::new(files);
+    watched.begin(&detectors);
+    let watching = reload::watch(watched, detectors.clone(), context.shutdown.clone());
     let scored =
-        pipeline::run(&context, GROUP, move |assigned| stage::open(&config.policy, &assigned));
+        pipeline::run(&context, GROUP, move |assigned| stage::open(&policy, &detectors, &assigned));
     let proofread = pipeline::proofread::<Snapshot>(&context, SNAPSHOTS);
-    futures::future::try_join(scored, proofread).await.map(|_| ())
+    let working = futures::future::try_join(scored, proofread);
+    let (worked, ()) = futures::future::join(working, watching).await;
+    worked.map(|_| ())
 }

@@ -5,6 +5,7 @@ use observe::Policy;
 use pipeline::{Assigned, Fault, From, Outputs, Received, Stage};
 use schemas::{Detection, Event, Snapshot, Topic};
 
+use crate::detectors::Detectors;
 use crate::logic::{Applied, Collected, Memory};
 
 /// Scores one partition.
@@ -74,7 +75,7 @@ fn rule(detection: &Detection) -> &'static str {
 }
 
 /// Restores the memory of a partition: its newest snapshots, then a silent replay up to the committed offset.
-pub fn open(policy: &Policy, assigned: &Assigned) -> Result<Scorer> {
+pub fn open(policy: &Policy, detectors: &Detectors, assigned: &Assigned) -> Result<Scorer> {
     let partition = assigned.partition;
     let mut snapshots = Collected::default();
     let mut unreadable = 0;
@@ -91,7 +92,7 @@ pub fn open(policy: &Policy, assigned: &Assigned) -> Result<Scorer> {
     let end = assigned.read_back.read(Topic::Events, partition, From::End, &mut |_| Ok(()))?;
     // A commit beyond the end is of a log that is no more: the group will begin at the beginning of this one.
     let committed = if assigned.committed <= end { assigned.committed } else { 0 };
-    let mut memory = Memory::restore(policy, partition, snapshots, committed);
+    let mut memory = Memory::restore(policy, detectors, partition, snapshots, committed);
     let restored_at = memory.next_offset();
     if restored_at < committed {
         replay(&mut memory, assigned, committed)?;

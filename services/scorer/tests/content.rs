@@ -5,6 +5,7 @@
 use observe::Policy;
 use proptest::prelude::*;
 use schemas::{Activity, Category, Event, EventView, Provenance, Record, Severity};
+use scorer::detectors::Detectors;
 use scorer::logic::content::EVIDENCE_BYTES_MAX;
 use scorer::logic::{Hit, Rules};
 use uuid::Uuid;
@@ -30,6 +31,9 @@ fn with_event<T>(uri: &str, look: impl FnOnce(&EventView<'_>) -> T) -> T {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     };
     let mut bytes = Vec::new();
     event.encode(&mut bytes).unwrap();
@@ -41,7 +45,7 @@ fn hits(rules: &mut Rules, uri: &str) -> Vec<Hit> {
 }
 
 fn rules() -> Rules {
-    Rules::new(&Policy::default())
+    Rules::new(&Policy::default(), &Detectors::shipped())
 }
 
 /// Each of `uris` is of high severity and one of `categories`; without any, nothing is found in it.
@@ -273,7 +277,7 @@ fn the_weights_of_all_evidence_add_up_to_the_probability() {
     let policy = Policy::parse("[detection]\nprior = 0.2").unwrap();
     for uri in ["/x?q=1'+or+'1'='1", "/get?file=../../etc/passwd", "/x?q=<script>alert(1)</script>"]
     {
-        let hit = hits(&mut Rules::new(&policy), uri).pop().unwrap();
+        let hit = hits(&mut Rules::new(&policy, &Detectors::shipped()), uri).pop().unwrap();
         let log_odds: f64 = hit.evidence.iter().map(|piece| piece.weight).sum();
         assert!((1.0 / (1.0 + (-log_odds).exp()) - hit.probability).abs() < 0.01, "{hit:?}");
         assert!(hit.evidence.last().unwrap().explanation.ends_with("π = 0.2"), "{hit:?}");

@@ -5,6 +5,7 @@
 use observe::Policy;
 use proptest::prelude::*;
 use schemas::{Activity, Event, Observable, Provenance, Record, Snapshot, Window};
+use scorer::detectors::Detectors;
 use scorer::logic::repeats::{IDS_MAX, SOURCES_MAX};
 use scorer::logic::windows::{BUCKETS, WINDOWS_MAX, Windows};
 use scorer::logic::{Collected, Memory};
@@ -34,6 +35,9 @@ fn failed_login(n: u32) -> Event {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     }
 }
 
@@ -53,7 +57,7 @@ fn round_trip(policy: &Policy, memory: &mut Memory) -> Memory {
         snapshot.encode(&mut bytes).unwrap();
         collected.add(Snapshot::decode(&bytes).unwrap());
     }
-    Memory::restore(policy, 0, collected, memory.next_offset())
+    Memory::restore(policy, &Detectors::shipped(), 0, collected, memory.next_offset())
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn a_flood_of_addresses_is_forgotten_from_its_oldest_end() {
         let policy =
             Policy::parse(&format!("[logins]\nroutes = [\"/login\"]\nfailures = {failures}\n"))
                 .unwrap();
-        let mut memory = Memory::new(&policy, 0);
+        let mut memory = Memory::new(&policy, &Detectors::shipped(), 0);
         let windows_max = if failures == 5 { WINDOWS_MAX } else { 48 * BUCKETS };
         let flood = windows_max as u32 + 20_000;
         for n in 0..flood {
@@ -84,7 +88,7 @@ fn a_flood_of_addresses_is_forgotten_from_its_oldest_end() {
 fn many_sources_and_ids_fit_one_record() {
     let policy = Policy::default();
     for name in [36, 1_024] {
-        let mut memory = Memory::new(&policy, 0);
+        let mut memory = Memory::new(&policy, &Detectors::shipped(), 0);
         for n in 0..(SOURCES_MAX as u32 + 5_000) {
             let source = format!("{n:0>name$}");
             let event = Event {
@@ -129,7 +133,7 @@ fn a_takeover_from_an_earlier_version_goes_on_where_that_one_was() {
     };
     let mut collected = Collected::default();
     collected.add(snapshot);
-    let mut memory = Memory::restore(&Policy::default(), 0, collected, 1);
+    let mut memory = Memory::restore(&Policy::default(), &Detectors::shipped(), 0, collected, 1);
     assert_eq!(memory.window_count(), 2);
     let mut detections = Vec::new();
     for (offset, at) in [(1, START + 1_000), (2, START + 2_000)] {
@@ -146,7 +150,7 @@ fn a_takeover_from_an_earlier_version_goes_on_where_that_one_was() {
 proptest! {
     #[test]
     fn whatever_the_times_nothing_overflows(times in proptest::collection::vec((any::<i64>(), any::<Option<i64>>(), any::<i64>()), 1..40)) {
-        let mut memory = Memory::new(&Policy::parse("[logins]\nroutes = [\"/login\"]\nfailures = 2\n").unwrap(), 0);
+        let mut memory = Memory::new(&Policy::parse("[logins]\nroutes = [\"/login\"]\nfailures = 2\n").unwrap(), &Detectors::shipped(), 0);
         for (n, (observed_at, received_at, appended_at)) in times.into_iter().enumerate() {
             let event = Event { observed_at, received_at, event_id: Uuid::from_u128(n as u128), ..failed_login(1) };
             let mut bytes = Vec::new();

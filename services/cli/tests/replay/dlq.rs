@@ -42,6 +42,9 @@ fn event(observed_at: Millis, received_at: Option<Millis>) -> Message {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     };
     Message::of(&event).unwrap()
 }

@@ -47,7 +47,7 @@ impl Stages {
             read_back: Bus::in_memory(log.clone()).read_back(),
         };
         let scorers = (0..Topic::Events.partitions())
-            .map(|id| (Worker::new(scorer::stage::open(policy, &assigned(id)).unwrap(), id), 0));
+            .map(|id| (Worker::new(scorer::stage::open(policy, &scorer::detectors::Detectors::shipped(), &assigned(id)).unwrap(), id), 0));
         let deciders = (0..Topic::Detections.partitions()).map(|id| {
             let past = restore(&assigned(id), &rules, &pasts, START).unwrap();
             (Worker::new(Decide::new(rules.clone(), past, Leases::default()), id), 0)
@@ -140,6 +140,9 @@ fn events(steps: &[Step]) -> Vec<Event> {
             succeeded: None,
             account: None,
             finding: None,
+            headers: None,
+            body: None,
+            cut: Default::default(),
         }
     };
     steps.iter().enumerate().map(event).collect()

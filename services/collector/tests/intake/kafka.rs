@@ -107,6 +107,9 @@ fn events_of_ours() -> Event {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     }
 }
 

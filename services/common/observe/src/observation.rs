@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 
-use schemas::event::{TEXT_BYTES_MAX, URI_BYTES_MAX};
+use schemas::event::{
+    BODY_BYTES_MAX, Cut, HEADER_NAME_BYTES_MAX, HEADERS_MAX, Part, TEXT_BYTES_MAX, URI_BYTES_MAX,
+};
 use schemas::observable::canonical_address;
-use schemas::{Activity, Event, Millis, Provenance};
+use schemas::{Activity, Event, Header, Millis, Provenance};
 use uuid::Uuid;
 
 /// What was observed. Texts are as they were sent, of any length; [`Observation::into_event`] cuts them.
@@ -31,6 +33,12 @@ pub struct Observation {
     pub finding: Option<String>,
     /// Answered by a rule of ours: its status says nothing about the client.
     pub refused_by_us: bool,
+    /// All headers as sent; absent where the source shows none.
+    pub headers: Option<Vec<Header>>,
+    /// The body as sent; absent where the source does not show it.
+    pub body: Option<Vec<u8>>,
+    /// What the source itself had cut.
+    pub cut: Cut,
 }
 
 /// What a line or document is.
@@ -44,6 +52,9 @@ pub enum Line {
     /// Well-formed, and says nothing about a client: a header, a comment, a daemon's note.
     Nothing,
 }
+
+/// Headers that an event has a field for.
+const OWN_FIELD: [&str; 3] = ["host", "user-agent", "referer"];
 
 /// How much of a line or document is kept where it is no event, in bytes.
 pub const HEAD_BYTES_MAX: usize = 256;
@@ -75,11 +86,14 @@ impl Observation {
             succeeded: None,
             finding: None,
             refused_by_us: false,
+            headers: None,
+            body: None,
+            cut: Cut::default(),
         }
     }
 
-    /// The event. Where the source has no time, it happened when it was received. Texts over the schema's limits are
-    /// cut between characters.
+    /// The event. Where the source has no time, it happened when it was received. What is over the schema's limits is
+    /// cut, texts between characters, and of a request it is said which part was.
     pub fn into_event(
         self,
         event_id: Uuid,
@@ -87,6 +101,19 @@ impl Observation {
         position: Option<i64>,
         received_at: Millis,
     ) -> Event {
+        let mut cut = self.cut;
+        let mut part = |text: Option<String>, bytes_max, part| {
+            text.map(|text| shortened(text, bytes_max, || cut.add(part)))
+        };
+        let uri = part(Some(self.uri), URI_BYTES_MAX, Part::Uri).unwrap_or_default();
+        let agent = part(self.agent, TEXT_BYTES_MAX, Part::Agent);
+        let referer = part(self.referer, TEXT_BYTES_MAX, Part::Referer);
+        let headers = self.headers.map(|headers| further(headers, &mut cut));
+        let mut body = self.body;
+        if let Some(body) = body.as_mut().filter(|body| body.len() > BODY_BYTES_MAX) {
+            body.truncate(BODY_BYTES_MAX);
+            cut.add(Part::Body);
+        }
         Event {
             event_id,
             source: short(source),
@@ -97,16 +124,19 @@ impl Observation {
             provenance: self.provenance,
             method: short(self.method),
             host: self.host.map(short),
-            uri: shortened(self.uri, URI_BYTES_MAX),
+            uri,
             status: self.status,
-            agent: self.agent.map(short),
-            referer: self.referer.map(short),
+            agent,
+            referer,
             refused_by_us: self.refused_by_us,
             probe: false,
             activity: self.activity,
             succeeded: self.succeeded,
             account: self.account.map(short),
             finding: self.finding.map(short),
+            headers,
+            body,
+            cut,
         }
     }
 }
@@ -144,10 +174,29 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
 }
 
 fn short(text: String) -> String {
-    shortened(text, TEXT_BYTES_MAX)
+    shortened(text, TEXT_BYTES_MAX, || ())
 }
 
-fn shortened(mut text: String, bytes_max: usize) -> String {
-    text.truncate(text.floor_char_boundary(bytes_max));
+fn shortened(mut text: String, bytes_max: usize, cut: impl FnOnce()) -> String {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max));
+        cut();
+    }
     text
+}
+
+/// The headers that an event has no field for, within its limits. How a body is to be read stays in any case.
+fn further(mut headers: Vec<Header>, cut: &mut Cut) -> Vec<Header> {
+    let is = |header: &Header, name: &str| header.name.eq_ignore_ascii_case(name);
+    headers.retain(|header| !OWN_FIELD.iter().any(|name| is(header, name)));
+    if headers.len() > HEADERS_MAX {
+        headers.sort_by_key(|header| !is(header, "content-type"));
+        headers.truncate(HEADERS_MAX);
+        cut.add(Part::Headers);
+    }
+    for Header { name, value } in &mut headers {
+        *name = shortened(std::mem::take(name), HEADER_NAME_BYTES_MAX, || cut.add(Part::Headers));
+        *value = shortened(std::mem::take(value), TEXT_BYTES_MAX, || cut.add(Part::Headers));
+    }
+    headers
 }

@@ -1,5 +1,6 @@
 //! The scorer's process: six lanes.
 
+use ::scorer::detectors::Detectors;
 use ::scorer::stage::{Scorer, open};
 use observe::Policy;
 use pipeline::memory::Log;
@@ -28,7 +29,7 @@ impl Process {
     pub(crate) fn restart(&mut self) {
         let lane = |partition| {
             let policy = self.policy.clone();
-            Lane::new(GROUP, partition, &self.log, move |assigned| open(&policy, &assigned))
+            Lane::new(GROUP, partition, &self.log, move |assigned| open(&policy, &Detectors::shipped(), &assigned))
         };
         self.lanes = (0..Topic::Events.partitions()).map(lane).collect();
     }

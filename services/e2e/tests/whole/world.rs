@@ -220,6 +220,9 @@ impl World {
             succeeded: None,
             account: None,
             finding: None,
+            headers: None,
+            body: None,
+            cut: Default::default(),
         };
         self.append(&event);
     }

@@ -157,5 +157,8 @@ fn event() -> Event {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use schemas::{Action, Activity, Decision, Detection, Event, Mode, Observable, Provenance};
+use scorer::detectors::Detectors;
 use scorer::logic::Memory;
 use uuid::Uuid;
 
@@ -123,7 +124,7 @@ fn calm(world: &World, read: &Read, observables: &BTreeSet<Observable>) -> BTree
     let mut detections = Vec::new();
     for at in &read.events {
         let memory =
-            memories.entry(at.partition).or_insert_with(|| Memory::new(&policy, at.partition));
+            memories.entry(at.partition).or_insert_with(|| Memory::new(&policy, &Detectors::shipped(), at.partition));
         let mut bytes = Vec::new();
         schemas::Record::encode(&at.record, &mut bytes).unwrap();
         let view = <Event as schemas::Record>::decode(&bytes).unwrap();
@@ -174,6 +175,9 @@ fn events(run: Uuid, attackers: &[IpAddr]) -> Vec<Event> {
                 succeeded: None,
                 account: None,
                 finding: None,
+                headers: None,
+                body: None,
+                cut: Default::default(),
             }
         })
         .collect()

@@ -2,15 +2,16 @@
 //!
 //! A quiet request costs one look and no allocation. Only what completes a detection is explained.
 
-use std::sync::LazyLock;
-
-use detect::detector::PI;
 use detect::evidence::Explanation;
-use detect::{Detector, Header, Reader, Request};
+use detect::model::Model;
+use detect::{Header, Reader, Request};
 use observe::Policy;
 use observe::observation::cut;
 use schemas::detection::{EVIDENCE_COUNT_MAX, EVIDENCE_VALUE_BYTES_MAX};
+use schemas::event::HEADERS_MAX;
 use schemas::{Category, EventView, Evidence, Severity};
+
+use crate::detectors::Detectors;
 
 use crate::logic::rules::{Hit, Scored};
 
@@ -19,56 +20,56 @@ pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024;
 /// Longest name of a parameter or header that a place mentions, and longest explanation, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 const EXPLANATION_BYTES_MAX: usize = 256;
+/// Pieces kept free for the rest, the prior and what has to be said besides.
+const RESERVED: usize = 6;
 /// Rule and place of what is not evidence of the request itself.
 const REST: &str = "text";
 const PRIOR: &str = "prior";
 /// Counts of characters say little one by one; a person reads them as part of the rest.
 const COUNTS: &str = "lexical.";
 
-/// The detector, which is the same for every partition and policy: the prior comes in last.
-static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::shipped(PI));
-
 /// The rule about content.
 #[derive(Debug)]
 pub struct Content {
-    detector: &'static Detector,
+    detectors: Detectors,
     /// Probability of an attack before anything is read.
     prior: f64,
 }
 
 impl Content {
-    /// The rule with the prior probability of `policy`.
-    pub fn new(policy: &Policy) -> Self {
-        Content { detector: &DETECTOR, prior: policy.prior() }
+    /// The rule with the prior probability of `policy`; whatever `detectors` hold at the time reads an event.
+    pub fn new(policy: &Policy, detectors: &Detectors) -> Self {
+        Content { detectors: detectors.clone(), prior: policy.prior() }
     }
 
     /// High where `event` alone suffices, low where it is evidence and no more. Allocates nothing.
     pub fn severity(&self, reader: &mut Reader, event: &EventView<'_>) -> Option<Severity> {
-        let score = with_request(event, |request| self.detector.score(reader, request));
-        self.severity_of(score.llr)
+        let detector = self.detectors.now();
+        let now = at(event);
+        let score = with_request(event, |request| detector.score_at(reader, request, now));
+        severity_of(&detector.model, score.llr)
     }
 
     /// What there is to say about `event`, which has a severity.
     pub fn hit(&self, reader: &mut Reader, event: &EventView<'_>) -> Hit {
-        let explanation = with_request(event, |request| self.detector.explain(reader, request));
+        let (explanation, severity, probability) = self.explain(reader, event);
         Hit {
             category: category(&explanation.category),
-            severity: self.severity_of(explanation.llr).unwrap_or(Severity::Low),
-            probability: self.probability(&explanation),
+            severity: severity.unwrap_or(Severity::Low),
+            probability,
             evidence: self.evidence(&explanation, event),
         }
     }
 
     /// The same of any event, be what was found ever so light.
     pub fn scored(&self, reader: &mut Reader, event: &EventView<'_>) -> Scored {
-        let explanation = with_request(event, |request| self.detector.explain(reader, request));
-        let severity = self.severity_of(explanation.llr);
+        let (explanation, severity, probability) = self.explain(reader, event);
         let found = explanation.evidence.iter().any(|piece| !piece.id.starts_with(COUNTS));
         Scored {
             attack: severity == Some(Severity::High),
             category: Some(category(&explanation.category))
                 .filter(|category| *category != Category::Other || severity.is_some()),
-            probability: self.probability(&explanation),
+            probability,
             evidence: match found || severity.is_some() {
                 true => self.evidence(&explanation, event),
                 false => Vec::new(),
@@ -76,16 +77,17 @@ impl Content {
         }
     }
 
-    fn severity_of(&self, llr: f32) -> Option<Severity> {
-        let model = &self.detector.model;
-        if llr >= model.alone {
-            return Some(Severity::High);
-        }
-        (llr >= model.evidence).then_some(Severity::Low)
-    }
-
-    fn probability(&self, explanation: &Explanation) -> f64 {
-        self.detector.model.probability(explanation.llr, self.prior)
+    fn explain(
+        &self,
+        reader: &mut Reader,
+        event: &EventView<'_>,
+    ) -> (Explanation, Option<Severity>, f64) {
+        let detector = self.detectors.now();
+        let explanation =
+            with_request(event, |request| detector.explain_at(reader, request, at(event)));
+        let severity = severity_of(&detector.model, explanation.llr);
+        let probability = detector.model.probability(explanation.llr, self.prior);
+        (explanation, severity, probability)
     }
 
     /// Strongest first; then all that is not worth a line each, and the prior. Their weights add up to the log-odds
@@ -117,7 +119,7 @@ impl Content {
         for found in explanation.evidence.iter().filter(|piece| !piece.id.starts_with(COUNTS)) {
             let piece = piece(found, event);
             bytes += bytes_of(&piece);
-            if all.len() + 2 == EVIDENCE_COUNT_MAX || bytes > EVIDENCE_BYTES_MAX {
+            if all.len() + RESERVED == EVIDENCE_COUNT_MAX || bytes > EVIDENCE_BYTES_MAX {
                 break;
             }
             all.push(piece);
@@ -127,21 +129,76 @@ impl Content {
         }
         let kept: f64 = all.iter().map(|piece| piece.weight).sum();
         rest.weight = rounded(f64::from(explanation.llr) - kept);
-        all.extend([rest, prior]);
+        all.push(rest);
+        all.extend(notes(explanation, event));
+        all.push(prior);
         all
     }
 }
 
+/// What weighs nothing and yet has to be said.
+fn notes(explanation: &Explanation, event: &EventView<'_>) -> impl Iterator<Item = Evidence> {
+    let note = |rule: &str, explanation: String| Evidence {
+        rule: rule.to_owned(),
+        place: "request".to_owned(),
+        value: String::new(),
+        weight: 0.0,
+        explanation: cut(&explanation, EXPLANATION_BYTES_MAX).to_owned(),
+        event_id: event.event_id,
+    };
+    let parts = event.cut.iter().map(|part| format!("{part:?}").to_lowercase());
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    let unread = explanation.not_read;
+    [
+        (explanation.without_model).then(|| {
+            note("no_model", "no model is loaded: weights are the priors of the rules".to_owned())
+        }),
+        (unread > 0).then(|| {
+            note("not_read", format!("{unread} further windows of 2 KiB were not read"))
+        }),
+        (!parts.is_empty()).then(|| {
+            note("cut", format!("longer than an event carries, so the rest was not seen: {parts}"))
+        }),
+        explanation.excepted.first().map(|hidden| {
+            let more = explanation.excepted.len() - 1;
+            let others = if more > 0 { format!(", and {more} more") } else { String::new() };
+            let except = &hidden.except;
+            note("excepted", format!("{}{others} did not count: {}", except.signature, except.reason))
+        }),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Exceptions hold by the time of the event, so that a replay says the same.
+fn at(event: &EventView<'_>) -> u64 {
+    u64::try_from(event.observed_at).unwrap_or(0)
+}
+
+fn severity_of(model: &Model, llr: f32) -> Option<Severity> {
+    if llr >= model.alone {
+        return Some(Severity::High);
+    }
+    (llr >= model.evidence).then_some(Severity::Low)
+}
+
 /// The request that `event` tells of.
 fn with_request<T>(event: &EventView<'_>, look: impl FnOnce(&Request<'_>) -> T) -> T {
-    let host = event.host.map(|host| [Header { name: b"host", value: host.as_bytes() }]);
+    let mut headers = [Header { name: b"", value: b"" }; HEADERS_MAX + 1];
+    let host = event.host.map(|host| ("host", host));
+    let all = host.into_iter().chain(event.headers.clone().into_iter().flatten());
+    let mut count = 0;
+    for (slot, (name, value)) in headers.iter_mut().zip(all) {
+        *slot = Header { name: name.as_bytes(), value: value.as_bytes() };
+        count += 1;
+    }
     look(&Request {
         method: event.method.as_bytes(),
         uri: event.uri.as_bytes(),
         agent: event.agent.map(str::as_bytes),
         referer: event.referer.map(str::as_bytes),
-        headers: host.as_ref().map_or(&[][..], |host| host.as_slice()),
-        body: None,
+        headers: &headers[..count],
+        body: event.body,
     })
 }
 
@@ -206,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_category_of_the_packs_is_one_of_ours() {
-        for signature in DETECTOR.signatures.iter() {
+        for signature in Detectors::shipped().now().signatures.iter() {
             let word = &signature.category;
             assert_ne!(category(word), Category::Other, "{word}, of {}", signature.id);
         }

@@ -3,6 +3,7 @@
 //! No Kafka, no clock, no randomness. The same events in the same order give the same memory and the same detections.
 
 pub mod content;
+pub mod files;
 pub mod rate;
 pub mod repeats;
 pub mod rules;
@@ -13,6 +14,7 @@ use observe::Policy;
 use schemas::{Detection, EventView, Millis, Observable};
 use uuid::Uuid;
 
+use crate::detectors::Detectors;
 use repeats::Repeats;
 pub use rules::{Hit, Rule, Rules, Scored};
 pub use snapshot::Collected;
@@ -75,8 +77,8 @@ pub fn received_at(event: &EventView<'_>, appended_at: Millis) -> Result<Millis,
 
 impl Memory {
     /// A memory of nothing.
-    pub fn new(policy: &Policy, partition: i32) -> Memory {
-        let rules = Rules::new(policy);
+    pub fn new(policy: &Policy, detectors: &Detectors, partition: i32) -> Memory {
+        let rules = Rules::new(policy, detectors);
         Memory {
             partition,
             windows: Windows::new(rules.hits_max()),

@@ -4,6 +4,7 @@ use detect::Reader;
 use observe::Policy;
 use schemas::{Category, EventView, Evidence, Millis, Severity};
 
+use crate::detectors::Detectors;
 use crate::logic::content::Content;
 use crate::logic::rate::FailedLogins;
 
@@ -80,10 +81,10 @@ pub struct Rules {
 
 impl Rules {
     /// Every rule. `policy` says how likely an attack is beforehand, which failures are failed logins, and how many
-    /// are too many.
-    pub fn new(policy: &Policy) -> Rules {
+    /// are too many; `detectors` read what a request says.
+    pub fn new(policy: &Policy, detectors: &Detectors) -> Rules {
         Rules {
-            content: Content::new(policy),
+            content: Content::new(policy, detectors),
             logins: FailedLogins::new(policy),
             reader: Reader::default(),
         }

@@ -49,11 +49,12 @@ impl Memory {
     /// no more, or of offsets that somebody reset.
     pub fn restore(
         policy: &Policy,
+        detectors: &Detectors,
         partition: i32,
         collected: Collected,
         committed: i64,
     ) -> Memory {
-        let mut memory = Memory::new(policy, partition);
+        let mut memory = Memory::new(policy, detectors, partition);
         if collected.0.values().any(|snapshot| snapshot.next_offset > committed) {
             memory.begin_anew();
             return memory;

@@ -6,6 +6,7 @@ use observe::Policy;
 use pipeline::memory::Log;
 use pipeline::{Assigned, Bus, Clock, Message, Raw, Worker};
 use schemas::{Activity, Detection, Event, Millis, Provenance, Record, Snapshot, Topic};
+use scorer::detectors::Detectors;
 use scorer::stage::{Scorer, open};
 use uuid::Uuid;
 
@@ -97,7 +98,7 @@ impl World {
     fn open(&self, partition: i32) -> (Worker<Scorer>, i64) {
         let committed = self.log.committed(GROUP, Topic::Events, partition);
         let read_back = Bus::in_memory(self.log.clone()).read_back();
-        let scorer = open(&policy(), &Assigned { partition, committed, read_back }).unwrap();
+        let scorer = open(&policy(), &Detectors::shipped(), &Assigned { partition, committed, read_back }).unwrap();
         (Worker::new(scorer, partition), committed)
     }
 
@@ -214,6 +215,9 @@ pub(crate) fn event(at: Millis) -> Builder {
         succeeded: None,
         account: None,
         finding: None,
+        headers: None,
+        body: None,
+        cut: Default::default(),
     })
 }
 

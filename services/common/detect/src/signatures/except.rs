@@ -19,7 +19,22 @@ pub struct Except {
     pub reason: String,
 }
 
+/// A file of exceptions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    #[serde(default)]
+    except: Vec<Except>,
+}
+
 impl Except {
+    /// Reads the TOML of a file of exceptions, those that ended too. Answers what is wrong with it.
+    pub fn parse(text: &str) -> Result<Vec<Self>, String> {
+        let form: Form = toml::from_str(text).map_err(|why| format!("no file of exceptions: {why}"))?;
+        form.except.iter().try_for_each(Except::check)?;
+        Ok(form.except)
+    }
+
     /// What is wrong with it, and what to do.
     pub fn check(&self) -> Result<(), String> {
         let wrong = if self.signature.is_empty() {

@@ -1,6 +1,6 @@
 //! Our own `Event` as JSON, with the names of `event.avsc`.
 
-use schemas::{Activity, Provenance};
+use schemas::{Activity, Header, Provenance};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub struct Place {
 }
 
 /// The fields of `event.avsc` that a sender may set. `received_at` and `probe` are ours to say and are passed over.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 22] = [
     "event_id",
     "source",
     "position",
@@ -46,6 +46,9 @@ const FIELDS: [&str; 19] = [
     "succeeded",
     "account",
     "finding",
+    "headers",
+    "body",
+    "cut",
 ];
 
 pub(super) fn read(document: &Value) -> Result<Own, Dead> {
@@ -65,6 +68,9 @@ pub(super) fn read(document: &Value) -> Result<Own, Dead> {
     observation.account = owned(document, &["account"]);
     observation.finding = owned(document, &["finding"]);
     observation.succeeded = named(document, "succeeded")?;
+    observation.headers = headers(document)?;
+    observation.body = named::<String>(document, "body")?.map(String::into_bytes);
+    observation.cut = named(document, "cut")?.unwrap_or_default();
     observation.refused_by_us = named(document, "refused_by_us")?.unwrap_or(false);
     let event_id = named(document, "event_id")?;
     let provenance = named(document, "provenance")?;
@@ -76,6 +82,14 @@ pub(super) fn read(document: &Value) -> Result<Own, Dead> {
         _ => None,
     };
     Ok(Own { event_id, place, provenance, observation })
+}
+
+fn headers(document: &Value) -> Result<Option<Vec<Header>>, Dead> {
+    let Some(given) = document.get("headers").filter(|given| !given.is_null()) else {
+        return Ok(None);
+    };
+    let wrong = "headers: write an object of texts, or a list of objects with name and value";
+    json::headers(given).map(Some).ok_or_else(|| Dead::malformed(wrong))
 }
 
 /// A field that is there and not null, in the form its schema has.

@@ -40,6 +40,8 @@ pub(super) fn observe(document: &Value) -> Result<Observation, Dead> {
     observation.method = request("http_method").unwrap_or_default();
     observation.agent = request("user_agent");
     observation.referer = request("referrer");
+    observation.headers =
+        json::at(document, &["http_request", "http_headers"]).and_then(json::headers);
     let url = |name| owned(document, &["http_request", "url", name]);
     observation.host = url("hostname");
     observation.uri = match (url("path"), url("query_string")) {

@@ -1,5 +1,6 @@
 //! One JSON document a line: how deep and long it may be, and its fields by name.
 
+use schemas::Header;
 use serde_json::Value;
 
 use super::text::excerpt;
@@ -48,6 +49,28 @@ pub(super) fn header<'a>(headers: &'a Value, name: &str) -> Option<&'a str> {
     }
     // Of several values the last is what the nearest proxy wrote.
     value.as_str().or_else(|| value.as_array()?.last()?.as_str())
+}
+
+/// All headers: of an object as [`header`] reads one, or of a list of objects with `name` and `value`. None where it is
+/// neither.
+pub(crate) fn headers(value: &Value) -> Option<Vec<Header>> {
+    let of = |name: &str, value: &Value| {
+        value.as_str().map(|value| Header { name: name.to_owned(), value: value.to_owned() })
+    };
+    match value {
+        Value::Object(named) => {
+            let texts = named.iter().flat_map(|(name, value)| {
+                let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                list.iter().filter_map(move |text| of(name, text))
+            });
+            Some(texts.collect())
+        }
+        Value::Array(list) => {
+            let one = |item: &Value| of(item.get("name")?.as_str()?, item.get("value")?);
+            Some(list.iter().filter_map(one).collect())
+        }
+        _ => None,
+    }
 }
 
 /// The line without the prefix that container runtimes write before it.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::json::{at, header, number, object, text};
+use super::json::{self, at, header, number, object, text};
 use super::text::{address, excerpt, field, quoted, request_of, set_request, status, word};
 use super::time::{Dates, iso, seconds};
 use super::waf;
@@ -111,6 +111,7 @@ pub(super) fn caddy(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line,
     observation.status = number(&entry, &["status"]).and_then(valid_status);
     observation.agent = header(headers, "User-Agent").map(str::to_owned);
     observation.referer = header(headers, "Referer").map(str::to_owned);
+    observation.headers = json::headers(headers);
     Ok(Line::Event(observation))
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemas::{Activity, Millis, Provenance};
 use serde_json::Value;
 
-use super::json::{at, header, number, object, text};
+use super::json::{self, at, header, number, object, text};
 use super::proxies::valid_status;
 use super::text::{address, address_and_port, excerpt, field, request_of, status};
 use super::time::{Dates, asctime, iso};
@@ -42,6 +42,7 @@ pub(super) fn aws(line: &str, trusted: &Trusted) -> Result<Line, Dead> {
     };
     observation.agent = header("User-Agent").map(str::to_owned);
     observation.referer = header("Referer").map(str::to_owned);
+    observation.headers = request.get("headers").and_then(json::headers);
     let blocked = text(&entry, &["action"]) == Some("BLOCK");
     let answered = number(&entry, &["responseCodeSent"]).or(blocked.then_some(403));
     observation.status = answered.and_then(valid_status);
@@ -96,6 +97,9 @@ pub(super) fn modsecurity(line: &str, dates: Dates, trusted: &Trusted) -> Result
     observation.host = header(headers, "Host").map(str::to_owned);
     observation.agent = header(headers, "User-Agent").map(str::to_owned);
     observation.referer = header(headers, "Referer").map(str::to_owned);
+    observation.headers = json::headers(headers);
+    let body = request.get("body").and_then(Value::as_str);
+    observation.body = body.map(|body| body.as_bytes().to_vec());
     let code = number(transaction, &["response", "http_code"])
         .or_else(|| number(transaction, &["response", "status"]));
     observation.status = code.and_then(valid_status);

@@ -1,0 +1,140 @@
+//! What becomes of the rule packs, model and exceptions of an installation: the last of each that was good stays in
+//! force. Data in, data out.
+
+use std::collections::BTreeMap;
+
+use detect::detector::PI;
+use detect::model::Model;
+use detect::signatures::signing::{PackKey, verify};
+use detect::signatures::{Except, Exceptions, Signatures, packs};
+use detect::Detector;
+
+/// Most packs beside the built-in ones.
+pub const PACKS_MAX: usize = 64;
+
+/// The files as they were read. Absent is what was not configured; what could not be read is an error, and is not
+/// taken for removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    pub packs: Option<Result<BTreeMap<String, Read>, String>>,
+    pub model: Option<Result<Vec<u8>, String>>,
+    pub exceptions: Option<Result<Vec<u8>, String>>,
+}
+
+/// A pack and its detached signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    pub pack: Vec<u8>,
+    pub signature: Vec<u8>,
+}
+
+/// A file that is not in force as it stands, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub file: String,
+    pub why: String,
+}
+
+/// The last good of every file.
+#[derive(Debug, Default)]
+pub struct Good {
+    packs: BTreeMap<String, String>,
+    model: Option<Vec<u8>>,
+    exceptions: Vec<Except>,
+}
+
+impl Good {
+    /// Takes over whatever of `found` is good; answers the detector that all of it makes, and what was refused.
+    pub fn take(&mut self, found: &Found, keys: &[PackKey]) -> (Detector, Vec<Refused>) {
+        let mut refused = Vec::new();
+        match &found.packs {
+            None => {}
+            Some(Err(why)) => refused.push(refusal("the packs", why)),
+            Some(Ok(packs)) => self.take_packs(packs, keys, &mut refused),
+        }
+        let signatures = self.compile(&mut refused);
+        let model = self.take_model(found, &signatures, &mut refused);
+        match &found.exceptions {
+            None => {}
+            Some(Err(why)) => refused.push(refusal("the exceptions", why)),
+            Some(Ok(bytes)) => match exceptions(bytes) {
+                Ok(list) => self.exceptions = list,
+                Err(why) => refused.push(refusal("the exceptions", &why)),
+            },
+        }
+        let exceptions = Exceptions::new(self.exceptions.clone()).unwrap_or_default();
+        let detector = Detector { exceptions, pi: PI, ..Detector::new(signatures, model) };
+        (detector, refused)
+    }
+
+    fn take_packs(
+        &mut self,
+        packs: &BTreeMap<String, Read>,
+        keys: &[PackKey],
+        refused: &mut Vec<Refused>,
+    ) {
+        self.packs.retain(|name, _| packs.contains_key(name));
+        for (name, read) in packs {
+            match good_pack(name, read, keys) {
+                Ok(text) => drop(self.packs.insert(name.clone(), text)),
+                Err(why) => refused.push(Refused { file: name.clone(), why }),
+            }
+        }
+    }
+
+    /// All packs together. Where they do not go together, as by an id that stands in two, the later by name stays out.
+    fn compile(&mut self, refused: &mut Vec<Refused>) -> Signatures {
+        loop {
+            let own = self.packs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+            match Signatures::parse(packs().iter().copied().chain(own)) {
+                Ok(signatures) => return signatures,
+                Err(error) => {
+                    let Some((name, _)) = self.packs.pop_last() else {
+                        unreachable!("a test compiles the packs that are built in: {error}")
+                    };
+                    refused.push(Refused { file: name, why: error.to_string() });
+                }
+            }
+        }
+    }
+
+    fn take_model(
+        &mut self,
+        found: &Found,
+        signatures: &Signatures,
+        refused: &mut Vec<Refused>,
+    ) -> Model {
+        match &found.model {
+            None => {}
+            Some(Err(why)) => refused.push(refusal("the model", why)),
+            Some(Ok(bytes)) => match Model::read(bytes, signatures) {
+                Ok(model) => {
+                    self.model = Some(bytes.clone());
+                    return model;
+                }
+                Err(error) => refused.push(refusal("the model", &error.to_string())),
+            },
+        }
+        let last = self.model.as_deref().and_then(|bytes| Model::read(bytes, signatures).ok());
+        last.unwrap_or_else(|| Model::shipped(signatures))
+    }
+}
+
+/// The text of a pack that is signed, compiles by itself, and hits and misses what it says it does.
+fn good_pack(name: &str, read: &Read, keys: &[PackKey]) -> Result<String, String> {
+    let text = verify(name, &read.pack, &read.signature, keys).map_err(|why| why.to_string())?;
+    let alone = Signatures::parse([(name, text)]).map_err(|why| why.to_string())?;
+    match alone.check().into_iter().next() {
+        None => Ok(text.to_owned()),
+        Some(failure) => Err(failure),
+    }
+}
+
+fn exceptions(bytes: &[u8]) -> Result<Vec<Except>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    Except::parse(text)
+}
+
+fn refusal(file: &str, why: &str) -> Refused {
+    Refused { file: file.to_owned(), why: why.to_owned() }
+}
