@@ -289,7 +289,7 @@ impl EventView<'_> {
             succeeded: self.succeeded,
             account: self.account.map(str::to_owned),
             finding: self.finding.map(str::to_owned),
-            headers: self.headers.map(|headers| headers.map(Header::owned).collect()),
+            headers: self.headers.clone().map(|headers| headers.map(Header::owned).collect()),
             body: self.body.map(<[u8]>::to_vec),
             cut: self.cut,
         }

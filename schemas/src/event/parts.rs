@@ -26,7 +26,10 @@ pub struct Headers<'a>(Source<'a>);
 #[derive(Debug, Clone)]
 enum Source<'a> {
     /// Blocks of an Avro array that were read once without fault, and how many items are left in the first.
-    Wire { rest: &'a [u8], left: usize },
+    Wire {
+        rest: &'a [u8],
+        left: usize,
+    },
     Owned(std::slice::Iter<'a, Header>),
 }
 

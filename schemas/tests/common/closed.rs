@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use schemas::event::{Cut, Part};
 use schemas::{
-    Action, Activity, Category, Effect, Header, Mode, Origin, Phase, Provenance, Reason, Severity, Status,
-    Verdict,
+    Action, Activity, Category, Effect, Header, Mode, Origin, Phase, Provenance, Reason, Severity,
+    Status, Verdict,
 };
 
 macro_rules! closed {

@@ -28,9 +28,8 @@ impl Replay {
     /// Nothing was seen or decided before.
     pub fn new(policy: Policy) -> Self {
         let detectors = Detectors::shipped();
-        let memories = (0..Event::TOPIC.partitions())
-            .map(|id| Memory::new(&policy, &detectors, id))
-            .collect();
+        let memories =
+            (0..Event::TOPIC.partitions()).map(|id| Memory::new(&policy, &detectors, id)).collect();
         let pasts = (0..Decision::TOPIC.partitions()).map(|_| (Past::empty(), 0)).collect();
         Replay { rules: Rules::new(policy), memories, pasts, detections: Vec::new() }
     }

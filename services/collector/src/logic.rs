@@ -194,9 +194,8 @@ fn text(value: &str) -> Option<String> {
 /// The headers that Envoy was told to log beside those of our own making; absent where it was told of none.
 fn headers(request: &HttpRequestProperties) -> Option<Vec<Header>> {
     let theirs = request.request_headers.iter().filter(|(name, _)| !OURS.contains(&name.as_str()));
-    let mut headers: Vec<_> = theirs
-        .map(|(name, value)| Header { name: name.clone(), value: value.clone() })
-        .collect();
+    let mut headers: Vec<_> =
+        theirs.map(|(name, value)| Header { name: name.clone(), value: value.clone() }).collect();
     headers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Some(headers).filter(|headers| !headers.is_empty())
 }

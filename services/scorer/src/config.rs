@@ -25,7 +25,8 @@ impl pipeline::Config for Config {
 }
 
 fn files(env: &mut Env) -> Result<Files, ConfigError> {
-    let packs = env.optional("PACKS_DIR", "a folder of signed rule packs, for example /etc/perimeter/packs")?;
+    let packs = env
+        .optional("PACKS_DIR", "a folder of signed rule packs, for example /etc/perimeter/packs")?;
     let keys: Option<String> =
         env.optional("PACK_KEYS", "ed25519 public keys in base64, with a comma between two")?;
     let key = |text: &str| {
@@ -45,6 +46,7 @@ fn files(env: &mut Env) -> Result<Files, ConfigError> {
         packs,
         keys,
         model: env.optional("MODEL_FILE", "a model that `perimeter train` wrote")?,
-        exceptions: env.optional("EXCEPTIONS_FILE", "the file that `perimeter rules except` writes")?,
+        exceptions: env
+            .optional("EXCEPTIONS_FILE", "the file that `perimeter rules except` writes")?,
     })
 }

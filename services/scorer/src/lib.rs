@@ -29,14 +29,14 @@ const SNAPSHOTS: Group = Group("scorer-state");
 pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     let Config { policy, files } = config;
     let detectors = Detectors::shipped();
-    // The first look comes before the first event: what is configured is in force from the beginning.
     let mut watched = Watched::new(files);
-    watched.begin(&detectors);
-    let watching = reload::watch(watched, detectors.clone(), context.shutdown.clone());
+    // The first look comes before the first event: what is configured is in force from the beginning.
+    watched.look(&detectors);
+    let handle = detectors.clone();
+    let look = move || watched.look(&handle);
+    let looking = pipeline::repeat(reload::INTERVAL, context.shutdown.clone(), look);
     let scored =
         pipeline::run(&context, GROUP, move |assigned| stage::open(&policy, &detectors, &assigned));
     let proofread = pipeline::proofread::<Snapshot>(&context, SNAPSHOTS);
-    let working = futures::future::try_join(scored, proofread);
-    let (worked, ()) = futures::future::join(working, watching).await;
-    worked.map(|_| ())
+    futures::future::try_join3(scored, proofread, looking).await.map(|_| ())
 }

@@ -9,13 +9,12 @@ use std::time::Duration;
 use detect::model;
 use detect::signatures::pack::PACK_BYTES_MAX;
 use detect::signatures::signing::PackKey;
-use tokio_util::sync::CancellationToken;
 
 use crate::detectors::Detectors;
 use crate::logic::files::{Found, Good, PACKS_MAX, Read, Refused};
 
 /// How often the files are looked at.
-const INTERVAL: Duration = Duration::from_secs(2);
+pub const INTERVAL: Duration = Duration::from_secs(2);
 const SIGNATURE_BYTES_MAX: usize = 1_024;
 const EXCEPTIONS_BYTES_MAX: usize = 1 << 20;
 
@@ -33,55 +32,33 @@ pub struct Files {
 /// The files, what was read of them last, and the last good of each.
 pub struct Watched {
     files: Files,
-    found: Option<Found>,
+    found: Found,
     good: Good,
 }
 
 impl Watched {
     pub fn new(files: Files) -> Self {
-        Watched { files, found: None, good: Good::default() }
+        Watched { files, found: Found::default(), good: Good::default() }
     }
 
-    /// The first look, before anything is scored.
-    pub fn begin(&mut self, detectors: &Detectors) {
-        if !self.files.is_none() {
-            tell(&self.look(detectors).unwrap_or_default());
+    /// Reads the files; where they differ from the last time, puts in force what is good of them and says what is not.
+    /// Whatever they hold, this never fails.
+    pub fn look(&mut self, detectors: &Detectors) {
+        if let Some(refused) = self.taken(detectors) {
+            tell(&refused);
         }
     }
 
-    /// Reads the files; where they differ from the last time, puts in force what is good of them and answers what was
-    /// refused.
-    pub fn look(&mut self, detectors: &Detectors) -> Option<Vec<Refused>> {
+    /// The same, and answers what was refused; nothing where no file has changed.
+    pub fn taken(&mut self, detectors: &Detectors) -> Option<Vec<Refused>> {
         let found = read(&self.files);
-        if self.found.as_ref() == Some(&found) {
+        if self.found == found {
             return None;
         }
         let (detector, refused) = self.good.take(&found, &self.files.keys);
         detectors.replace(detector);
-        self.found = Some(found);
+        self.found = found;
         Some(refused)
-    }
-}
-
-/// Looks at the files until shutdown. Whatever they hold, this never fails: what was good stays in force.
-pub async fn watch(mut watched: Watched, detectors: Detectors, shutdown: CancellationToken) {
-    if watched.files.is_none() {
-        return shutdown.cancelled().await;
-    }
-    while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
-        let handle = detectors.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let refused = watched.look(&handle);
-            (watched, refused)
-        });
-        let Ok((back, refused)) = looked.await else {
-            tracing::error!("looking at the rule packs failed; what is in force stays, restart to look again");
-            return shutdown.cancelled().await;
-        };
-        watched = back;
-        if let Some(refused) = refused {
-            tell(&refused);
-        }
     }
 }
 
@@ -92,12 +69,6 @@ fn tell(refused: &[Refused]) {
         tracing::error!(file, why, "not taken over: the last good one stays in force");
     }
     tracing::info!(refused = refused.len(), "rule packs, model and exceptions were read");
-}
-
-impl Files {
-    fn is_none(&self) -> bool {
-        self.packs.is_none() && self.model.is_none() && self.exceptions.is_none()
-    }
 }
 
 fn read(files: &Files) -> Found {

@@ -46,8 +46,20 @@ impl Stages {
             committed: 0,
             read_back: Bus::in_memory(log.clone()).read_back(),
         };
-        let scorers = (0..Topic::Events.partitions())
-            .map(|id| (Worker::new(scorer::stage::open(policy, &scorer::detectors::Detectors::shipped(), &assigned(id)).unwrap(), id), 0));
+        let scorers = (0..Topic::Events.partitions()).map(|id| {
+            (
+                Worker::new(
+                    scorer::stage::open(
+                        policy,
+                        &scorer::detectors::Detectors::shipped(),
+                        &assigned(id),
+                    )
+                    .unwrap(),
+                    id,
+                ),
+                0,
+            )
+        });
         let deciders = (0..Topic::Detections.partitions()).map(|id| {
             let past = restore(&assigned(id), &rules, &pasts, START).unwrap();
             (Worker::new(Decide::new(rules.clone(), past, Leases::default()), id), 0)

@@ -35,6 +35,35 @@ pub enum ModelError {
     Grams,
 }
 
+/// Weights by name; a name that stands twice says that the file is not what was written.
+fn named_once<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, f32>, D::Error> {
+    struct Named;
+    impl<'de> serde::de::Visitor<'de> for Named {
+        type Value = BTreeMap<String, f32>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("weights by name")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut weights = BTreeMap::new();
+            while let Some((name, weight)) = map.next_entry::<String, f32>()? {
+                if weights.contains_key(&name) {
+                    return Err(serde::de::Error::custom(format!("{name:?} stands twice")));
+                }
+                weights.insert(name, weight);
+            }
+            Ok(weights)
+        }
+    }
+    deserializer.deserialize_map(Named)
+}
+
 /// A model as it is kept: features by name, so that it outlives their numbering.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +78,10 @@ pub struct ModelFile {
     /// LLR from which one request suffices.
     pub alone: f32,
     /// Weights of flags, marks and lexical counts by name.
+    #[serde(deserialize_with = "named_once")]
     pub features: BTreeMap<String, f32>,
     /// By identifier of a signature, how far its weight is from its prior.
+    #[serde(deserialize_with = "named_once")]
     pub signatures: BTreeMap<String, f32>,
     pub grams: Grams,
     /// What was measured when it was made.

@@ -29,7 +29,9 @@ impl Process {
     pub(crate) fn restart(&mut self) {
         let lane = |partition| {
             let policy = self.policy.clone();
-            Lane::new(GROUP, partition, &self.log, move |assigned| open(&policy, &Detectors::shipped(), &assigned))
+            Lane::new(GROUP, partition, &self.log, move |assigned| {
+                open(&policy, &Detectors::shipped(), &assigned)
+            })
         };
         self.lanes = (0..Topic::Events.partitions()).map(lane).collect();
     }

@@ -123,8 +123,9 @@ fn calm(world: &World, read: &Read, observables: &BTreeSet<Observable>) -> BTree
     let mut memories: BTreeMap<i32, Memory> = BTreeMap::new();
     let mut detections = Vec::new();
     for at in &read.events {
-        let memory =
-            memories.entry(at.partition).or_insert_with(|| Memory::new(&policy, &Detectors::shipped(), at.partition));
+        let memory = memories
+            .entry(at.partition)
+            .or_insert_with(|| Memory::new(&policy, &Detectors::shipped(), at.partition));
         let mut bytes = Vec::new();
         schemas::Record::encode(&at.record, &mut bytes).unwrap();
         let view = <Event as schemas::Record>::decode(&bytes).unwrap();

@@ -153,17 +153,19 @@ fn notes(explanation: &Explanation, event: &EventView<'_>) -> impl Iterator<Item
         (explanation.without_model).then(|| {
             note("no_model", "no model is loaded: weights are the priors of the rules".to_owned())
         }),
-        (unread > 0).then(|| {
-            note("not_read", format!("{unread} further windows of 2 KiB were not read"))
-        }),
+        (unread > 0)
+            .then(|| note("not_read", format!("{unread} further windows of 2 KiB were not read"))),
         (!parts.is_empty()).then(|| {
             note("cut", format!("longer than an event carries, so the rest was not seen: {parts}"))
         }),
         explanation.excepted.first().map(|hidden| {
             let more = explanation.excepted.len() - 1;
             let others = if more > 0 { format!(", and {more} more") } else { String::new() };
-            let except = &hidden.except;
-            note("excepted", format!("{}{others} did not count: {}", except.signature, except.reason))
+            let except = &hidden.exception;
+            note(
+                "excepted",
+                format!("{}{others} did not count: {}", except.signature, except.reason),
+            )
         }),
     ]
     .into_iter()

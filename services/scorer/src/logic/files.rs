@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use detect::Detector;
 use detect::detector::PI;
 use detect::model::Model;
 use detect::signatures::signing::{PackKey, verify};
 use detect::signatures::{Except, Exceptions, Signatures, packs};
-use detect::Detector;
 
 /// Most packs beside the built-in ones.
 pub const PACKS_MAX: usize = 64;
@@ -124,6 +124,11 @@ impl Good {
 fn good_pack(name: &str, read: &Read, keys: &[PackKey]) -> Result<String, String> {
     let text = verify(name, &read.pack, &read.signature, keys).map_err(|why| why.to_string())?;
     let alone = Signatures::parse([(name, text)]).map_err(|why| why.to_string())?;
+    if alone.is_empty() {
+        return Err(
+            "it holds no signature; remove the file to take its rules out of force".to_owned()
+        );
+    }
     match alone.check().into_iter().next() {
         None => Ok(text.to_owned()),
         Some(failure) => Err(failure),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use observe::Policy;
 use schemas::{Millis, Snapshot};
 
+use crate::detectors::Detectors;
 use crate::logic::Memory;
 use crate::logic::repeats::Repeats;
 use crate::logic::windows::{BUCKETS, Windows};

@@ -98,7 +98,9 @@ impl World {
     fn open(&self, partition: i32) -> (Worker<Scorer>, i64) {
         let committed = self.log.committed(GROUP, Topic::Events, partition);
         let read_back = Bus::in_memory(self.log.clone()).read_back();
-        let scorer = open(&policy(), &Detectors::shipped(), &Assigned { partition, committed, read_back }).unwrap();
+        let scorer =
+            open(&policy(), &Detectors::shipped(), &Assigned { partition, committed, read_back })
+                .unwrap();
         (Worker::new(scorer, partition), committed)
     }
 

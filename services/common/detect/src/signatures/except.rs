@@ -30,7 +30,8 @@ struct Form {
 impl Except {
     /// Reads the TOML of a file of exceptions, those that ended too. Answers what is wrong with it.
     pub fn parse(text: &str) -> Result<Vec<Self>, String> {
-        let form: Form = toml::from_str(text).map_err(|why| format!("no file of exceptions: {why}"))?;
+        let form: Form =
+            toml::from_str(text).map_err(|why| format!("no file of exceptions: {why}"))?;
         form.except.iter().try_for_each(Except::check)?;
         Ok(form.except)
     }

@@ -24,8 +24,7 @@ pub(super) fn observe(document: &Value) -> Result<Option<Observation>, Dead> {
     observation.referer = http("http_refer");
     observation.headers = json::at(document, &["http", "request_headers"]).and_then(json::headers);
     let body = json::at(document, &["http", "http_request_body_printable"]);
-    observation.body =
-        body.and_then(Value::as_str).map(|body| body.as_bytes().to_vec());
+    observation.body = body.and_then(Value::as_str).map(|body| body.as_bytes().to_vec());
     observation.status = status(document, &["http", "status"]);
     if activity == Activity::Finding {
         let rule = json::number(document, &["alert", "signature_id"]);

