@@ -31,7 +31,7 @@ impl Except {
     /// Reads the TOML of a file of exceptions, those that ended too. Answers what is wrong with it.
     pub fn parse(text: &str) -> Result<Vec<Self>, String> {
         let form: Form =
-            toml::from_str(text).map_err(|why| format!("no file of exceptions: {why}"))?;
+            toml::from_str(text).map_err(|why| format!("it is no file of exceptions: {why}"))?;
         form.except.iter().try_for_each(Except::check)?;
         Ok(form.except)
     }
