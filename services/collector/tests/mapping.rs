@@ -90,6 +90,24 @@ fn a_header_that_could_hide_the_path_does_not() {
 }
 
 #[test]
+fn headers_that_envoy_was_told_to_log_are_carried_and_our_own_are_not() {
+    let with = |headers: &[(&str, &str)]| {
+        let owned = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let headers: HashMap<_, _> = owned.collect();
+        let mapped = map(&entry(|_, request, _| request.request_headers = headers)).unwrap();
+        let names = |headers: Vec<schemas::Header>| {
+            headers.into_iter().map(|header| header.name).collect::<Vec<_>>().join(" ")
+        };
+        mapped.event.headers.map(names)
+    };
+    assert_eq!(with(&[]), None);
+    assert_eq!(with(&[("traceparent", "00-1"), (PROBE_HEADER, "x")]), None);
+    let theirs =
+        [("traceparent", "00-1"), ("user-agent", "curl"), ("cookie", "a=b"), ("accept", "*")];
+    assert_eq!(with(&theirs).as_deref(), Some("accept cookie"));
+}
+
+#[test]
 fn our_own_refusal_is_known_by_flag_or_detail() {
     let flagged = entry(|common, _, _| {
         common.response_flags = Some(ResponseFlags {

@@ -38,6 +38,7 @@ pub struct Watched {
 
 impl Watched {
     pub fn new(files: Files) -> Self {
+        metrics::gauge!("perimeter_scorer_files_refused").set(0.0);
         Watched { files, found: Found::default(), good: Good::default() }
     }
 

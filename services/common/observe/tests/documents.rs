@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
 use observe::documents::{DOCUMENT_BYTES_MAX, Document, read, split};
-use schemas::{Activity, Provenance};
+use schemas::event::{BODY_BYTES_MAX, Cut, HEADERS_MAX, Part, TEXT_BYTES_MAX, URI_BYTES_MAX};
+use schemas::{Activity, Provenance, Record};
 
 /// Reads a document and says what is there of it: activity, time, client, method, host, uri, status, agent, referer,
 /// account, finding, success.
@@ -237,4 +238,84 @@ fn a_body_is_lines_an_array_or_one_document() {
     assert_eq!(cut("\n{\n\"a\": 1\n}\n").unwrap(), ["2:{\n\"a\": 1\n}"]);
     assert_eq!(cut("[]").unwrap(), [""; 0]);
     assert_eq!(cut("\n[{}, {}"), Err(2));
+}
+
+/// The event that one document becomes.
+fn event(document: &str) -> schemas::Event {
+    let observation = match read(document.as_bytes()).unwrap() {
+        Document::Own(own) => own.observation,
+        Document::Observed(mut all) => all.remove(0).unwrap(),
+    };
+    observation.into_event(uuid::Uuid::nil(), "s".to_owned(), None, 1)
+}
+
+#[test]
+fn headers_and_body_are_carried_where_the_source_shows_them() {
+    let ours = |more: &str| format!(r#"{{"client":"81.2.69.142","observed_at":1000{more}}}"#);
+    let suricata = r#"{"event_type":"http","timestamp":"2026-01-01T00:00:00Z","src_ip":"81.2.69.142","http":{
+        "request_headers":[{"name":"User-Agent","value":"curl"},{"name":"X-A","value":"1"}],"http_request_body_printable":"a=b"}}"#;
+    let ocsf = r#"{"class_uid":4002,"time":1000,"src_endpoint":{"ip":"81.2.69.142"},
+        "http_request":{"http_headers":[{"name":"X-A","value":"1"}]}}"#;
+    for (document, headers, body) in [
+        (ours(""), None, None),
+        (ours(r#","headers":{},"body":"""#), Some(""), Some("")),
+        (
+            ours(r#","headers":{"Host":"h","x-a":"1","x-b":["2","3"]}"#),
+            Some("x-a=1 x-b=2 x-b=3"),
+            None,
+        ),
+        (
+            ours(r#","headers":[{"name":"X-A","value":"1"}],"body":"a=b""#),
+            Some("X-A=1"),
+            Some("a=b"),
+        ),
+        (suricata.to_owned(), Some("X-A=1"), Some("a=b")),
+        (ocsf.to_owned(), Some("X-A=1"), None),
+    ] {
+        let event = event(&document);
+        let found = event.headers.map(|headers| {
+            let each = headers.iter().map(|header| format!("{}={}", header.name, header.value));
+            each.collect::<Vec<_>>().join(" ")
+        });
+        assert_eq!(found.as_deref(), headers, "{document}");
+        assert_eq!(event.body.as_deref(), body.map(str::as_bytes), "{document}");
+        assert_eq!(event.cut, Cut::default(), "{document}");
+    }
+}
+
+#[test]
+fn what_is_longer_than_an_event_carries_is_cut_and_said() {
+    let many: Vec<String> = (0..HEADERS_MAX).map(|n| format!(r#""x-{n}":"1""#)).collect();
+    let many = format!(r#""headers":{{{},"content-type":"text/xml"}}"#, many.join(","));
+    for (more, parts) in [
+        (format!(r#""uri":"/{}""#, "a".repeat(URI_BYTES_MAX - 1)), vec![]),
+        (format!(r#""uri":"/{}""#, "a".repeat(URI_BYTES_MAX)), vec![Part::Uri]),
+        (format!(r#""agent":"{}é""#, "a".repeat(TEXT_BYTES_MAX - 1)), vec![Part::Agent]),
+        (format!(r#""referer":"{}""#, "a".repeat(TEXT_BYTES_MAX + 1)), vec![Part::Referer]),
+        (format!(r#""headers":{{"x":"{}"}}"#, "a".repeat(TEXT_BYTES_MAX + 1)), vec![Part::Headers]),
+        (many, vec![Part::Headers]),
+        (format!(r#""body":"{}""#, "a".repeat(BODY_BYTES_MAX + 1)), vec![Part::Body]),
+        (r#""cut":["agent","body"]"#.to_owned(), vec![Part::Agent, Part::Body]),
+    ] {
+        let event = event(&format!(r#"{{"client":"81.2.69.142","observed_at":1000,{more}}}"#));
+        assert_eq!(event.cut.iter().collect::<Vec<_>>(), parts, "{}", &more[..40.min(more.len())]);
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes).unwrap();
+        assert_eq!(schemas::Event::decode(&bytes).unwrap().to_event(), event);
+        if event.headers.as_ref().is_some_and(|headers| headers.len() > 1) {
+            assert_eq!(event.headers.unwrap()[0].name, "content-type");
+        }
+    }
+}
+
+#[test]
+fn headers_of_another_form_are_refused() {
+    for headers in ["7", "\"a: b\"", "true"] {
+        let document =
+            format!(r#"{{"client":"81.2.69.142","observed_at":1000,"headers":{headers}}}"#);
+        assert!(
+            read(document.as_bytes()).unwrap_err().reason.contains("an object of texts"),
+            "{headers}"
+        );
+    }
 }
