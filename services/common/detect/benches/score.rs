@@ -8,9 +8,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use detect::model::Model;
+use detect::detector::PI;
 use detect::offline::rows::{Row, parse};
-use detect::signatures::Signatures;
 use detect::{Detector, Reader, Request};
 
 const AGENT: &[u8] = b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
@@ -81,9 +80,7 @@ fn shuffled(mut rows: Vec<Row>) -> Vec<Row> {
 }
 
 fn score(bench: &mut Criterion) {
-    let signatures = Signatures::built_in().unwrap();
-    let model = Model::priors(&signatures);
-    let detector = Detector::new(signatures, model);
+    let detector = Detector::shipped(PI);
     for (name, uris) in [("own benign", BENIGN), ("own attacks", ATTACKS)] {
         measure(bench, &detector, name, &own(uris));
     }

@@ -36,8 +36,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Remembers what user agents and referers scored, in about 0.6 MB. Meant for one detector, whose model is not
-    /// changed in between; without it every score is the same.
+    /// Remembers what user agents and referers scored, in about 0.6 MB; every score is the same without. It forgets
+    /// all when it serves a detector of other signatures or another model, so it is meant for one at a time.
     #[must_use]
     pub fn remembering() -> Self {
         Self { memory: Some(Memory::new()), ..Self::default() }

@@ -1,6 +1,7 @@
 //! What user agents and referers scored before: few of them are new, and they are most of the bytes of a log's line.
 
 use super::Detector;
+use crate::identity::Identity;
 use crate::request::{Part, Place, Value};
 
 /// Values remembered at most; each has one slot by its hash, and a newer one takes it over.
@@ -33,24 +34,22 @@ pub(crate) struct Memory {
     of: Mark,
 }
 
-/// By what a detector is told from another one.
-type Mark = (usize, usize, [u32; 2]);
+/// By what a detector is told from another one: its signatures, its weights, and its floor, which can be set.
+type Mark = (Identity, Identity, u32);
+
+const NOBODY: Mark = (Identity::NONE, Identity::NONE, 0);
 
 const FREE: Slot = Slot { hash: 0, place: None, length: 0, best: Best { llr: 0.0, reading: 0 } };
 
 impl Memory {
     pub(crate) fn new() -> Self {
-        Self { slots: vec![FREE; SLOTS], bytes: vec![0; SLOTS * BYTES_MAX], of: (0, 0, [0; 2]) }
+        Self { slots: vec![FREE; SLOTS], bytes: vec![0; SLOTS * BYTES_MAX], of: NOBODY }
     }
 
     /// Forgets all that another detector found.
     pub(crate) fn serve(&mut self, detector: &Detector) {
-        let model = &detector.model;
-        let of = (
-            std::ptr::from_ref(detector).addr(),
-            detector.signatures.len(),
-            [model.quiet.to_bits(), model.bias.to_bits()],
-        );
+        let Detector { signatures, model, .. } = detector;
+        let of = (signatures.identity, model.identity, model.quiet.to_bits());
         if self.of != of {
             self.of = of;
             self.slots.fill(FREE);

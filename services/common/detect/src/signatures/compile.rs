@@ -1,117 +1,89 @@
-//! All signatures as one automaton for each view.
+//! All signatures as one set of literals and a gate for each.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 
+use super::Signature;
+use super::literals::Literals;
 use super::pack::{self, PackError, SIGNATURES_MAX};
-use super::{Signature, View};
+use super::required;
+use super::run::Flags;
+use super::symbols::set;
+use crate::identity::Identity;
 
 const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
-const SET_COMPILED_BYTES_MAX: usize = 16 << 20;
-/// Up to so many bytes of literals the automaton is a DFA, which is faster and larger.
-const DFA_LITERAL_BYTES_MAX: usize = 64 << 10;
 
 /// A set of signatures, ready to run. A signature's position is its feature.
 #[derive(Debug)]
 pub struct Signatures {
+    /// Which signatures these are: no others of this process have it.
+    pub(crate) identity: Identity,
     list: Vec<Signature>,
     pub(super) patterns: Vec<Option<Regex>>,
-    /// Literals of all views: for readings whose views are one text.
-    pub(super) every: Literals,
-    /// Literals of each view, in the order of [`View::ALL`].
-    pub(super) views: [Literals; 4],
-    /// Signatures without literals, by view.
-    pub(super) open: [Open; 4],
+    /// What must hold before a signature is tried.
+    pub(super) gates: Vec<Gate>,
+    /// What is looked for in every reading, in whatever view.
+    pub(super) literals: Literals,
+    /// Signatures with neither `needs` nor a literal that their pattern needs.
+    pub(super) always: Vec<u16>,
+    /// Signatures of flags alone, by the flag that fewest readings have.
+    pub(super) flagged: Vec<(Flags, u16)>,
     /// Those of them that look at a few headers only: tried on quiet readings too.
     pub(super) of_headers: Vec<u16>,
 }
 
-/// Literals, and the signatures that each makes a candidate.
-#[derive(Debug)]
-pub(super) struct Literals {
-    /// None where there is no literal.
-    pub(super) automaton: Option<AhoCorasick>,
-    owners: Vec<Vec<u16>>,
+/// What is asked of a signature before its pattern is tried, in order of cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gate {
+    /// Symbols that stand in every match.
+    pub(super) required: u64,
+    /// The bit of its view.
+    pub(super) view: u8,
+    /// It has no `needs`, so only readings with structure are worth it,
+    pub(super) open: bool,
+    /// or a few headers.
+    pub(super) only_headers: bool,
+    /// It was found by what its pattern needs, so one of its own `needs` must be looked for still.
+    pub(super) needs: bool,
+    pub(super) flags: Flags,
 }
 
-impl Literals {
-    pub(super) fn owners(&self, literal: usize) -> &[u16] {
-        &self.owners[literal]
-    }
+/// What is looked for to find one signature.
+enum Sought {
+    Literals(Vec<Vec<u8>>),
+    Always,
+    Flags,
+}
 
-    fn build(signatures: &[Signature], view: Option<View>) -> Result<Self, PackError> {
-        let mut pairs: Vec<(&str, u16)> = signatures
-            .iter()
-            .enumerate()
-            .filter(|(_, signature)| view.is_none_or(|view| signature.view == view))
-            .flat_map(|(at, signature)| {
-                signature.needs.iter().map(move |need| (need.as_str(), at as u16))
-            })
-            .collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        let (mut literals, mut owners): (Vec<&str>, Vec<Vec<u16>>) = (Vec::new(), Vec::new());
-        for (literal, owner) in pairs {
-            if literals.last() != Some(&literal) {
-                literals.push(literal);
-                owners.push(Vec::new());
+impl Gate {
+    fn build(signature: &Signature, hir: Option<&Hir>) -> (Self, Sought) {
+        let needs: Vec<Vec<u8>> =
+            signature.needs.iter().map(|need| need.as_bytes().to_vec()).collect();
+        let common = needs.iter().map(|need| set(need)).reduce(|all, one| all & one);
+        let mut gate = Self {
+            required: hir.map_or(0, required::symbols) | common.unwrap_or(0),
+            view: 1 << signature.view as u8,
+            open: needs.is_empty(),
+            only_headers: signature.places.only_headers(),
+            needs: false,
+            flags: signature.flags,
+        };
+        let found = hir.and_then(required::literals);
+        let sought = match (needs.is_empty(), found) {
+            (true, Some(found)) => Sought::Literals(found),
+            (true, None) if hir.is_some() => Sought::Always,
+            (true, None) => Sought::Flags,
+            (false, Some(found)) if required::cost(&found) < required::cost(&needs) => {
+                let holds = |one: &Vec<u8>| {
+                    needs.iter().any(|need| memchr::memmem::find(one, need).is_some())
+                };
+                gate.needs = !found.iter().all(holds);
+                Sought::Literals(found)
             }
-            owners.last_mut().expect("pushed with its literal").push(owner);
-        }
-        if literals.is_empty() {
-            return Ok(Self { automaton: None, owners });
-        }
-        let bytes: usize = literals.iter().map(|literal| literal.len()).sum();
-        let kind = if bytes <= DFA_LITERAL_BYTES_MAX {
-            AhoCorasickKind::DFA
-        } else {
-            AhoCorasickKind::ContiguousNFA
+            (false, _) => Sought::Literals(needs),
         };
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(kind))
-            .build(&literals)
-            .map_err(|why| PackError::Compile { why: why.to_string() })?;
-        Ok(Self { automaton: Some(automaton), owners })
-    }
-}
-
-/// The signatures of one view that have no literal to look for first.
-#[derive(Debug)]
-pub(super) struct Open {
-    /// Whether any of their patterns matches; None where there is none.
-    pub(super) any: Option<RegexSet>,
-    /// Signatures with a pattern, tried one by one when `any` matches.
-    pub(super) patterned: Vec<u16>,
-    /// Signatures of flags alone.
-    pub(super) flagged: Vec<u16>,
-}
-
-impl Open {
-    fn build(signatures: &[Signature], view: View) -> Result<Self, PackError> {
-        let open = |patterned: bool| {
-            signatures.iter().enumerate().filter_map(move |(at, signature)| {
-                let wanted = signature.view == view
-                    && signature.needs.is_empty()
-                    && signature.pattern.is_some() == patterned;
-                wanted.then_some(at as u16)
-            })
-        };
-        let patterned: Vec<u16> = open(true).collect();
-        let texts: Vec<&str> = patterned
-            .iter()
-            .filter_map(|at| signatures[usize::from(*at)].pattern.as_deref())
-            .collect();
-        let any = if texts.is_empty() {
-            None
-        } else {
-            let set = RegexSetBuilder::new(&texts)
-                .unicode(false)
-                .size_limit(SET_COMPILED_BYTES_MAX)
-                .build();
-            Some(set.map_err(|why| PackError::Compile { why: why.to_string() })?)
-        };
-        Ok(Self { any, patterned, flagged: open(false).collect() })
+        (gate, sought)
     }
 }
 
@@ -150,22 +122,22 @@ impl Signatures {
             }
         }
         let patterns = list.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
-        let [text, sql, shell, path] = View::ALL.map(|view| Literals::build(&list, Some(view)));
-        let [open_text, open_sql, open_shell, open_path] =
-            View::ALL.map(|view| Open::build(&list, view));
-        let of_headers = list
-            .iter()
-            .enumerate()
-            .filter(|(_, one)| one.needs.is_empty() && one.places.only_headers());
-        let of_headers = of_headers.map(|(at, _)| at as u16).collect();
-        Ok(Self {
-            of_headers,
-            every: Literals::build(&list, None)?,
-            views: [text?, sql?, shell?, path?],
-            open: [open_text?, open_sql?, open_shell?, open_path?],
-            patterns,
-            list,
-        })
+        let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
+        let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, signature) in list.iter().enumerate() {
+            let (gate, sought) = Gate::build(signature, syntax(signature)?.as_ref());
+            let at = at as u16;
+            match sought {
+                Sought::Literals(found) => pairs.extend(found.into_iter().map(|one| (one, at))),
+                Sought::Always => always.push(at),
+                Sought::Flags if gate.only_headers => of_headers.push(at),
+                Sought::Flags => flagged.push((gate.flags, at)),
+            }
+            gates.push(gate);
+        }
+        let literals = Literals::build(pairs, |owner: u16| gates[usize::from(owner)].required);
+        let identity = Identity::new();
+        Ok(Self { identity, list, patterns, gates, literals, always, flagged, of_headers })
     }
 
     pub fn get(&self, position: usize) -> Option<&Signature> {
@@ -202,12 +174,18 @@ fn pattern(signature: &Signature) -> Result<Option<Regex>, PackError> {
         .size_limit(PATTERN_COMPILED_BYTES_MAX)
         .build()
         .map(Some)
-        .map_err(|why| {
-            refused(
-                signature,
-                format!("the pattern does not compile: {why}: correct or shorten it"),
-            )
-        })
+        .map_err(|why| uncompiled(signature, &why))
+}
+
+/// The pattern as the regex crate reads it.
+fn syntax(signature: &Signature) -> Result<Option<Hir>, PackError> {
+    let Some(text) = &signature.pattern else { return Ok(None) };
+    let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(text);
+    parsed.map(Some).map_err(|why| uncompiled(signature, &why))
+}
+
+fn uncompiled(signature: &Signature, why: &impl std::fmt::Display) -> PackError {
+    refused(signature, format!("the pattern does not compile: {why}: correct or shorten it"))
 }
 
 fn refused(signature: &Signature, why: String) -> PackError {

@@ -8,13 +8,13 @@ use detect::{Detector, Reader, Request};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-pub static DETECTOR: LazyLock<Detector> = LazyLock::new(|| {
+pub(crate) static DETECTOR: LazyLock<Detector> = LazyLock::new(|| {
     let signatures = Signatures::built_in().expect("the built-in packs compile");
     let model = Model::priors(&signatures);
     Detector::new(signatures, model)
 });
 
-pub fn logged(uri: &[u8]) -> Request<'_> {
+pub(crate) fn logged(uri: &[u8]) -> Request<'_> {
     Request {
         method: b"GET",
         uri,
@@ -62,15 +62,37 @@ proptest! {
 }
 
 #[test]
-fn another_model_makes_what_is_remembered_void() {
+fn what_another_detector_found_is_forgotten() {
     let mut reader = Reader::remembering();
     let request = logged(b"/");
-    let signatures = Signatures::parse([]).expect("no pack is a set of packs");
-    let model = Model::priors(&signatures);
-    let mut detector = Detector::new(signatures, model);
-    assert_eq!(detector.score(&mut reader, &request).llr, -4.0);
+    let pack = r#"
+        [[signature]]
+        id = "test.browser"
+        category = "test"
+        severity = "low"
+        cwe = 1
+        attack = "T1190"
+        prior = 2.0
+        explanation = "names a browser"
+        needs = ["firefox"]
+        hits = ["Firefox"]
+    "#;
+    let packs = [("test", pack)];
+    let empty = Signatures::parse([]).expect("no pack is a set of packs");
+    let model = Model::priors(&empty);
+    let mut detector = Detector::new(empty, model.clone());
+    let mut check = |detector: &Detector, llr: f32| {
+        assert_eq!(detector.score(&mut reader, &request).llr, llr);
+    };
+    check(&detector, -4.0);
     detector.model.quiet = -3.0;
-    assert_eq!(detector.score(&mut reader, &request).llr, -3.0);
+    check(&detector, -3.0);
+    // At the same address each time, as after a reload.
+    detector.model = model;
+    check(&detector, -4.0);
+    detector.signatures = Signatures::parse(packs).expect("the pack is one");
+    detector.model = Model::priors(&detector.signatures);
+    check(&detector, -2.0);
 }
 
 #[test]
