@@ -1,18 +1,38 @@
 //! All signatures as one set of literals and a gate for each.
 
+use memchr::memmem;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
-use super::Signature;
 use super::literals::Literals;
 use super::pack::{self, PackError, SIGNATURES_MAX};
-use super::required;
+use super::required::{self, Piece, bytes, piece};
 use super::run::Flags;
 use super::symbols::set;
+use super::{Signature, places};
 use crate::identity::Identity;
+use crate::normalise::{Marks, quiet_bytes};
+use crate::request::Place;
 
 const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
+
+/// Places with few ordinary bytes, each with those where the same are; any other place is like a header.
+pub(super) const QUIET: [&[Place]; 4] = [
+    &[Place::Path, Place::Segment],
+    &[Place::Agent],
+    &[Place::Referer],
+    &[
+        Place::Query,
+        Place::Form,
+        Place::Json,
+        Place::Xml,
+        Place::Multipart,
+        Place::Cookie,
+        Place::Header,
+        Place::Body,
+    ],
+];
 
 /// A set of signatures, ready to run. A signature's position is its feature.
 #[derive(Debug)]
@@ -23,8 +43,10 @@ pub struct Signatures {
     pub(super) patterns: Vec<Option<Regex>>,
     /// What must hold before a signature is tried.
     pub(super) gates: Vec<Gate>,
-    /// What is looked for in every reading, in whatever view.
+    /// What is looked for in a reading, in whatever view.
     pub(super) literals: Literals,
+    /// The part of it that can be met in a quiet reading at each of [`QUIET`].
+    pub(super) quiet: [Literals; QUIET.len()],
     /// Signatures with neither `needs` nor a literal that their pattern needs.
     pub(super) always: Vec<u16>,
     /// Signatures of flags alone, by the flag that fewest readings have.
@@ -51,16 +73,16 @@ pub(super) struct Gate {
 
 /// What is looked for to find one signature.
 enum Sought {
-    Literals(Vec<Vec<u8>>),
+    Literals(Vec<Piece>),
     Always,
     Flags,
 }
 
 impl Gate {
     fn build(signature: &Signature, hir: Option<&Hir>) -> (Self, Sought) {
-        let needs: Vec<Vec<u8>> =
-            signature.needs.iter().map(|need| need.as_bytes().to_vec()).collect();
-        let common = needs.iter().map(|need| set(need)).reduce(|all, one| all & one);
+        let needs: Vec<Piece> = signature.needs.iter().map(|need| piece(need.as_bytes())).collect();
+        let common = signature.needs.iter().map(|need| set(need.as_bytes()));
+        let common = common.reduce(|all, one| all & one);
         let mut gate = Self {
             required: hir.map_or(0, required::symbols) | common.unwrap_or(0),
             view: 1 << signature.view as u8,
@@ -75,8 +97,10 @@ impl Gate {
             (true, None) if hir.is_some() => Sought::Always,
             (true, None) => Sought::Flags,
             (false, Some(found)) if required::cost(&found) < required::cost(&needs) => {
-                let holds = |one: &Vec<u8>| {
-                    needs.iter().any(|need| memchr::memmem::find(one, need).is_some())
+                let needs = &signature.needs;
+                let holds = |one: &Piece| {
+                    let one = bytes(one);
+                    needs.iter().any(|need| memmem::find(&one, need.as_bytes()).is_some())
                 };
                 gate.needs = !found.iter().all(holds);
                 Sought::Literals(found)
@@ -84,6 +108,14 @@ impl Gate {
             (false, _) => Sought::Literals(needs),
         };
         (gate, sought)
+    }
+}
+
+impl Gate {
+    /// Whether a quiet reading without structure may pass.
+    fn quiet(&self) -> bool {
+        let Flags { marks, sql, shell, markup } = self.flags;
+        !self.open && sql | shell | markup == 0 && marks & !Marks::ORDINARY.0 == 0
     }
 }
 
@@ -122,10 +154,11 @@ impl Signatures {
             }
         }
         let patterns = list.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
+        let syntaxes = list.iter().map(syntax).collect::<Result<Vec<_>, _>>()?;
         let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
         let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
         for (at, signature) in list.iter().enumerate() {
-            let (gate, sought) = Gate::build(signature, syntax(signature)?.as_ref());
+            let (gate, sought) = Gate::build(signature, syntaxes[at].as_ref());
             let at = at as u16;
             match sought {
                 Sought::Literals(found) => pairs.extend(found.into_iter().map(|one| (one, at))),
@@ -135,9 +168,27 @@ impl Signatures {
             }
             gates.push(gate);
         }
-        let literals = Literals::build(pairs, |owner: u16| gates[usize::from(owner)].required);
+        let gate = |owner: u16| {
+            let at = usize::from(owner);
+            (gates[at].required, list[at].places.bits())
+        };
+        let quiet = QUIET.map(|places| {
+            let alphabet = alphabet(places);
+            let bits = places.iter().fold(places::NAME, |bits, place| bits | 1 << *place as u32);
+            let may = |at: &u16| {
+                let at = usize::from(*at);
+                let hir = syntaxes[at].as_ref();
+                gates[at].quiet()
+                    && list[at].places.bits() & bits != 0
+                    && hir.is_none_or(|hir| required::possible(hir, &alphabet))
+            };
+            let met = |piece: &Piece| bytes(piece).iter().all(|byte| alphabet[usize::from(*byte)]);
+            let pairs = pairs.iter().filter(|(piece, owner)| met(piece) && may(owner));
+            Literals::build(pairs.cloned().collect(), gate)
+        });
+        let literals = Literals::build(pairs, gate);
         let identity = Identity::new();
-        Ok(Self { identity, list, patterns, gates, literals, always, flagged, of_headers })
+        Ok(Self { identity, list, patterns, gates, literals, quiet, always, flagged, of_headers })
     }
 
     pub fn get(&self, position: usize) -> Option<&Signature> {
@@ -165,6 +216,16 @@ impl Signatures {
     pub(crate) fn pattern(&self, position: usize) -> Option<&Regex> {
         self.patterns.get(position)?.as_ref()
     }
+}
+
+/// Bytes that a quiet reading at one of `places` may have.
+fn alphabet(places: &[Place]) -> [bool; 256] {
+    let mut all = [false; 256];
+    for place in places {
+        let bytes = quiet_bytes(*place);
+        all.iter_mut().zip(bytes).for_each(|(any, one)| *any |= one);
+    }
+    all
 }
 
 fn pattern(signature: &Signature) -> Result<Option<Regex>, PackError> {

@@ -1,7 +1,9 @@
 //! Signatures on one reading.
 
+use super::Signature;
 use super::compile::Signatures;
-use super::{Signature, View};
+use super::literals::Literals;
+use super::places::bit;
 use crate::features::flag;
 use crate::normalise::{Marks, Normaliser, Reading};
 use crate::request::{Place, Value};
@@ -80,7 +82,7 @@ pub struct Hits {
     seen: Vec<u64>,
     candidates: Vec<u16>,
     found: Vec<u16>,
-    places: Vec<u32>,
+    places: Vec<u64>,
 }
 
 impl Hits {
@@ -134,15 +136,18 @@ impl Signatures {
             && !value.name.is_empty()
             && matches!(value.place, Place::Header | Place::Cookie);
         let asked = Asked { value, flags, open: !reading.quiet || flags.structured(), header };
-        let views = View::ALL.map(|view| view.of(reading));
-        let mut left = 0b1111_u8;
-        for (at, text) in views.into_iter().enumerate() {
-            let alike = views.iter().enumerate().filter(|(_, other)| same(text, other));
-            let these = left & alike.fold(0, |these, (other, _)| these | 1 << other);
-            if left >> at & 1 != 0 {
-                self.search(text, these, &asked, hits);
-                left &= !these;
-            }
+        let literals = match value.place {
+            _ if asked.open || header => &self.literals,
+            Place::Path | Place::Segment => &self.quiet[0],
+            Place::Agent => &self.quiet[1],
+            Place::Referer => &self.quiet[2],
+            _ => &self.quiet[3],
+        };
+        let Reading { text, sql, shell, path, .. } = *reading;
+        if same(text, sql) && same(text, shell) && same(text, path) {
+            self.search(literals, text, 0b1111, &asked, hits);
+        } else {
+            self.views(literals, [text, sql, shell, path], &asked, hits);
         }
         if header || asked.open {
             self.of_headers
@@ -165,11 +170,32 @@ impl Signatures {
         hits.found.sort_unstable();
     }
 
+    /// Searches each of the four views, those that are one slice together.
+    fn views(&self, literals: &Literals, views: [&[u8]; 4], asked: &Asked<'_>, hits: &mut Hits) {
+        let mut left = 0b1111_u8;
+        for (at, text) in views.into_iter().enumerate() {
+            let alike = views.iter().enumerate().filter(|(_, other)| same(text, other));
+            let these = left & alike.fold(0, |these, (other, _)| these | 1 << other);
+            if left >> at & 1 != 0 {
+                self.search(literals, text, these, asked, hits);
+                left &= !these;
+            }
+        }
+    }
+
     /// Makes candidates of what may hit `text`, which is what the reading is in `views`.
-    fn search(&self, text: &[u8], views: u8, asked: &Asked<'_>, hits: &mut Hits) {
+    fn search(
+        &self,
+        literals: &Literals,
+        text: &[u8],
+        views: u8,
+        asked: &Asked<'_>,
+        hits: &mut Hits,
+    ) {
         let mut places = std::mem::take(&mut hits.places);
-        let present = self.literals.scan(text, &mut places);
-        self.literals.find(text, &places, present, |at| {
+        let scanned = literals.scan(text, &mut places);
+        let present = scanned.present;
+        literals.find(&scanned, bit(asked.value), |at| {
             self.consider(at, present, views, asked, hits);
         });
         if asked.open || asked.header {

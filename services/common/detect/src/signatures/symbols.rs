@@ -7,19 +7,21 @@ pub(super) const BITS: usize = 6;
 /// Number of pairs of symbols.
 pub(super) const PAIRS: usize = 1 << (2 * BITS);
 /// The pair that stands before the first byte of a text.
-pub(super) const START: usize = (OTHER as usize) << BITS | OTHER as usize;
+pub(super) const START: usize = OTHER << BITS | OTHER;
 
 const BLANK: u8 = 26;
 const DIGIT: u8 = 27;
 /// Control characters and what is not ASCII.
-const OTHER: u8 = 31;
+const OTHER_SYMBOL: u8 = 31;
+/// It stands before the first byte of a text, too.
+pub(super) const OTHER: usize = OTHER_SYMBOL as usize;
 const PUNCTUATION: u8 = 32;
 
 /// The symbol of each byte: letters without case, `0`, `1`, `2` and the other digits, and each sign of ASCII.
 pub(super) static SYMBOL: [u8; 256] = table();
 
 const fn table() -> [u8; 256] {
-    let (mut table, mut at, mut sign) = ([OTHER; 256], 0, PUNCTUATION);
+    let (mut table, mut at, mut sign) = ([OTHER_SYMBOL; 256], 0, PUNCTUATION);
     while at < 128 {
         let byte = at as u8;
         if byte.is_ascii_alphabetic() {
@@ -37,6 +39,16 @@ const fn table() -> [u8; 256] {
     table
 }
 
+/// The bit of the symbol of each byte.
+pub(super) static BIT: [u64; 256] = {
+    let (mut bits, mut at) = ([0; 256], 0);
+    while at < 256 {
+        bits[at] = 1 << SYMBOL[at];
+        at += 1;
+    }
+    bits
+};
+
 pub(super) fn symbol(byte: u8) -> usize {
     usize::from(SYMBOL[usize::from(byte)])
 }
@@ -49,11 +61,6 @@ pub(super) fn alone(byte: u8) -> bool {
 /// The symbols of `bytes`, a bit each.
 pub(super) fn set(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |set, byte| set | 1 << symbol(*byte))
-}
-
-/// The pair that `pair` and one byte more make.
-pub(super) fn next(pair: usize, symbol: usize) -> usize {
-    (pair << BITS | symbol) % PAIRS
 }
 
 /// What stands in most requests: pieces of it make bad needles.
@@ -87,13 +94,13 @@ pub(super) static FREQUENCIES: LazyLock<Frequencies> = LazyLock::new(|| {
         triples: vec![0.0; PAIRS << BITS],
         count: ORDINARY.len() as f32,
     };
-    let mut pair = START;
+    let (mut first, mut second) = (OTHER, OTHER);
     for byte in ORDINARY.bytes() {
-        let symbol = symbol(byte);
-        all.triples[pair << BITS | symbol] += 1.0;
-        pair = next(pair, symbol);
-        all.singles[symbol] += 1.0;
-        all.pairs[pair] += 1.0;
+        let third = symbol(byte);
+        all.triples[(first << BITS | second) << BITS | third] += 1.0;
+        all.pairs[second << BITS | third] += 1.0;
+        all.singles[third] += 1.0;
+        (first, second) = (second, third);
     }
     all
 });
