@@ -2,7 +2,7 @@
 //!
 //! Digit runs and long or mixed words fold to one symbol, so that no host, token or marker of a data set can be learnt.
 
-use crate::features::{Feature, GRAM_BASE, GRAM_SLOTS, LEXICAL_BASE};
+use crate::features::{Feature, GRAM_BASE, LEXICAL_BASE};
 
 /// Most bytes of a text that are looked at: one window.
 const BYTES_MAX: usize = 2048;
@@ -109,9 +109,10 @@ fn counts(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
     let length = text.len();
     let plain = usize::from(blank + control + foreign + digits + letters);
     let punctuation = length.saturating_sub(plain);
-    let kinds = (33..127u8)
-        .filter(|byte| byte.is_ascii_punctuation() && histogram[usize::from(*byte)] > 0)
-        .count();
+    let met = |range: std::ops::Range<usize>| {
+        histogram[range].iter().map(|count| u16::from(*count > 0)).sum::<u16>()
+    };
+    let kinds = met(33..48) + met(58..65) + met(91..97) + met(123..127);
     let mut slot = 0;
     let mut put = |value: f32| {
         if value > 0.0 {
@@ -135,7 +136,7 @@ fn counts(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
     put(share(usize::from(digits)));
     put(share(punctuation));
     put(share(usize::from(blank)));
-    put(kinds as f32 / 16.0);
+    put(f32::from(kinds) / 16.0);
     put(f32::from(longest).min(64.0) / 64.0);
     put((1.0 + length as f32).log2() / 11.0);
     for (above, upto) in [(0, 8), (8, 32), (32, 128), (128, 512), (512, usize::MAX)] {
@@ -147,12 +148,26 @@ fn counts(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
 
 /// 0 for none, 0.25 for one, up to 1 for fifteen and more.
 fn count(occurrences: u16) -> f32 {
-    (1.0 + f32::from(occurrences)).log2() / 4.0
+    if occurrences == 0 { 0.0 } else { (1.0 + f32::from(occurrences)).log2() / 4.0 }
 }
 
 fn grams(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
-    let mut seen = [0u64; GRAM_SLOTS as usize / 64];
-    let mut slots = [0u16; BYTES_MAX + 2];
+    match text.len() {
+        0..=62 => grams_within::<64, 128>(text, add),
+        63..=254 => grams_within::<256, 512>(text, add),
+        _ => grams_within::<{ BYTES_MAX + 2 }, 4096>(text, add),
+    }
+}
+
+/// Of a text of at most `N - 2` bytes, with a table of `TABLE` places (a power of two, more than `N`).
+fn grams_within<const N: usize, const TABLE: usize>(
+    text: &[u8],
+    add: &mut impl FnMut(Feature, f32),
+) {
+    // The slots met, each where its low bits lead or, in steps that its high bits say, at the next free place: one
+    // more than the slot, so that 0 is free.
+    let mut seen = [0u32; TABLE];
+    let mut slots = [0u16; N];
     let mut distinct = 0;
     let mut window = u32::from(EDGE);
     let mut filled = 1;
@@ -161,10 +176,12 @@ fn grams(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
         filled += 1;
         if filled >= 3 {
             let slot = slot(window);
-            let bit = 1u64 << (slot % 64);
-            let word = &mut seen[usize::from(slot / 64)];
-            if *word & bit == 0 && distinct < slots.len() {
-                *word |= bit;
+            let mut at = usize::from(slot) % TABLE;
+            while seen[at] != 0 && seen[at] != u32::from(slot) + 1 {
+                at = (at + usize::from(slot >> 7 | 1)) % TABLE;
+            }
+            if seen[at] == 0 && distinct < N {
+                seen[at] = u32::from(slot) + 1;
                 slots[distinct] = slot;
                 distinct += 1;
             }
@@ -189,10 +206,13 @@ fn symbols(text: &[u8], push: &mut impl FnMut(u8)) {
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];
-        if byte.is_ascii_alphanumeric() {
-            let end =
-                at + text[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            word(&text[at..end], push);
+        let (mut end, mut digits) = (at, 0);
+        while let Some(byte) = text.get(end).filter(|byte| byte.is_ascii_alphanumeric()) {
+            digits += usize::from(byte.is_ascii_digit());
+            end += 1;
+        }
+        if end > at {
+            word(&text[at..end], digits, push);
             at = end;
             continue;
         }
@@ -213,8 +233,8 @@ fn symbols(text: &[u8], push: &mut impl FnMut(u8)) {
     }
 }
 
-fn word(word: &[u8], push: &mut impl FnMut(u8)) {
-    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+/// A run of letters and of so many digits.
+fn word(word: &[u8], digits: usize, push: &mut impl FnMut(u8)) {
     if digits == word.len() {
         push(DIGITS);
         return;

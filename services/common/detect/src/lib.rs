@@ -8,6 +8,7 @@
 pub mod detector;
 pub mod evidence;
 pub mod features;
+mod identity;
 pub mod lexical;
 pub mod model;
 pub mod normalise;

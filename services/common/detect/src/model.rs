@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::features::{self, BIAS, END, Feature, GRAM_BASE, GRAM_SLOTS, SIGNATURE_BASE};
+use crate::identity::Identity;
 use crate::signatures::Signatures;
 
 /// Largest file that is read.
@@ -152,6 +153,8 @@ pub const SHIPPED: &str = include_str!("../model/perimeter.json");
 #[derive(Debug, Clone)]
 pub struct Model {
     weights: Vec<f32>,
+    /// Which weights these are: no other model of this process has it, but for copies.
+    pub(crate) identity: Identity,
     /// LLR of a value in which nothing was found.
     pub quiet: f32,
     pub bias: f32,
@@ -172,7 +175,8 @@ impl Model {
         for (at, found) in signatures.iter().enumerate() {
             weights[features::signature(at).0 as usize] = found.prior_below(bias, alone);
         }
-        Self { weights, quiet: bias, bias, evidence, alone, without_model: true }
+        let identity = Identity::new();
+        Self { weights, identity, quiet: bias, bias, evidence, alone, without_model: true }
     }
 
     /// The model that comes with this version, for the signatures loaded.
@@ -231,7 +235,8 @@ impl Model {
         file.grams.unpack(|slot, weight| weights[(GRAM_BASE + slot) as usize] = weight)?;
         weights[BIAS.0 as usize] = file.bias;
         let ModelFile { quiet, bias, evidence, alone, .. } = *file;
-        Ok(Self { weights, quiet, bias, evidence, alone, without_model: false })
+        let identity = Identity::new();
+        Ok(Self { weights, identity, quiet, bias, evidence, alone, without_model: false })
     }
 
     /// What one unit of `feature` adds to the LLR.

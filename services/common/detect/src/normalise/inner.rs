@@ -1,7 +1,7 @@
 //! Texts that are encoded inside a text: base64 and hex.
 
 use super::Marks;
-use super::classes::{BASE64, CLASS};
+use super::classes;
 use super::decode::{hex, sextet};
 use memchr::memchr_iter;
 
@@ -18,8 +18,7 @@ pub(super) fn search(
     steps: &mut u64,
     mut found: impl FnMut(&[u8], Marks) -> bool,
 ) {
-    let digit =
-        |at: usize| CLASS[usize::from(text[at])] & BASE64 != 0 && (slash || text[at] != b'/');
+    let digit = |at: usize| classes::digit(text[at], slash);
     // Numbers may be shorter than the runs that the probes below are sure to meet.
     for at in memchr_iter(b'x', text).filter(|&at| at > 0 && text[at - 1] == b'0') {
         let end = (at + 1..text.len()).find(|&i| hex(text[i]).is_none()).unwrap_or(text.len());

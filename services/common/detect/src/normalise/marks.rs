@@ -64,7 +64,7 @@ impl Marks {
     ];
 
     /// What ordinary encoders leave: no reason to look closer.
-    pub(super) const ORDINARY: Self =
+    pub(crate) const ORDINARY: Self =
         Self(Self::PERCENT.0 | Self::INVALID_UTF8.0 | Self::LINE_BREAK.0);
 
     /// `mark` if `condition` holds, else nothing.

@@ -12,7 +12,9 @@ mod unicode;
 mod views;
 
 use crate::request::{Place, Value};
-use classes::{AMPERSAND, BLANK, CLASS, DECODE, DOT, LOWER, PATH, PLUS, SHELL, SLASH, SQL, UPPER};
+use classes::{
+    AMPERSAND, BLANKS, DECODE, DOTS, PATH, PLUS, RISE, SHELL, SLASH, SLASH_DOT, SLASHES, SQL, Seen,
+};
 pub use marks::Marks;
 use memchr::{memchr, memchr2};
 
@@ -22,6 +24,8 @@ pub const ROUNDS: usize = 3;
 pub const READINGS_MAX: usize = 4;
 /// How deep a text may be encoded in another.
 const DEPTH_MAX: u8 = 2;
+/// Shortest value that may have a text encoded in it.
+const WITHIN_BYTES_MIN: usize = 10;
 
 /// One way to read a value. Views that are equal are the same slice.
 #[derive(Debug, Clone, Copy)]
@@ -52,15 +56,9 @@ pub struct Normaliser {
     steps: u64,
 }
 
-/// What the pass over the table found.
-#[derive(Clone, Copy)]
-struct Seen {
-    any: u32,
-    all: u32,
-    /// Classes that stood twice in a row.
-    doubled: u32,
-    /// Classes that followed the class one bit below: upper after lower, `.` after `/`.
-    followed: u32,
+/// Which bytes a quiet reading of a value at `place` may have.
+pub(crate) fn quiet_bytes(place: Place) -> [bool; 256] {
+    classes::quiet(place)
 }
 
 impl Normaliser {
@@ -73,18 +71,26 @@ impl Normaliser {
     /// Calls `each` with the value itself and then with what was found encoded inside it (base64, hex), at most
     /// four readings.
     pub fn read(&mut self, value: &Value<'_>, mut each: impl FnMut(&Reading<'_>)) {
+        let slash =
+            !matches!(value.place, Place::Path | Place::Segment | Place::Referer | Place::Agent);
+        if self.one(value, slash, Marks::default(), &mut each) {
+            self.within(value, slash, &mut each);
+        }
+    }
+
+    /// Reads what is encoded in the value just read.
+    fn within(&mut self, value: &Value<'_>, slash: bool, each: &mut impl FnMut(&Reading<'_>)) {
         let mut inner = std::mem::take(&mut self.inner);
         let mut queue = Queue::default();
-        self.one(value, Marks::default(), &mut each);
-        self.search(value, value.raw, 0, &mut inner, &mut queue);
+        self.search(slash, value.raw, 0, &mut inner, &mut queue);
         let mut next = 0;
         while next < queue.length {
             let source = std::mem::take(&mut inner[next]);
             let (marks, depth) = (queue.marks[next], queue.depth[next]);
             let within = Value { raw: &source, ..*value };
-            self.one(&Value { place: Place::Body, ..within }, marks, &mut each);
-            if depth < DEPTH_MAX {
-                self.search(&within, &source, depth, &mut inner, &mut queue);
+            let may = self.one(&Value { place: Place::Body, ..within }, slash, marks, each);
+            if may && depth < DEPTH_MAX {
+                self.search(slash, &source, depth, &mut inner, &mut queue);
             }
             inner[next] = source;
             next += 1;
@@ -95,17 +101,12 @@ impl Normaliser {
     /// Queues what is encoded in the value just read.
     fn search(
         &mut self,
-        value: &Value<'_>,
+        slash: bool,
         raw: &[u8],
         depth: u8,
         inner: &mut [Vec<u8>],
         queue: &mut Queue,
     ) {
-        if raw.len() < 10 {
-            return;
-        }
-        let slash =
-            !matches!(value.place, Place::Path | Place::Segment | Place::Referer | Place::Agent);
         let text = if self.decoded.is_empty() { raw } else { &self.decoded[..] };
         inner::search(text, slash, &mut self.steps, |run, mark| {
             inner::decode(run, mark, &mut inner[queue.length]);
@@ -113,18 +114,27 @@ impl Normaliser {
         });
     }
 
-    fn one(&mut self, value: &Value<'_>, outer: Marks, each: &mut impl FnMut(&Reading<'_>)) {
+    /// Reads one text; answers whether another may be encoded in it. `slash` says whether `/` may be a digit there.
+    fn one(
+        &mut self,
+        value: &Value<'_>,
+        slash: bool,
+        outer: Marks,
+        each: &mut impl FnMut(&Reading<'_>),
+    ) -> bool {
         self.decoded.clear();
         let raw = value.raw;
-        let mut seen = self.pass(raw);
+        let mut seen = self.pass(raw, slash);
+        let mut gone = false;
         let plus = seen.any & PLUS != 0
             && (matches!(value.place, Place::Query | Place::Form) || utf7_like(raw));
         let entity = seen.any & AMPERSAND != 0 && entity_like(raw);
         let mut marks = outer;
-        if seen.any & DECODE != 0 || seen.doubled & BLANK != 0 || plus || entity {
+        if seen.any & DECODE != 0 || seen.pairs & BLANKS != 0 || plus || entity {
             self.decoded.extend_from_slice(raw);
             marks |= self.decode(value.place);
-            seen = see(&self.decoded);
+            seen = Seen::new(&self.decoded, slash);
+            gone = self.decoded.is_empty();
             marks |= fold::text(&self.decoded, &mut self.text);
             marks |= Marks::when(
                 memchr2(b'\n', b'\r', raw).is_none()
@@ -134,23 +144,24 @@ impl Normaliser {
             self.steps += 3 * self.decoded.len() as u64;
         }
         let source = if self.decoded.is_empty() { raw } else { &self.decoded };
-        let ordinary = seen.all & classes::ordinary(value) != 0;
-        if (seen.followed & UPPER) != 0
+        let ordinary = seen.ordinary(value);
+        if seen.pairs & RISE != 0
             && !(ordinary && matches!(value.place, Place::Agent | Place::Header))
         {
             marks |= fold::mixed_case(source);
             self.steps += source.len() as u64;
         }
         self.views(value, seen, marks, ordinary, each);
+        raw.len() >= WITHIN_BYTES_MIN && (gone || seen.may_encode(inner::RUN_MIN))
     }
 
     /// The one pass that every value gets: looks every byte up and writes it in lower case.
-    fn pass(&mut self, raw: &[u8]) -> Seen {
+    fn pass(&mut self, raw: &[u8], slash: bool) -> Seen {
         self.steps += raw.len() as u64;
         self.text.clear();
         self.text.extend_from_slice(raw);
         self.text.make_ascii_lowercase();
-        see(raw)
+        Seen::new(raw, slash)
     }
 
     /// Decodes until nothing changes.
@@ -216,12 +227,11 @@ impl Normaliser {
             shell_view = shell;
         }
         let slashes = seen.any & SLASH != 0
-            && (seen.doubled & DOT != 0
-                || seen.followed & DOT != 0
-                || seen.doubled & SLASH != 0 && doubled_slash(text));
+            && (seen.pairs & (DOTS | SLASH_DOT) != 0
+                || seen.pairs & SLASHES != 0 && doubled_slash(text));
         if slashes
             || (seen.any & PATH != 0 && value.place != Place::Agent)
-            || (seen.doubled & DOT != 0)
+            || (seen.pairs & DOTS != 0)
         {
             marks |= views::path(text, path);
             self.steps += text.len() as u64;
@@ -256,21 +266,6 @@ impl Queue {
         self.length += 1;
         self.length < self.marks.len()
     }
-}
-
-fn see(bytes: &[u8]) -> Seen {
-    let mut seen = Seen { any: 0, all: u32::MAX, doubled: 0, followed: 0 };
-    let mut before = 0;
-    for &byte in bytes {
-        let class = CLASS[usize::from(byte)];
-        seen.any |= class;
-        seen.all &= class;
-        seen.doubled |= class & before;
-        seen.followed |= class & (before << 1) & (UPPER | DOT);
-        before = class;
-    }
-    const { assert!(LOWER << 1 == UPPER && SLASH << 1 == DOT, "one shift finds both") };
-    seen
 }
 
 /// Whether slashes are doubled elsewhere than behind a scheme.

@@ -1,117 +1,121 @@
-//! All signatures as one automaton for each view.
+//! All signatures as one set of literals and a gate for each.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use memchr::memmem;
+use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 
+use super::literals::Literals;
 use super::pack::{self, PackError, SIGNATURES_MAX};
-use super::{Signature, View};
+use super::required::{self, Piece, bytes, piece};
+use super::run::Flags;
+use super::symbols::set;
+use super::{Signature, places};
+use crate::identity::Identity;
+use crate::normalise::{Marks, quiet_bytes};
+use crate::request::Place;
 
 const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
-const SET_COMPILED_BYTES_MAX: usize = 16 << 20;
-/// Up to so many bytes of literals the automaton is a DFA, which is faster and larger.
-const DFA_LITERAL_BYTES_MAX: usize = 64 << 10;
+
+/// Places with few ordinary bytes, each with those where the same are; any other place is like a header.
+pub(super) const QUIET: [&[Place]; 4] = [
+    &[Place::Path, Place::Segment],
+    &[Place::Agent],
+    &[Place::Referer],
+    &[
+        Place::Query,
+        Place::Form,
+        Place::Json,
+        Place::Xml,
+        Place::Multipart,
+        Place::Cookie,
+        Place::Header,
+        Place::Body,
+    ],
+];
 
 /// A set of signatures, ready to run. A signature's position is its feature.
 #[derive(Debug)]
 pub struct Signatures {
+    /// Which signatures these are: no others of this process have it.
+    pub(crate) identity: Identity,
     list: Vec<Signature>,
     pub(super) patterns: Vec<Option<Regex>>,
-    /// Literals of all views: for readings whose views are one text.
-    pub(super) every: Literals,
-    /// Literals of each view, in the order of [`View::ALL`].
-    pub(super) views: [Literals; 4],
-    /// Signatures without literals, by view.
-    pub(super) open: [Open; 4],
+    /// What must hold before a signature is tried.
+    pub(super) gates: Vec<Gate>,
+    /// What is looked for in a reading, in whatever view.
+    pub(super) literals: Literals,
+    /// The part of it that can be met in a quiet reading at each of [`QUIET`].
+    pub(super) quiet: [Literals; QUIET.len()],
+    /// Signatures with neither `needs` nor a literal that their pattern needs.
+    pub(super) always: Vec<u16>,
+    /// Signatures of flags alone, by the flag that fewest readings have.
+    pub(super) flagged: Vec<(Flags, u16)>,
     /// Those of them that look at a few headers only: tried on quiet readings too.
     pub(super) of_headers: Vec<u16>,
 }
 
-/// Literals, and the signatures that each makes a candidate.
-#[derive(Debug)]
-pub(super) struct Literals {
-    /// None where there is no literal.
-    pub(super) automaton: Option<AhoCorasick>,
-    owners: Vec<Vec<u16>>,
+/// What is asked of a signature before its pattern is tried, in order of cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gate {
+    /// Symbols that stand in every match.
+    pub(super) required: u64,
+    /// The bit of its view.
+    pub(super) view: u8,
+    /// It has no `needs`, so only readings with structure are worth it,
+    pub(super) open: bool,
+    /// or a few headers.
+    pub(super) only_headers: bool,
+    /// It was found by what its pattern needs, so one of its own `needs` must be looked for still.
+    pub(super) needs: bool,
+    pub(super) flags: Flags,
 }
 
-impl Literals {
-    pub(super) fn owners(&self, literal: usize) -> &[u16] {
-        &self.owners[literal]
-    }
+/// What is looked for to find one signature.
+enum Sought {
+    Literals(Vec<Piece>),
+    Always,
+    Flags,
+}
 
-    fn build(signatures: &[Signature], view: Option<View>) -> Result<Self, PackError> {
-        let mut pairs: Vec<(&str, u16)> = signatures
-            .iter()
-            .enumerate()
-            .filter(|(_, signature)| view.is_none_or(|view| signature.view == view))
-            .flat_map(|(at, signature)| {
-                signature.needs.iter().map(move |need| (need.as_str(), at as u16))
-            })
-            .collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        let (mut literals, mut owners): (Vec<&str>, Vec<Vec<u16>>) = (Vec::new(), Vec::new());
-        for (literal, owner) in pairs {
-            if literals.last() != Some(&literal) {
-                literals.push(literal);
-                owners.push(Vec::new());
+impl Gate {
+    fn build(signature: &Signature, hir: Option<&Hir>) -> (Self, Sought) {
+        let needs: Vec<Piece> = signature.needs.iter().map(|need| piece(need.as_bytes())).collect();
+        let common = signature.needs.iter().map(|need| set(need.as_bytes()));
+        let common = common.reduce(|all, one| all & one);
+        let mut gate = Self {
+            required: hir.map_or(0, required::symbols) | common.unwrap_or(0),
+            view: 1 << signature.view as u8,
+            open: needs.is_empty(),
+            only_headers: signature.places.only_headers(),
+            needs: false,
+            flags: signature.flags,
+        };
+        let found = hir.and_then(required::literals);
+        let sought = match (needs.is_empty(), found) {
+            (true, Some(found)) => Sought::Literals(found),
+            (true, None) if hir.is_some() => Sought::Always,
+            (true, None) => Sought::Flags,
+            (false, Some(found)) if required::cost(&found) < required::cost(&needs) => {
+                let needs = &signature.needs;
+                let holds = |one: &Piece| {
+                    let one = bytes(one);
+                    needs.iter().any(|need| memmem::find(&one, need.as_bytes()).is_some())
+                };
+                gate.needs = !found.iter().all(holds);
+                Sought::Literals(found)
             }
-            owners.last_mut().expect("pushed with its literal").push(owner);
-        }
-        if literals.is_empty() {
-            return Ok(Self { automaton: None, owners });
-        }
-        let bytes: usize = literals.iter().map(|literal| literal.len()).sum();
-        let kind = if bytes <= DFA_LITERAL_BYTES_MAX {
-            AhoCorasickKind::DFA
-        } else {
-            AhoCorasickKind::ContiguousNFA
+            (false, _) => Sought::Literals(needs),
         };
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(kind))
-            .build(&literals)
-            .map_err(|why| PackError::Compile { why: why.to_string() })?;
-        Ok(Self { automaton: Some(automaton), owners })
+        (gate, sought)
     }
 }
 
-/// The signatures of one view that have no literal to look for first.
-#[derive(Debug)]
-pub(super) struct Open {
-    /// Whether any of their patterns matches; None where there is none.
-    pub(super) any: Option<RegexSet>,
-    /// Signatures with a pattern, tried one by one when `any` matches.
-    pub(super) patterned: Vec<u16>,
-    /// Signatures of flags alone.
-    pub(super) flagged: Vec<u16>,
-}
-
-impl Open {
-    fn build(signatures: &[Signature], view: View) -> Result<Self, PackError> {
-        let open = |patterned: bool| {
-            signatures.iter().enumerate().filter_map(move |(at, signature)| {
-                let wanted = signature.view == view
-                    && signature.needs.is_empty()
-                    && signature.pattern.is_some() == patterned;
-                wanted.then_some(at as u16)
-            })
-        };
-        let patterned: Vec<u16> = open(true).collect();
-        let texts: Vec<&str> = patterned
-            .iter()
-            .filter_map(|at| signatures[usize::from(*at)].pattern.as_deref())
-            .collect();
-        let any = if texts.is_empty() {
-            None
-        } else {
-            let set = RegexSetBuilder::new(&texts)
-                .unicode(false)
-                .size_limit(SET_COMPILED_BYTES_MAX)
-                .build();
-            Some(set.map_err(|why| PackError::Compile { why: why.to_string() })?)
-        };
-        Ok(Self { any, patterned, flagged: open(false).collect() })
+impl Gate {
+    /// Whether a quiet reading without structure may pass.
+    fn quiet(&self) -> bool {
+        let Flags { marks, sql, shell, markup } = self.flags;
+        !self.open && sql | shell | markup == 0 && marks & !Marks::ORDINARY.0 == 0
     }
 }
 
@@ -150,22 +154,41 @@ impl Signatures {
             }
         }
         let patterns = list.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
-        let [text, sql, shell, path] = View::ALL.map(|view| Literals::build(&list, Some(view)));
-        let [open_text, open_sql, open_shell, open_path] =
-            View::ALL.map(|view| Open::build(&list, view));
-        let of_headers = list
-            .iter()
-            .enumerate()
-            .filter(|(_, one)| one.needs.is_empty() && one.places.only_headers());
-        let of_headers = of_headers.map(|(at, _)| at as u16).collect();
-        Ok(Self {
-            of_headers,
-            every: Literals::build(&list, None)?,
-            views: [text?, sql?, shell?, path?],
-            open: [open_text?, open_sql?, open_shell?, open_path?],
-            patterns,
-            list,
-        })
+        let syntaxes = list.iter().map(syntax).collect::<Result<Vec<_>, _>>()?;
+        let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
+        let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, signature) in list.iter().enumerate() {
+            let (gate, sought) = Gate::build(signature, syntaxes[at].as_ref());
+            let at = at as u16;
+            match sought {
+                Sought::Literals(found) => pairs.extend(found.into_iter().map(|one| (one, at))),
+                Sought::Always => always.push(at),
+                Sought::Flags if gate.only_headers => of_headers.push(at),
+                Sought::Flags => flagged.push((gate.flags, at)),
+            }
+            gates.push(gate);
+        }
+        let gate = |owner: u16| {
+            let at = usize::from(owner);
+            (gates[at].required, list[at].places.bits())
+        };
+        let quiet = QUIET.map(|places| {
+            let alphabet = alphabet(places);
+            let bits = places.iter().fold(places::NAME, |bits, place| bits | 1 << *place as u32);
+            let may = |at: &u16| {
+                let at = usize::from(*at);
+                let hir = syntaxes[at].as_ref();
+                gates[at].quiet()
+                    && list[at].places.bits() & bits != 0
+                    && hir.is_none_or(|hir| required::possible(hir, &alphabet))
+            };
+            let met = |piece: &Piece| bytes(piece).iter().all(|byte| alphabet[usize::from(*byte)]);
+            let pairs = pairs.iter().filter(|(piece, owner)| met(piece) && may(owner));
+            Literals::build(pairs.cloned().collect(), gate)
+        });
+        let literals = Literals::build(pairs, gate);
+        let identity = Identity::new();
+        Ok(Self { identity, list, patterns, gates, literals, quiet, always, flagged, of_headers })
     }
 
     pub fn get(&self, position: usize) -> Option<&Signature> {
@@ -195,6 +218,16 @@ impl Signatures {
     }
 }
 
+/// Bytes that a quiet reading at one of `places` may have.
+fn alphabet(places: &[Place]) -> [bool; 256] {
+    let mut all = [false; 256];
+    for place in places {
+        let bytes = quiet_bytes(*place);
+        all.iter_mut().zip(bytes).for_each(|(any, one)| *any |= one);
+    }
+    all
+}
+
 fn pattern(signature: &Signature) -> Result<Option<Regex>, PackError> {
     let Some(text) = &signature.pattern else { return Ok(None) };
     RegexBuilder::new(text)
@@ -202,12 +235,18 @@ fn pattern(signature: &Signature) -> Result<Option<Regex>, PackError> {
         .size_limit(PATTERN_COMPILED_BYTES_MAX)
         .build()
         .map(Some)
-        .map_err(|why| {
-            refused(
-                signature,
-                format!("the pattern does not compile: {why}: correct or shorten it"),
-            )
-        })
+        .map_err(|why| uncompiled(signature, &why))
+}
+
+/// The pattern as the regex crate reads it.
+fn syntax(signature: &Signature) -> Result<Option<Hir>, PackError> {
+    let Some(text) = &signature.pattern else { return Ok(None) };
+    let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(text);
+    parsed.map(Some).map_err(|why| uncompiled(signature, &why))
+}
+
+fn uncompiled(signature: &Signature, why: &impl std::fmt::Display) -> PackError {
+    refused(signature, format!("the pattern does not compile: {why}: correct or shorten it"))
 }
 
 fn refused(signature: &Signature, why: String) -> PackError {

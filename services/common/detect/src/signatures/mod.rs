@@ -1,16 +1,18 @@
 //! Signatures: what an attack looks like, each with its reason.
 //!
-//! A [pack] is read and validated, [compiled](compile) with all the others into one automaton for each view, and
-//! [run] on each reading. Packs of others are [signed](signing). An [exception](except) hides a signature at one place
+//! A [pack] is read and validated, [compiled](compile) with all the others, and [run] on each reading. Packs of others are [signed](signing). An [exception](except) hides a signature at one place
 //! for a time.
 
 pub mod built_in;
 pub mod compile;
 pub mod except;
+mod literals;
 pub mod pack;
 pub mod places;
+mod required;
 pub mod run;
 pub mod signing;
+mod symbols;
 
 pub use built_in::packs;
 pub use compile::Signatures;

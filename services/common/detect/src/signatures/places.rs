@@ -9,7 +9,8 @@ pub struct Places {
     headers: Vec<String>,
 }
 
-const NAME: u32 = 1 << 31;
+/// The bit of names.
+pub(super) const NAME: u32 = 1 << 31;
 const EVERY: u32 = (1 << NAMES.len()) - 1;
 const NAMES: [(&str, Place); 12] = [
     ("path", Place::Path),
@@ -29,6 +30,11 @@ const NAMES: [(&str, Place); 12] = [
 /// The word a pack and an explanation use for `place`.
 pub fn word(place: Place) -> &'static str {
     NAMES[place as usize].0
+}
+
+/// The bit of the place of `value`, with that of names if it is one.
+pub(super) fn bit(value: &Value<'_>) -> u32 {
+    (1 << value.place as u32) | if value.part == Part::Name { NAME } else { 0 }
 }
 
 impl Places {
@@ -69,8 +75,14 @@ impl Places {
 
     /// Whether `value` stands at one of them.
     pub fn contain(&self, value: &Value<'_>) -> bool {
-        let at = (1 << value.place as u32) | if value.part == Part::Name { NAME } else { 0 };
-        self.mask & at != 0 || (!self.headers.is_empty() && self.names_header(value))
+        self.mask & bit(value) != 0 || (!self.headers.is_empty() && self.names_header(value))
+    }
+
+    /// The [bits](bit) of the values that it may contain.
+    pub(super) fn bits(&self) -> u32 {
+        let headers = [Place::Header, Place::Agent, Place::Referer, Place::Cookie];
+        let named = headers.iter().fold(0, |bits, place| bits | 1 << *place as u32);
+        self.mask | if self.headers.is_empty() { 0 } else { named }
     }
 
     /// Whether it is a few headers, and nothing else: short values, worth trying a pattern on each.

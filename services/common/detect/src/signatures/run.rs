@@ -1,7 +1,9 @@
 //! Signatures on one reading.
 
-use super::compile::{Literals, Signatures};
-use super::{Signature, View};
+use super::Signature;
+use super::compile::Signatures;
+use super::literals::Literals;
+use super::places::bit;
 use crate::features::flag;
 use crate::normalise::{Marks, Normaliser, Reading};
 use crate::request::{Place, Value};
@@ -80,6 +82,7 @@ pub struct Hits {
     seen: Vec<u64>,
     candidates: Vec<u16>,
     found: Vec<u16>,
+    places: Vec<u64>,
 }
 
 impl Hits {
@@ -115,49 +118,111 @@ impl Hits {
     }
 }
 
+/// What the gates are asked about.
+struct Asked<'a> {
+    value: &'a Value<'a>,
+    flags: &'a Flags,
+    /// Signatures without `needs` are tried.
+    open: bool,
+    /// Those of a few headers are.
+    header: bool,
+}
+
 impl Signatures {
     /// Fills `hits` with the signatures that hit `reading` of `value`. A quiet reading is searched for literals only.
     pub fn run(&self, value: &Value<'_>, reading: &Reading<'_>, flags: &Flags, hits: &mut Hits) {
         hits.clear(self.len());
-        let views = View::ALL.map(|view| view.of(reading));
-        if views[1..].iter().all(|view| same(view, reading.text)) {
-            search(&self.every, reading.text, hits);
-        } else {
-            for (literals, text) in self.views.iter().zip(views) {
-                search(literals, text, hits);
-            }
-        }
-        if reading.quiet
+        let header = reading.quiet
             && !value.name.is_empty()
-            && matches!(value.place, Place::Header | Place::Cookie)
-        {
-            self.of_headers.iter().for_each(|at| hits.candidate(*at));
+            && matches!(value.place, Place::Header | Place::Cookie);
+        let asked = Asked { value, flags, open: !reading.quiet || flags.structured(), header };
+        let literals = match value.place {
+            _ if asked.open || header => &self.literals,
+            Place::Path | Place::Segment => &self.quiet[0],
+            Place::Agent => &self.quiet[1],
+            Place::Referer => &self.quiet[2],
+            _ => &self.quiet[3],
+        };
+        let Reading { text, sql, shell, path, .. } = *reading;
+        if same(text, sql) && same(text, shell) && same(text, path) {
+            self.search(literals, text, 0b1111, &asked, hits);
+        } else {
+            self.views(literals, [text, sql, shell, path], &asked, hits);
         }
-        for (open, text) in self.open.iter().zip(views) {
-            if reading.quiet && !flags.structured() {
-                continue;
-            }
-            open.flagged.iter().for_each(|at| hits.candidate(*at));
-            if open.any.as_ref().is_some_and(|any| any.is_match(text)) {
-                open.patterned.iter().for_each(|at| hits.candidate(*at));
+        if header || asked.open {
+            self.of_headers
+                .iter()
+                .for_each(|at| self.consider(*at, u64::MAX, u8::MAX, &asked, hits));
+        }
+        if asked.open {
+            for (wanted, at) in &self.flagged {
+                if flags.contain(wanted) {
+                    self.consider(*at, u64::MAX, u8::MAX, &asked, hits);
+                }
             }
         }
         for index in 0..hits.candidates.len() {
             let at = hits.candidates[index];
-            if self.decide(usize::from(at), value, reading, flags) {
+            if self.decide(usize::from(at), reading) {
                 hits.found.push(at);
             }
         }
         hits.found.sort_unstable();
     }
 
-    fn decide(&self, at: usize, value: &Value<'_>, reading: &Reading<'_>, flags: &Flags) -> bool {
+    /// Searches each of the four views, those that are one slice together.
+    fn views(&self, literals: &Literals, views: [&[u8]; 4], asked: &Asked<'_>, hits: &mut Hits) {
+        let mut left = 0b1111_u8;
+        for (at, text) in views.into_iter().enumerate() {
+            let alike = views.iter().enumerate().filter(|(_, other)| same(text, other));
+            let these = left & alike.fold(0, |these, (other, _)| these | 1 << other);
+            if left >> at & 1 != 0 {
+                self.search(literals, text, these, asked, hits);
+                left &= !these;
+            }
+        }
+    }
+
+    /// Makes candidates of what may hit `text`, which is what the reading is in `views`.
+    fn search(
+        &self,
+        literals: &Literals,
+        text: &[u8],
+        views: u8,
+        asked: &Asked<'_>,
+        hits: &mut Hits,
+    ) {
+        let mut places = std::mem::take(&mut hits.places);
+        let scanned = literals.scan(text, &mut places);
+        let present = scanned.present;
+        literals.find(&scanned, bit(asked.value), |at| {
+            self.consider(at, present, views, asked, hits);
+        });
+        if asked.open || asked.header {
+            self.always.iter().for_each(|at| self.consider(*at, present, views, asked, hits));
+        }
+        hits.places = places;
+    }
+
+    fn consider(&self, at: u16, present: u64, views: u8, asked: &Asked<'_>, hits: &mut Hits) {
+        let gate = &self.gates[usize::from(at)];
+        let passes = gate.required & !present == 0
+            && gate.view & views != 0
+            && (!gate.open || asked.open || asked.header && gate.only_headers)
+            && asked.flags.contain(&gate.flags);
+        if passes && self.get(usize::from(at)).is_some_and(|one| one.places.contain(asked.value)) {
+            hits.candidate(at);
+        }
+    }
+
+    fn decide(&self, at: usize, reading: &Reading<'_>) -> bool {
         let Some(signature) = self.get(at) else { return false };
-        signature.places.contain(value)
-            && flags.contain(&signature.flags)
-            && self.patterns[at]
-                .as_ref()
-                .is_none_or(|pattern| pattern.is_match(signature.view.of(reading)))
+        let text = signature.view.of(reading);
+        let needed = || {
+            signature.needs.iter().any(|need| memchr::memmem::find(text, need.as_bytes()).is_some())
+        };
+        self.patterns[at].as_ref().is_none_or(|pattern| pattern.is_match(text))
+            && (!self.gates[at].needs || needed())
     }
 
     /// Tries every signature on its own hits and misses, through the normaliser. Answers every failure, in words.
@@ -206,15 +271,6 @@ impl Check {
             });
         }
         found
-    }
-}
-
-fn search(literals: &Literals, text: &[u8], hits: &mut Hits) {
-    let Some(automaton) = &literals.automaton else { return };
-    for found in automaton.find_overlapping_iter(text) {
-        for at in literals.owners(found.pattern().as_usize()) {
-            hits.candidate(*at);
-        }
     }
 }
 

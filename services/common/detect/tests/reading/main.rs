@@ -1,7 +1,9 @@
 //! How requests are split into values, and how values are read.
 
+mod allocations;
 mod decoding;
 mod properties;
+mod scoring;
 mod splitting;
 mod views;
 

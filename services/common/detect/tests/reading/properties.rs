@@ -22,7 +22,7 @@ const PLACES: [Place; 12] = [
 ];
 
 /// Bytes that meet the steps far more often than bytes of chance do.
-fn bytes() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop::sample::select(vec![
         &b"%"[..],
         b"%25",

@@ -125,7 +125,9 @@ impl Markup {
 pub fn read(text: &[u8], steps: &mut u64) -> Markup {
     let mut scan = Scan::new(text);
     for (at, byte) in text.iter().enumerate() {
-        scan.note(at, *byte);
+        if SIGN[usize::from(*byte)] {
+            scan.note(at, *byte);
+        }
     }
     if scan.signs >= SYMBOLS_MIN && scan.signs * 20 >= text.len() * 17 && scan.empty_list {
         scan.set(Flag::Symbols);
@@ -133,6 +135,16 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
     *steps += text.len() as u64 + scan.steps;
     Markup(scan.found)
 }
+
+/// The bytes that mean something here.
+static SIGN: [bool; 256] = {
+    let (signs, mut table, mut at) = (b"<=:(`.[{\"'\\%&>])!+}", [false; 256], 0);
+    while at < signs.len() {
+        table[signs[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// Fewest brackets and signs that are taken for code.
 const SYMBOLS_MIN: usize = 24;

@@ -182,7 +182,10 @@ fn whole(text: &[u8]) -> bool {
 
 /// Addresses that a program would fetch and run, and schemes that open more than pages.
 fn address(text: &[u8]) -> u32 {
-    if WRAPPERS.iter().any(|scheme| text.starts_with(scheme)) {
+    let Some(sign) = text.iter().take(16).position(|byte| matches!(byte, b':' | b'.')) else {
+        return 0;
+    };
+    if sign >= 3 && WRAPPERS.iter().any(|scheme| text.starts_with(scheme)) {
         return WRAPPER;
     }
     let web: [&[u8]; 4] = [b"http://", b"https://", b"ftp://", b"ftps://"];
@@ -204,17 +207,38 @@ fn address(text: &[u8]) -> u32 {
 
 /// Lookups of a logger: `${`, then a word that reads or nests.
 fn lookup(text: &[u8]) -> u32 {
-    let Some(at) = find(text, b"${") else { return 0 };
+    let Some(at) = pair(text, b'$', b'{') else { return 0 };
     let inside = text[at + 2..].trim_ascii_start();
     let reads = LOOKUPS.iter().any(|word| inside.starts_with(word));
     if reads || find(inside, b"jndi:").is_some() { LOOKUP } else { 0 }
 }
 
+/// Where these two bytes stand next to one another first.
+fn pair(text: &[u8], first: u8, second: u8) -> Option<usize> {
+    memchr::memchr_iter(first, text).find(|at| text.get(at + 1) == Some(&second))
+}
+
 /// Walks through objects up to what runs code.
 fn walk(text: &[u8]) -> u32 {
-    let python = find(text, b"__")
+    let python = pair(text, b'_', b'_')
         .is_some_and(|at| WALKS.iter().any(|word| find(&text[at + 2..], word).is_some()));
     let dotted = memchr::memchr2(b'.', b'(', text).is_some();
-    let java = dotted && CLASSES.iter().any(|word| find(text, word).is_some());
-    if python || java { OBJECT_WALK } else { 0 }
+    if python || dotted && names_class(text) { OBJECT_WALK } else { 0 }
+}
+
+/// For each byte, folded to 32 values, with which bytes behind it, folded alike, one of [`CLASSES`] begins.
+const SECONDS: [u32; 32] = {
+    let (mut seconds, mut at) = ([0; 32], 0);
+    while at < CLASSES.len() {
+        seconds[(CLASSES[at][0] % 32) as usize] |= 1 << (CLASSES[at][1] % 32);
+        at += 1;
+    }
+    seconds
+};
+
+fn names_class(text: &[u8]) -> bool {
+    text.windows(2).enumerate().any(|(at, two)| {
+        SECONDS[usize::from(two[0] % 32)] >> (two[1] % 32) & 1 != 0
+            && CLASSES.iter().any(|word| text[at..].starts_with(word))
+    })
 }

@@ -92,6 +92,22 @@ const PHRASES: &[(&str, u32)] = &[
     ("ksh -c", INTERPRETER),
 ];
 
+/// For each byte, folded to 32 values, with which bytes behind it, folded alike, a phrase begins.
+const SECONDS: [u32; 32] = {
+    let (mut seconds, mut at) = ([0; 32], 0);
+    while at < PHRASES.len() {
+        let phrase = PHRASES[at].0.as_bytes();
+        seconds[(phrase[0] % 32) as usize] |= 1 << (phrase[1] % 32);
+        at += 1;
+    }
+    seconds
+};
+
+/// Whether a phrase may begin with these two bytes.
+fn begins_phrase(first: u8, second: u8) -> bool {
+    SECONDS[usize::from(first % 32)] >> (second % 32) & 1 != 0
+}
+
 /// Whether `text` begins with a file that is sensitive.
 pub(super) fn sensitive(text: &[u8]) -> bool {
     SENSITIVE.iter().any(|file| text.starts_with(file.as_bytes()))
@@ -101,10 +117,7 @@ impl Reader<'_> {
     pub(super) fn word_start(&mut self, at: usize, byte: u8, previous: u8) {
         let rest = self.rest(at);
         let mut flags = 0;
-        if matches!(
-            byte,
-            b'/' | b'n' | b'b' | b's' | b'm' | b'p' | b'c' | b'r' | b'w' | b'l' | b'k' | b'z'
-        ) {
+        if begins_phrase(byte, self.byte(at + 1)) {
             for (phrase, flag) in PHRASES {
                 flags |= if rest.starts_with(phrase.as_bytes()) { *flag } else { 0 };
             }

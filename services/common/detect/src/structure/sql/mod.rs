@@ -10,7 +10,7 @@ mod statement;
 mod token;
 mod words;
 
-use token::Tokens;
+use token::{EMPTY, MAX, Token, Tokens};
 
 /// What was found, a bit each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -114,19 +114,25 @@ impl Sql {
 
 /// Reads `text` (a view of a [reading](crate::normalise::Reading)). `steps` counts the bytes and tokens looked at.
 pub fn read(text: &[u8], steps: &mut u64) -> Sql {
-    let mut found = Sql::default();
-    if text.is_empty() {
-        return found;
+    match text.len() {
+        0 => Sql::default(),
+        1..=64 => read_with(text, &mut [EMPTY; 64], steps),
+        65..=256 => read_with(text, &mut [EMPTY; 256], steps),
+        _ => read_with(text, &mut [EMPTY; MAX], steps),
     }
+}
+
+fn read_with(text: &[u8], list: &mut [Token], steps: &mut u64) -> Sql {
+    let mut found = Sql::default();
     {
-        let tokens = Tokens::new(text, steps);
+        let tokens = Tokens::new(text, list, steps);
         context::bare(&tokens, &mut found);
         context::anywhere(&tokens, false, &mut found);
     }
     for quote in [b'\'', b'"', b'`'] {
         *steps += text.len() as u64;
         let Some(at) = memchr::memchr(quote, text) else { continue };
-        let tokens = Tokens::new(&text[at + 1..], steps);
+        let tokens = Tokens::new(&text[at + 1..], list, steps);
         context::quoted(&tokens, &text[..at], &mut found);
         context::loose(text, quote, at, &mut found);
     }

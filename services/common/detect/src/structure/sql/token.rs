@@ -92,20 +92,21 @@ pub(super) struct Token {
     pub(super) mate: u16,
 }
 
-const EMPTY: Token = Token { kind: Kind::End, start: 0, end: 0, mate: NONE };
+pub(super) const EMPTY: Token = Token { kind: Kind::End, start: 0, end: 0, mate: NONE };
 
 /// The tokens of one text.
 pub(super) struct Tokens<'a> {
     pub(super) text: &'a [u8],
-    list: [Token; MAX],
+    list: &'a mut [Token],
     pub(super) len: usize,
 }
 
 impl<'a> Tokens<'a> {
-    /// Cuts `text`; `steps` grows by the bytes and tokens seen.
-    pub(super) fn new(text: &'a [u8], steps: &mut u64) -> Self {
+    /// Cuts `text` into `list`, which must have room for a token for each byte, or for [`MAX`]; `steps` grows by the
+    /// bytes and tokens seen.
+    pub(super) fn new(text: &'a [u8], list: &'a mut [Token], steps: &mut u64) -> Self {
         let text = &text[..text.len().min(BYTES)];
-        let mut tokens = Tokens { text, list: [EMPTY; MAX], len: 0 };
+        let mut tokens = Tokens { text, list, len: 0 };
         let mut at = 0;
         let mut open = NONE;
         while at < text.len() && tokens.len < MAX {

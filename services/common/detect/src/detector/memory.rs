@@ -1,0 +1,103 @@
+//! What user agents and referers scored before: few of them are new, and they are most of the bytes of a log's line.
+
+use super::Detector;
+use crate::identity::Identity;
+use crate::request::{Part, Place, Value};
+
+/// Values remembered at most; each has one slot by its hash, and a newer one takes it over.
+const SLOTS: usize = 1024;
+/// Longest value that is remembered.
+const BYTES_MAX: usize = 512;
+
+/// The largest LLR over the readings of one value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Best {
+    pub(crate) llr: f32,
+    /// The first reading that has it.
+    pub(crate) reading: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    hash: u64,
+    /// None while the slot is free.
+    place: Option<Place>,
+    length: usize,
+    best: Best,
+}
+
+/// A bounded memory, for one detector at a time: one of other signatures or another model empties it.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    slots: Vec<Slot>,
+    bytes: Vec<u8>,
+    of: Mark,
+}
+
+/// By what a detector is told from another one: its signatures, its weights, and its floor, which can be set.
+type Mark = (Identity, Identity, u32);
+
+const NOBODY: Mark = (Identity::NONE, Identity::NONE, 0);
+
+const FREE: Slot = Slot { hash: 0, place: None, length: 0, best: Best { llr: 0.0, reading: 0 } };
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self { slots: vec![FREE; SLOTS], bytes: vec![0; SLOTS * BYTES_MAX], of: NOBODY }
+    }
+
+    /// Forgets all that another detector found.
+    pub(crate) fn serve(&mut self, detector: &Detector) {
+        let Detector { signatures, model, .. } = detector;
+        let of = (signatures.identity, model.identity, model.quiet.to_bits());
+        if self.of != of {
+            self.of = of;
+            self.slots.fill(FREE);
+        }
+    }
+
+    /// The hash of `value` if it is one to remember.
+    pub(crate) fn hash(value: &Value<'_>) -> Option<u64> {
+        let kept = matches!(value.place, Place::Agent | Place::Referer)
+            && value.part == Part::Value
+            && value.name.is_empty()
+            && value.raw.len() <= BYTES_MAX;
+        kept.then(|| hash(value.raw, value.place as u64))
+    }
+
+    /// What `value` scored; a hash alone is not believed.
+    pub(crate) fn find(&self, hash: u64, value: &Value<'_>) -> Option<Best> {
+        let at = slot(hash);
+        let known = &self.slots[at];
+        let start = at * BYTES_MAX;
+        let same = known.hash == hash
+            && known.place == Some(value.place)
+            && self.bytes[start..start + known.length] == *value.raw;
+        same.then_some(known.best)
+    }
+
+    pub(crate) fn keep(&mut self, hash: u64, value: &Value<'_>, best: Best) {
+        let at = slot(hash);
+        let start = at * BYTES_MAX;
+        let length = value.raw.len();
+        self.slots[at] = Slot { hash, place: Some(value.place), length, best };
+        self.bytes[start..start + length].copy_from_slice(value.raw);
+    }
+}
+
+fn slot(hash: u64) -> usize {
+    (hash >> 40) as usize % SLOTS
+}
+
+/// Multiply and rotate over words of eight bytes: only speed counts, as the bytes are compared.
+fn hash(bytes: &[u8], seed: u64) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
+    let words = bytes.chunks_exact(8);
+    let rest = words.remainder().iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let whole = words.fold(seed ^ bytes.len() as u64, |hash, word| {
+        mix(hash, u64::from_le_bytes(word.try_into().expect("chunks of eight bytes")))
+    });
+    let last = mix(whole, rest);
+    last ^ last >> 32
+}

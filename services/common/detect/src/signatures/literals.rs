@@ -1,0 +1,266 @@
+//! Many literals at once: a table of triples of symbols says where one may stand, and what is there is compared.
+//!
+//! Each literal is looked for by its rarest three bytes, so that an ordinary text is passed over at one look a byte.
+
+use std::collections::BTreeMap;
+
+use super::required::{END, Piece, START, bytes, rarest};
+use super::symbols::{self, BIT, BITS, PAIRS, alone, set, symbol};
+
+/// No further entry.
+const NONE: u32 = u32::MAX;
+const WORD: usize = 8;
+/// Bytes of a literal in which its triple is chosen.
+const HEAD: usize = 64;
+
+/// One way in which a literal may stand at a place.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// Symbols without which none of its owners can hit.
+    required: u64,
+    /// Its first eight bytes, those that it does not have being 0.
+    word: u64,
+    literal: u32,
+    /// The next entry of the same triple.
+    next: u32,
+    /// Places at which one of its owners looks.
+    places: u32,
+    /// How far before the last byte of the triple it begins.
+    back: u8,
+    /// How many of its bytes are in `word`.
+    head: u8,
+    starts: bool,
+    ends: bool,
+}
+
+/// What lies behind the first bytes of a literal, and the signatures that it makes candidates.
+#[derive(Debug)]
+struct Literal {
+    tail: Vec<u8>,
+    owners: Vec<u16>,
+}
+
+/// The literals, and the signatures that each makes a candidate.
+#[derive(Debug)]
+pub(super) struct Literals {
+    /// For each pair of symbols, those that make a triple of some literal with it.
+    thirds: Box<[u64; PAIRS]>,
+    /// For each pair, how many triples there are before its first.
+    ranks: Box<[u32; PAIRS]>,
+    /// The first entry of each triple, in order of the triples; then all further ones.
+    entries: Vec<Entry>,
+    literals: Vec<Literal>,
+    /// Literals of one byte, which are too short for a triple, by their symbol.
+    singles: Vec<Single>,
+    /// For each symbol, where its singles end; those of the one before end where they begin.
+    ends: [u32; 1 << BITS],
+    /// The symbols of all of them.
+    symbols: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Single {
+    required: u64,
+    places: u32,
+    owner: u16,
+    byte: u8,
+}
+
+/// A text that was scanned.
+pub(super) struct Scanned<'a> {
+    pub(super) text: &'a [u8],
+    /// Its symbols.
+    pub(super) present: u64,
+    /// Where literals may stand in it.
+    pub(super) places: &'a [u64],
+}
+
+impl Literals {
+    /// From each literal and its owner, of which `gate` says without which symbols it cannot hit, and its places.
+    pub(super) fn build(pairs: Vec<(Piece, u16)>, gate: impl Fn(u16) -> (u64, u32)) -> Self {
+        let mut owners: BTreeMap<Piece, Vec<u16>> = BTreeMap::new();
+        let mut singles = Vec::new();
+        for (piece, owner) in pairs {
+            match bytes(&piece)[..] {
+                // Where it stands is left to the pattern.
+                [byte] => {
+                    let (required, places) = gate(owner);
+                    singles.push(Single { required, places, owner, byte });
+                }
+                _ => owners.entry(piece).or_default().push(owner),
+            }
+        }
+        singles.sort_unstable_by_key(|one: &Single| (symbol(one.byte), one.byte, one.owner));
+        singles.dedup_by_key(|one| (one.byte, one.owner));
+        let mut ends = [0; 1 << BITS];
+        for (symbol_of, end) in ends.iter_mut().enumerate() {
+            *end = singles.partition_point(|one| symbol(one.byte) <= symbol_of) as u32;
+        }
+        let symbols = singles.iter().fold(0, |all, one| all | 1 << symbol(one.byte));
+        let mut literals = Vec::with_capacity(owners.len());
+        let mut found: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
+        for (piece, mut owners) in owners {
+            owners.sort_unstable();
+            owners.dedup();
+            let (triples, mut entry) = Entry::build(&piece, literals.len() as u32);
+            let gates = owners.iter().map(|owner| gate(*owner));
+            let (required, places) =
+                gates.fold((u64::MAX, 0), |(all, any), one| (all & one.0, any | one.1));
+            entry.required |= required;
+            entry.places = places;
+            for triple in triples {
+                found.entry(triple).or_default().push(entry);
+            }
+            let tail = bytes(&piece)[usize::from(entry.head)..].to_vec();
+            literals.push(Literal { tail, owners });
+        }
+        let (thirds, ranks, entries) = table(found);
+        Self { thirds, ranks, entries, literals, singles, ends, symbols }
+    }
+
+    /// Fills `places` with where a literal may stand in `text`, a bit for each byte, the highest first.
+    #[inline(never)]
+    pub(super) fn scan<'a>(&self, text: &'a [u8], places: &'a mut Vec<u64>) -> Scanned<'a> {
+        places.clear();
+        let (mut pair, mut before) = (symbols::START, symbols::OTHER);
+        let mut present = 0_u64;
+        for chunk in text.chunks(64) {
+            let mut here = 0_u64;
+            for &byte in chunk {
+                let bit = BIT[usize::from(byte)];
+                let met = self.thirds[pair % PAIRS] & bit != 0;
+                present |= bit;
+                here = here << 1 | u64::from(met);
+                let this = symbol(byte);
+                pair = before << BITS | this;
+                before = this;
+            }
+            places.push(here << (64 - chunk.len()));
+        }
+        Scanned { text, present, places }
+    }
+
+    /// Calls `each` with the owners of every literal in a text that stands at `place` (its bit).
+    pub(super) fn find(&self, scanned: &Scanned<'_>, place: u32, mut each: impl FnMut(u16)) {
+        let Scanned { text, present, places } = *scanned;
+        let mut met = present & self.symbols;
+        while met != 0 {
+            let symbol = met.trailing_zeros() as usize;
+            let start = symbol.checked_sub(1).map_or(0, |before| self.ends[before]);
+            for one in &self.singles[start as usize..self.ends[symbol] as usize] {
+                let may = one.required & !present == 0 && one.places & place != 0;
+                if may && (alone(one.byte) || memchr::memchr(one.byte, text).is_some()) {
+                    each(one.owner);
+                }
+            }
+            met &= met - 1;
+        }
+        for (start, &word) in (0..).step_by(64).zip(places) {
+            let mut left = word;
+            while left != 0 {
+                let at = left.leading_zeros();
+                self.at(scanned, start + at as usize, place, &mut each);
+                left ^= 1 << (63 - at);
+            }
+        }
+    }
+
+    /// Calls `each` with the owners of the literals whose triple ends at `at`.
+    fn at(&self, scanned: &Scanned<'_>, at: usize, place: u32, each: &mut impl FnMut(u16)) {
+        let Scanned { text, present, .. } = *scanned;
+        let mut index = self.first(text, at);
+        while let Some(entry) = self.entries.get(index as usize) {
+            index = entry.next;
+            if entry.required & !present != 0 || entry.places & place == 0 {
+                continue;
+            }
+            let Some(rest) = entry.rest(text, at) else { continue };
+            let literal = &self.literals[entry.literal as usize];
+            let ends = !entry.ends || rest.len() == literal.tail.len();
+            if ends && rest.starts_with(&literal.tail) {
+                literal.owners.iter().for_each(|owner| each(*owner));
+            }
+        }
+    }
+
+    /// The first entry of the triple that ends at `at`.
+    fn first(&self, text: &[u8], at: usize) -> u32 {
+        let before =
+            |back: usize| at.checked_sub(back).map_or(symbols::OTHER, |at| symbol(text[at]));
+        let pair = before(2) << BITS | before(1);
+        let below = self.thirds[pair] & ((1 << symbol(text[at])) - 1);
+        self.ranks[pair] + below.count_ones()
+    }
+}
+
+impl Entry {
+    /// The entry of `piece`, and the triples that lead to it.
+    fn build(piece: &Piece, literal: u32) -> (impl Iterator<Item = usize>, Self) {
+        let all = bytes(piece);
+        let (at, _) = rarest(&all[..all.len().min(HEAD)]);
+        let rare = &all[at..all.len().min(HEAD).min(at + 3)];
+        let triple = rare.iter().fold(0, |index, byte| index << BITS | symbol(*byte));
+        // Before a literal of two bytes anything may stand.
+        let firsts = if rare.len() == 2 { 1 << BITS } else { 1 };
+        let entry = Self {
+            required: set(&all),
+            word: word(&all),
+            literal,
+            next: NONE,
+            places: 0,
+            back: (at + rare.len() - 1) as u8,
+            head: all.len().min(WORD) as u8,
+            starts: piece.first() == Some(&START),
+            ends: piece.last() == Some(&END),
+        };
+        ((0..firsts).map(move |first| first << (2 * BITS) | triple), entry)
+    }
+
+    /// What follows the first bytes of the literal, if they stand where its triple ends at `at`.
+    fn rest<'a>(&self, text: &'a [u8], at: usize) -> Option<&'a [u8]> {
+        let begin = at.checked_sub(usize::from(self.back))?;
+        if self.starts && begin > 0 {
+            return None;
+        }
+        let here = &text[begin..];
+        let unused = 64 - 8 * u32::from(self.head);
+        let differ = word(here) ^ self.word;
+        (differ << unused == 0 && here.len() >= usize::from(self.head))
+            .then(|| &here[usize::from(self.head)..])
+    }
+}
+
+/// The first eight bytes of `bytes`, the first being the lowest; 0 for those that it does not have.
+fn word(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<WORD>() {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// Lays out the entries of each triple.
+fn table(found: BTreeMap<usize, Vec<Entry>>) -> (Box<[u64; PAIRS]>, Box<[u32; PAIRS]>, Vec<Entry>) {
+    let (mut thirds, mut ranks) = (Box::new([0_u64; PAIRS]), Box::new([0; PAIRS]));
+    let (mut entries, mut further) = (Vec::new(), Vec::new());
+    let triples = found.len() as u32;
+    for (triple, of) in found {
+        thirds[triple >> BITS] |= 1 << (triple % (1 << BITS));
+        let mut next = NONE;
+        for (index, mut entry) in of.into_iter().enumerate().rev() {
+            entry.next = next;
+            if index == 0 {
+                entries.push(entry);
+            } else {
+                next = triples + further.len() as u32;
+                further.push(entry);
+            }
+        }
+    }
+    entries.append(&mut further);
+    let mut before = 0;
+    for (rank, thirds) in ranks.iter_mut().zip(thirds.iter()) {
+        *rank = before;
+        before += thirds.count_ones();
+    }
+    (thirds, ranks, entries)
+}
