@@ -224,7 +224,7 @@ impl Record for Event {
     }
 
     fn key(&self) -> String {
-        shard_network(self.client).to_string()
+        ShortText::of(shard_network(self.client)).as_str().to_owned()
     }
 
     fn key_of(view: &EventView<'_>) -> String {

@@ -143,7 +143,8 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
 
 /// One schema with what is made from it once.
 pub(crate) struct Codec {
-    schema: Schema,
+    /// It borrows its schema, which lives as long as the process: there is one of each codec.
+    writer: GenericDatumWriter<'static>,
     header: [u8; HEADER_BYTES],
     /// One for each schema it may be written with, today's first; what an older one lacks has its default.
     readers: Vec<Reader>,
@@ -160,12 +161,14 @@ struct Reader {
 
 impl Codec {
     pub(crate) fn new(avsc: &str, older: &[&str]) -> Self {
-        let schema = parsed(avsc);
+        let schema: &'static Schema = Box::leak(Box::new(parsed(avsc)));
         let mut header = [0; HEADER_BYTES];
         header[..2].copy_from_slice(&MAGIC);
         header[2..].copy_from_slice(&schema.fingerprint::<Rabin>().bytes);
         let readers = [avsc].iter().chain(older).map(|avsc| Reader::of(avsc)).collect();
-        Codec { schema, header, readers }
+        let writer = GenericDatumWriter::builder(schema).human_readable(true).build();
+        let writer = writer.expect("the schemas in avro/ are checked by the tests");
+        Codec { writer, header, readers }
     }
 
     /// Whether a message with this fingerprint was written with a schema of this codec.
@@ -199,11 +202,7 @@ impl Codec {
     ) -> Result<(), EncodeError> {
         let start = out.len();
         out.extend_from_slice(&self.header);
-        let written = GenericDatumWriter::builder(&self.schema)
-            .human_readable(true)
-            .build()
-            .and_then(|writer| writer.write_ser(out, record));
-        written.map(|_| ()).map_err(|error| {
+        self.writer.write_ser(out, record).map(|_| ()).map_err(|error| {
             out.truncate(start);
             EncodeError {
                 topic: topic.name(),

@@ -64,8 +64,10 @@ pub(super) struct Tracked {
     pub(super) proof_since: Millis,
     pub(super) tries: u32,
     pub(super) next_probe_at: Millis,
-    /// Which replica gave the awaited answer for which address.
+    /// Which replica gave the awaited answer for which address; once proved, since all of them last did.
     pub(super) proofs: BTreeSet<(IpAddr, String)>,
+    /// How often it was probed again since every replica last gave the awaited answer.
+    rechecks: usize,
     /// Whether a probe got the other answer since `proof_since`.
     pub(super) contrary: bool,
     /// When it is told next what is missing at level 3, if anything is.
@@ -106,6 +108,7 @@ impl Tracked {
             tries: 0,
             next_probe_at: now,
             proofs: BTreeSet::new(),
+            rechecks: 0,
             contrary: false,
             shortfall_at: now,
             proved_at: None,
@@ -152,8 +155,29 @@ impl Tracked {
         self.tries = 0;
         self.next_probe_at = since + super::envoy::first_probe_after_ms(self.state);
         self.proofs.clear();
+        self.rechecks = 0;
         self.contrary = false;
         self.proved_at = None;
+    }
+
+    /// Whether each of `replicas` gave the awaited answer for every address.
+    pub(super) fn answered_by(&self, replicas: &[String]) -> bool {
+        self.addresses.iter().all(|address| {
+            replicas.iter().all(|replica| self.proofs.contains(&(*address, replica.clone())))
+        })
+    }
+
+    /// Begins another look at a block that is proved; answers how many probes each address is due.
+    ///
+    /// Whom Envoy asks is Envoy's choice, and it may be the same replica each time: other requests between two of ours
+    /// can fall in step with them. So what single probes did not reach is looked for with one for each replica.
+    pub(super) fn begin_recheck(&mut self, replicas: &[String]) -> usize {
+        if self.answered_by(replicas) {
+            self.proofs.clear();
+            self.rechecks = 0;
+        }
+        self.rechecks += 1;
+        if self.rechecks > replicas.len() { replicas.len() } else { 1 }
     }
 
     pub(super) fn effect(&self, phase: Phase, level: i32, point: &str) -> Option<Effect> {

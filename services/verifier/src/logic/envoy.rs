@@ -15,7 +15,8 @@ use super::{ABSENT_MS, Core, ENVOY, phase};
 const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
     [Ipv4Addr::new(193, 0, 14, 129), Ipv4Addr::new(198, 41, 0, 4), Ipv4Addr::new(199, 7, 83, 42)];
 const CONTROL_INTERVAL_MS: Millis = 1_000;
-/// How often a block that is proved is probed again; stretched so that all of them together stay bounded.
+/// How often a block that is proved is probed again, by one probe (ADR 0018); stretched so that all of them together
+/// stay bounded.
 const RECHECK_MS: Millis = 5_000;
 const RECHECK_PER_CLAIM_MS: Millis = 5;
 /// Around the end no probe can be held against anybody: clocks differ.
@@ -129,7 +130,7 @@ impl Core {
             && let Some(mut tracked) = self.watched.take(id)
         {
             tracked.turn = None;
-            self.send_probes(&tracked, now);
+            self.send_probes(&mut tracked, now);
             tracked.next_probe_at = self.probe_again_at(&mut tracked, now);
             tracked.due = tracked.due.min(tracked.next_probe_at);
             self.watched.keep(tracked);
@@ -150,14 +151,18 @@ impl Core {
     }
 
     /// One probe for each replica that has not answered as awaited, and one more, because Envoy chooses whom it asks.
-    fn send_probes(&mut self, tracked: &Tracked, now: Millis) {
+    /// Of a block that is proved, one in all, until that was tried as often as there are replicas and one of them is
+    /// still missing: then one for each.
+    fn send_probes(&mut self, tracked: &mut Tracked, now: Millis) {
         let asked = self.prober.asked(now);
         let mut counts = Vec::with_capacity(tracked.addresses.len());
+        let proved = tracked.proved_at.is_some();
+        let again = if proved { tracked.begin_recheck(asked) } else { 1 };
         for address in &tracked.addresses {
             let missing = asked
                 .iter()
                 .filter(|replica| !tracked.proofs.contains(&(*address, (*replica).clone())));
-            let count = if tracked.proved_at.is_some() { asked.len() } else { missing.count() + 1 };
+            let count = if proved { again } else { missing.count() + 1 };
             counts.push((*address, count.clamp(1, PROBES_PER_ADDRESS_MAX)));
         }
         for (address, count) in counts {
@@ -277,10 +282,7 @@ impl Core {
     /// Level 3: every replica Envoy would ask has given the awaited answer for every address.
     fn prove(&mut self, tracked: &mut Tracked, now: Millis) {
         let asked = self.prober.asked(now);
-        let all = tracked.addresses.iter().all(|address| {
-            asked.iter().all(|replica| tracked.proofs.contains(&(*address, replica.clone())))
-        });
-        if tracked.proved_at.is_some() || asked.is_empty() || !all {
+        if tracked.proved_at.is_some() || asked.is_empty() || !tracked.answered_by(asked) {
             return;
         }
         let names = asked.join(", ");

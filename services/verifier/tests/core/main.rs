@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod crowds;
+mod rechecks;
 
 use common::{ATTACKER, T0, World, block, by_operator, core, told};
 use schemas::{Action, Mode, Outcome, Phase, Status};
