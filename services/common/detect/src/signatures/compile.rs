@@ -49,8 +49,10 @@ pub struct Signatures {
     pub(super) quiet: [Literals; QUIET.len()],
     /// Signatures with neither `needs` nor a literal that their pattern needs.
     pub(super) always: Vec<u16>,
-    /// Signatures of flags alone, by the flag that fewest readings have.
+    /// Signatures of flags alone, in order of the one by which each is found.
     pub(super) flagged: Vec<(Flags, u16)>,
+    /// For each flag, where those of it end; those of the one before end where they begin.
+    pub(super) ends: [u16; Flags::COUNT],
     /// Those of them that look at a few headers only: tried on quiet readings too.
     pub(super) of_headers: Vec<u16>,
 }
@@ -168,6 +170,11 @@ impl Signatures {
             }
             gates.push(gate);
         }
+        flagged.sort_unstable_by_key(|(flags, at)| (flags.key(), *at));
+        let mut ends = [0; Flags::COUNT];
+        for (key, end) in ends.iter_mut().enumerate() {
+            *end = flagged.partition_point(|(flags, _)| flags.key() <= key) as u16;
+        }
         let gate = |owner: u16| {
             let at = usize::from(owner);
             (gates[at].required, list[at].places.bits())
@@ -188,7 +195,18 @@ impl Signatures {
         });
         let literals = Literals::build(pairs, gate);
         let identity = Identity::new();
-        Ok(Self { identity, list, patterns, gates, literals, quiet, always, flagged, of_headers })
+        Ok(Self {
+            identity,
+            list,
+            patterns,
+            gates,
+            literals,
+            quiet,
+            always,
+            flagged,
+            ends,
+            of_headers,
+        })
     }
 
     pub fn get(&self, position: usize) -> Option<&Signature> {

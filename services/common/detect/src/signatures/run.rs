@@ -62,6 +62,27 @@ impl Flags {
         Ok(flags)
     }
 
+    /// How many flags there may be.
+    pub(super) const COUNT: usize = 4 * 32;
+
+    /// Calls `each` with the number of every flag that is set.
+    pub(super) fn each(&self, mut each: impl FnMut(usize)) {
+        for (base, mask) in [self.markup, self.shell, self.sql, self.marks].iter().enumerate() {
+            let mut left = *mask;
+            while left != 0 {
+                each(32 * base + left.trailing_zeros() as usize);
+                left &= left - 1;
+            }
+        }
+    }
+
+    /// The number of the first flag that is set: that of a tokeniser if there is one.
+    pub(super) fn key(&self) -> usize {
+        let mut first = Self::COUNT - 1;
+        self.each(|key| first = first.min(key));
+        first
+    }
+
     /// Whether a tokeniser found anything.
     pub fn structured(&self) -> bool {
         self.sql | self.shell | self.markup != 0
@@ -155,11 +176,15 @@ impl Signatures {
                 .for_each(|at| self.consider(*at, u64::MAX, u8::MAX, &asked, hits));
         }
         if asked.open {
-            for (wanted, at) in &self.flagged {
-                if flags.contain(wanted) {
-                    self.consider(*at, u64::MAX, u8::MAX, &asked, hits);
+            flags.each(|key| {
+                let start = key.checked_sub(1).map_or(0, |before| self.ends[before]);
+                let these = usize::from(start)..usize::from(self.ends[key]);
+                for (wanted, at) in &self.flagged[these] {
+                    if flags.contain(wanted) {
+                        self.consider(*at, u64::MAX, u8::MAX, &asked, hits);
+                    }
                 }
-            }
+            });
         }
         for index in 0..hits.candidates.len() {
             let at = hits.candidates[index];

@@ -110,16 +110,21 @@ fn begins_phrase(first: u8, second: u8) -> bool {
 
 /// Whether `text` begins with a file that is sensitive.
 pub(super) fn sensitive(text: &[u8]) -> bool {
-    SENSITIVE.iter().any(|file| text.starts_with(file.as_bytes()))
+    let Some(first) = text.first() else { return false };
+    let alike = |file: &[u8]| file[0] == *first && text.starts_with(file);
+    SENSITIVE.iter().any(|file| alike(file.as_bytes()))
 }
 
 impl Reader<'_> {
     pub(super) fn word_start(&mut self, at: usize, byte: u8, previous: u8) {
         let rest = self.rest(at);
         let mut flags = 0;
-        if begins_phrase(byte, self.byte(at + 1)) {
+        let second = self.byte(at + 1);
+        if begins_phrase(byte, second) {
             for (phrase, flag) in PHRASES {
-                flags |= if rest.starts_with(phrase.as_bytes()) { *flag } else { 0 };
+                let phrase = phrase.as_bytes();
+                let stands = phrase[..2] == [byte, second] && rest.starts_with(phrase);
+                flags |= if stands { *flag } else { 0 };
             }
         }
         let breaks = matches!(
