@@ -1,7 +1,9 @@
 //! All signatures as one set of literals and a gate for each.
 
 use memchr::memmem;
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
@@ -156,7 +158,7 @@ impl Signatures {
             }
         }
         let patterns = list.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
-        let syntaxes = list.iter().map(syntax).collect::<Result<Vec<_>, _>>()?;
+        let syntaxes = list.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
         let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
         let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
         for (at, signature) in list.iter().enumerate() {
@@ -246,18 +248,25 @@ fn alphabet(places: &[Place]) -> [bool; 256] {
     all
 }
 
+/// Without a search for literals of its own: that was done, and where it finds many it would be slower than without.
 fn pattern(signature: &Signature) -> Result<Option<Regex>, PackError> {
     let Some(text) = &signature.pattern else { return Ok(None) };
-    RegexBuilder::new(text)
-        .unicode(false)
-        .size_limit(PATTERN_COMPILED_BYTES_MAX)
-        .build()
+    Regex::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .configure(
+            Regex::config()
+                .utf8_empty(false)
+                .auto_prefilter(false)
+                .which_captures(WhichCaptures::Implicit)
+                .nfa_size_limit(Some(PATTERN_COMPILED_BYTES_MAX)),
+        )
+        .build(text)
         .map(Some)
         .map_err(|why| uncompiled(signature, &why))
 }
 
-/// The pattern as the regex crate reads it.
-fn syntax(signature: &Signature) -> Result<Option<Hir>, PackError> {
+/// The pattern as it is compiled.
+fn parsed(signature: &Signature) -> Result<Option<Hir>, PackError> {
     let Some(text) = &signature.pattern else { return Ok(None) };
     let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(text);
     parsed.map(Some).map_err(|why| uncompiled(signature, &why))

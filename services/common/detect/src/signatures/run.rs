@@ -2,7 +2,7 @@
 
 use super::Signature;
 use super::compile::Signatures;
-use super::literals::Literals;
+use super::literals::{Buffers, Literals};
 use super::places::bit;
 use crate::features::flag;
 use crate::normalise::{Marks, Normaliser, Reading};
@@ -103,7 +103,7 @@ pub struct Hits {
     seen: Vec<u64>,
     candidates: Vec<u16>,
     found: Vec<u16>,
-    places: Vec<u64>,
+    buffers: Buffers,
 }
 
 impl Hits {
@@ -217,16 +217,16 @@ impl Signatures {
         asked: &Asked<'_>,
         hits: &mut Hits,
     ) {
-        let mut places = std::mem::take(&mut hits.places);
-        let scanned = literals.scan(text, &mut places);
+        let mut buffers = std::mem::take(&mut hits.buffers);
+        let scanned = literals.scan(text, &mut buffers);
         let present = scanned.present;
-        literals.find(&scanned, bit(asked.value), |at| {
+        literals.find(&scanned, bit(asked.value), &mut buffers, |at| {
             self.consider(at, present, views, asked, hits);
         });
         if asked.open || asked.header {
             self.always.iter().for_each(|at| self.consider(*at, present, views, asked, hits));
         }
-        hits.places = places;
+        hits.buffers = buffers;
     }
 
     fn consider(&self, at: u16, present: u64, views: u8, asked: &Asked<'_>, hits: &mut Hits) {

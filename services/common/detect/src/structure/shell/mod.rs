@@ -121,6 +121,7 @@ pub fn read(text: &[u8], steps: &mut u64) -> Shell {
         fetched: false,
         decoded: false,
         assigned: 0..0,
+        questions: memchr::memchr_iter(b'?', text).nth(1).is_some(),
     };
     reader.run();
     *steps += reader.steps;
@@ -144,6 +145,8 @@ struct Reader<'a> {
     decoded: bool,
     /// Name of the variable that was set last.
     assigned: std::ops::Range<usize>,
+    /// The text has `?` twice.
+    questions: bool,
 }
 
 impl<'a> Reader<'a> {

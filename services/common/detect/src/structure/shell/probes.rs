@@ -134,7 +134,8 @@ impl Reader<'_> {
         if self.open && breaks && sensitive(rest) && !self.prose() {
             flags |= SENSITIVE_ARGUMENT;
         }
-        if byte == b'/' && glob(rest, self.open) {
+        let new = self.flags & GLOB_PATH == 0;
+        if byte == b'/' && new && glob(rest, self.open, self.questions) {
             flags |= GLOB_PATH;
         }
         self.steps += 1;
@@ -262,7 +263,12 @@ impl Reader<'_> {
 }
 
 /// A path in which `?`, `*` or `[…]` stand for letters of a well-known place, like `/???/c?t`.
-fn glob(rest: &[u8], open: bool) -> bool {
+fn glob(rest: &[u8], open: bool, questions: bool) -> bool {
+    let known =
+        [&b"/bin/"[..], b"/usr/bin/", b"/etc/"].iter().any(|folder| rest.starts_with(folder));
+    if !(open || known || questions) {
+        return false;
+    }
     let (mut marks, mut stars, mut slashes) = (0, 0, 0);
     for byte in rest.iter().take(40) {
         match byte {
@@ -274,7 +280,5 @@ fn glob(rest: &[u8], open: bool) -> bool {
             _ => break,
         }
     }
-    let known =
-        [&b"/bin/"[..], b"/usr/bin/", b"/etc/"].iter().any(|folder| rest.starts_with(folder));
     slashes >= 2 && (marks >= 2 || ((open || known) && marks + stars >= 1))
 }
