@@ -74,6 +74,29 @@ pub const NAMES: &[&str] = &[
     "ends_punctuation",
 ];
 
+/// A letter or digit.
+const LETTER: u8 = 1;
+const DIGIT: u8 = 1 << 1;
+/// Counts for the longest word.
+const IN_WORD: u8 = 1 << 2;
+
+/// What each byte is.
+static KIND: [u8; 256] = {
+    let (mut kinds, mut at) = ([0; 256], 0);
+    while at < 256 {
+        let byte = at as u8;
+        if byte.is_ascii_digit() {
+            kinds[at] = DIGIT | IN_WORD;
+        } else if byte.is_ascii_alphabetic() {
+            kinds[at] = LETTER | IN_WORD;
+        } else if byte >= 0x80 {
+            kinds[at] = IN_WORD;
+        }
+        at += 1;
+    }
+    kinds
+};
+
 /// Calls `add` with the lexical counts of `text` (decoded, lower case), each from 0 to 1, and with each distinct
 /// character 3-gram at `1/sqrt(n)` of the `n` distinct ones, so that long texts do not add up without bound.
 pub fn read(text: &[u8], mut add: impl FnMut(Feature, f32)) {
@@ -91,14 +114,14 @@ fn counts(text: &[u8], add: &mut impl FnMut(Feature, f32)) {
     let (mut word, mut longest, mut before) = (0u16, 0u16, 0u8);
     for &byte in text {
         histogram[usize::from(byte)] += 1;
-        word = if byte.is_ascii_alphanumeric() || byte >= 0x80 { word + 1 } else { 0 };
+        word = if KIND[usize::from(byte)] & IN_WORD != 0 { word + 1 } else { 0 };
         longest = longest.max(word);
-        match (before, byte) {
-            (b'.', b'.') => dots += 1,
-            (b'-', b'-') => dashes += 1,
-            (b'/', b'/') => slashes += 1,
-            (b'a'..=b'z' | b'0'..=b'9' | b'_', b'(') => calls += 1,
-            _ => {}
+        if byte == before {
+            dots += u16::from(byte == b'.');
+            dashes += u16::from(byte == b'-');
+            slashes += u16::from(byte == b'/');
+        } else if byte == b'(' {
+            calls += u16::from(matches!(before, b'a'..=b'z' | b'0'..=b'9' | b'_'));
         }
         before = byte;
     }
@@ -207,8 +230,12 @@ fn symbols(text: &[u8], push: &mut impl FnMut(u8)) {
     while at < text.len() {
         let byte = text[at];
         let (mut end, mut digits) = (at, 0);
-        while let Some(byte) = text.get(end).filter(|byte| byte.is_ascii_alphanumeric()) {
-            digits += usize::from(byte.is_ascii_digit());
+        while end < text.len() {
+            let kind = KIND[usize::from(text[end])];
+            if kind & (LETTER | DIGIT) == 0 {
+                break;
+            }
+            digits += usize::from(kind & DIGIT != 0);
             end += 1;
         }
         if end > at {
@@ -242,6 +269,9 @@ fn word(word: &[u8], digits: usize, push: &mut impl FnMut(u8)) {
     if word.len() > WORD_MAX || (digits > 0 && word.len() > MIXED_MAX) {
         push(LONG_WORD);
         return;
+    }
+    if digits == 0 {
+        return word.iter().for_each(|byte| push(*byte));
     }
     let mut in_digits = false;
     for &byte in word {

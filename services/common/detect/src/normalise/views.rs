@@ -10,6 +10,33 @@ fn word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// Writes what comes before the next byte of `kind`; answers how long that was.
+fn copy_plain(rest: &[u8], kind: u8, out: &mut Vec<u8>) -> usize {
+    let plain = rest.iter().take_while(|byte| KIND[usize::from(**byte)] & kind == 0).count();
+    out.extend_from_slice(&rest[..plain]);
+    plain
+}
+
+/// Means something in the view for SQL.
+const IN_SQL: u8 = 1;
+/// Means something in the view for a shell.
+const IN_SHELL: u8 = 1 << 1;
+
+static KIND: [u8; 256] = {
+    let (sql, shell, mut kinds) = (b"/*'\" ", b"\\'\"`^${ ", [0; 256]);
+    let mut at = 0;
+    while at < sql.len() {
+        kinds[sql[at] as usize] |= IN_SQL;
+        at += 1;
+    }
+    at = 0;
+    while at < shell.len() {
+        kinds[shell[at] as usize] |= IN_SHELL;
+        at += 1;
+    }
+    kinds
+};
+
 fn push_blank(out: &mut Vec<u8>) {
     if out.last() != Some(&b' ') {
         out.push(b' ');
@@ -49,7 +76,8 @@ pub(super) fn sql(text: &[u8], out: &mut Vec<u8>) -> Marks {
     let mut close = Some(0);
     out.clear();
     while at < text.len() {
-        let byte = text[at];
+        at += copy_plain(&text[at..], IN_SQL, out);
+        let Some(&byte) = text.get(at) else { break };
         if byte == b'/' && text.get(at + 1) == Some(&b'*') && close.is_some_and(|end| end < at + 2)
         {
             close = memmem::find(&text[at + 2..], b"*/").map(|length| at + 2 + length);
@@ -122,7 +150,8 @@ pub(super) fn shell(text: &[u8], out: &mut Vec<u8>) -> Marks {
     let (mut at, mut marks, mut quotes) = (0, Marks::default(), 0_u32);
     out.clear();
     while at < text.len() {
-        let byte = text[at];
+        at += copy_plain(&text[at..], IN_SHELL, out);
+        let Some(&byte) = text.get(at) else { break };
         let after_word = out.last().is_some_and(|&b| word(b) || b == b'/');
         let taken = match byte {
             // Paths of Windows have backslashes in words too, so they leave no mark; a doubled one is one.

@@ -1,7 +1,9 @@
 //! All signatures as one set of literals and a gate for each.
 
 use memchr::memmem;
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
@@ -49,8 +51,10 @@ pub struct Signatures {
     pub(super) quiet: [Literals; QUIET.len()],
     /// Signatures with neither `needs` nor a literal that their pattern needs.
     pub(super) always: Vec<u16>,
-    /// Signatures of flags alone, by the flag that fewest readings have.
+    /// Signatures of flags alone, in order of the one by which each is found.
     pub(super) flagged: Vec<(Flags, u16)>,
+    /// For each flag, where those of it end; those of the one before end where they begin.
+    pub(super) ends: [u16; Flags::COUNT],
     /// Those of them that look at a few headers only: tried on quiet readings too.
     pub(super) of_headers: Vec<u16>,
 }
@@ -154,7 +158,7 @@ impl Signatures {
             }
         }
         let patterns = list.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
-        let syntaxes = list.iter().map(syntax).collect::<Result<Vec<_>, _>>()?;
+        let syntaxes = list.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
         let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
         let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
         for (at, signature) in list.iter().enumerate() {
@@ -167,6 +171,11 @@ impl Signatures {
                 Sought::Flags => flagged.push((gate.flags, at)),
             }
             gates.push(gate);
+        }
+        flagged.sort_unstable_by_key(|(flags, at)| (flags.key(), *at));
+        let mut ends = [0; Flags::COUNT];
+        for (key, end) in ends.iter_mut().enumerate() {
+            *end = flagged.partition_point(|(flags, _)| flags.key() <= key) as u16;
         }
         let gate = |owner: u16| {
             let at = usize::from(owner);
@@ -188,7 +197,18 @@ impl Signatures {
         });
         let literals = Literals::build(pairs, gate);
         let identity = Identity::new();
-        Ok(Self { identity, list, patterns, gates, literals, quiet, always, flagged, of_headers })
+        Ok(Self {
+            identity,
+            list,
+            patterns,
+            gates,
+            literals,
+            quiet,
+            always,
+            flagged,
+            ends,
+            of_headers,
+        })
     }
 
     pub fn get(&self, position: usize) -> Option<&Signature> {
@@ -228,18 +248,25 @@ fn alphabet(places: &[Place]) -> [bool; 256] {
     all
 }
 
+/// Without a search for literals of its own: that was done, and where it finds many it would be slower than without.
 fn pattern(signature: &Signature) -> Result<Option<Regex>, PackError> {
     let Some(text) = &signature.pattern else { return Ok(None) };
-    RegexBuilder::new(text)
-        .unicode(false)
-        .size_limit(PATTERN_COMPILED_BYTES_MAX)
-        .build()
+    Regex::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .configure(
+            Regex::config()
+                .utf8_empty(false)
+                .auto_prefilter(false)
+                .which_captures(WhichCaptures::Implicit)
+                .nfa_size_limit(Some(PATTERN_COMPILED_BYTES_MAX)),
+        )
+        .build(text)
         .map(Some)
         .map_err(|why| uncompiled(signature, &why))
 }
 
-/// The pattern as the regex crate reads it.
-fn syntax(signature: &Signature) -> Result<Option<Hir>, PackError> {
+/// The pattern as it is compiled.
+fn parsed(signature: &Signature) -> Result<Option<Hir>, PackError> {
     let Some(text) = &signature.pattern else { return Ok(None) };
     let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(text);
     parsed.map(Some).map_err(|why| uncompiled(signature, &why))

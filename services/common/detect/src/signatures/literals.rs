@@ -66,13 +66,45 @@ struct Single {
     byte: u8,
 }
 
+/// Buffers of a search, reused for all.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// Where literals may stand, a bit for each byte, the highest first.
+    places: Vec<u64>,
+    /// The literals found, a bit each, and the words of it that are not 0.
+    found: Vec<u64>,
+    used: Vec<u32>,
+}
+
+impl Buffers {
+    fn clear(&mut self, literals: usize) {
+        self.places.clear();
+        for word in self.used.drain(..) {
+            self.found[word as usize] = 0;
+        }
+        if self.found.len() * 64 < literals {
+            self.found.resize(literals.div_ceil(64), 0);
+        }
+    }
+
+    fn is_found(&self, literal: u32) -> bool {
+        self.found[literal as usize / 64] >> (literal % 64) & 1 != 0
+    }
+
+    fn find(&mut self, literal: u32) {
+        let word = &mut self.found[literal as usize / 64];
+        if *word == 0 {
+            self.used.push(literal / 64);
+        }
+        *word |= 1 << (literal % 64);
+    }
+}
+
 /// A text that was scanned.
 pub(super) struct Scanned<'a> {
     pub(super) text: &'a [u8],
     /// Its symbols.
     pub(super) present: u64,
-    /// Where literals may stand in it.
-    pub(super) places: &'a [u64],
 }
 
 impl Literals {
@@ -118,10 +150,10 @@ impl Literals {
         Self { thirds, ranks, entries, literals, singles, ends, symbols }
     }
 
-    /// Fills `places` with where a literal may stand in `text`, a bit for each byte, the highest first.
+    /// Notes where a literal may stand in `text`.
     #[inline(never)]
-    pub(super) fn scan<'a>(&self, text: &'a [u8], places: &'a mut Vec<u64>) -> Scanned<'a> {
-        places.clear();
+    pub(super) fn scan<'a>(&self, text: &'a [u8], buffers: &mut Buffers) -> Scanned<'a> {
+        buffers.clear(self.literals.len());
         let (mut pair, mut before) = (symbols::START, symbols::OTHER);
         let mut present = 0_u64;
         for chunk in text.chunks(64) {
@@ -135,14 +167,20 @@ impl Literals {
                 pair = before << BITS | this;
                 before = this;
             }
-            places.push(here << (64 - chunk.len()));
+            buffers.places.push(here << (64 - chunk.len()));
         }
-        Scanned { text, present, places }
+        Scanned { text, present }
     }
 
     /// Calls `each` with the owners of every literal in a text that stands at `place` (its bit).
-    pub(super) fn find(&self, scanned: &Scanned<'_>, place: u32, mut each: impl FnMut(u16)) {
-        let Scanned { text, present, places } = *scanned;
+    pub(super) fn find(
+        &self,
+        scanned: &Scanned<'_>,
+        place: u32,
+        buffers: &mut Buffers,
+        mut each: impl FnMut(u16),
+    ) {
+        let Scanned { text, present } = *scanned;
         let mut met = present & self.symbols;
         while met != 0 {
             let symbol = met.trailing_zeros() as usize;
@@ -155,29 +193,38 @@ impl Literals {
             }
             met &= met - 1;
         }
-        for (start, &word) in (0..).step_by(64).zip(places) {
-            let mut left = word;
+        for index in 0..buffers.places.len() {
+            let mut left = buffers.places[index];
             while left != 0 {
                 let at = left.leading_zeros();
-                self.at(scanned, start + at as usize, place, &mut each);
+                self.at(scanned, 64 * index + at as usize, place, buffers, &mut each);
                 left ^= 1 << (63 - at);
             }
         }
     }
 
-    /// Calls `each` with the owners of the literals whose triple ends at `at`.
-    fn at(&self, scanned: &Scanned<'_>, at: usize, place: u32, each: &mut impl FnMut(u16)) {
-        let Scanned { text, present, .. } = *scanned;
+    /// Calls `each` with the owners of the literals whose triple ends at `at`, unless they were found before.
+    fn at(
+        &self,
+        scanned: &Scanned<'_>,
+        at: usize,
+        place: u32,
+        buffers: &mut Buffers,
+        each: &mut impl FnMut(u16),
+    ) {
+        let Scanned { text, present } = *scanned;
         let mut index = self.first(text, at);
         while let Some(entry) = self.entries.get(index as usize) {
             index = entry.next;
-            if entry.required & !present != 0 || entry.places & place == 0 {
+            let may = entry.required & !present == 0 && entry.places & place != 0;
+            if !may || buffers.is_found(entry.literal) {
                 continue;
             }
             let Some(rest) = entry.rest(text, at) else { continue };
             let literal = &self.literals[entry.literal as usize];
             let ends = !entry.ends || rest.len() == literal.tail.len();
             if ends && rest.starts_with(&literal.tail) {
+                buffers.find(entry.literal);
                 literal.owners.iter().for_each(|owner| each(*owner));
             }
         }

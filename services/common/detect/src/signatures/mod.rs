@@ -1,6 +1,7 @@
 //! Signatures: what an attack looks like, each with its reason.
 //!
-//! A [pack] is read and validated, [compiled](compile) with all the others, and [run] on each reading. Packs of others are [signed](signing). An [exception](except) hides a signature at one place
+//! A [pack] is read and validated, [compiled](compile) with all the others, and [run] on each reading. Packs of others
+//! are [signed](signing). An [exception](except) hides a signature at one place
 //! for a time.
 
 pub mod built_in;

@@ -2,7 +2,7 @@
 
 use super::Signature;
 use super::compile::Signatures;
-use super::literals::Literals;
+use super::literals::{Buffers, Literals};
 use super::places::bit;
 use crate::features::flag;
 use crate::normalise::{Marks, Normaliser, Reading};
@@ -62,6 +62,27 @@ impl Flags {
         Ok(flags)
     }
 
+    /// How many flags there may be.
+    pub(super) const COUNT: usize = 4 * 32;
+
+    /// Calls `each` with the number of every flag that is set.
+    pub(super) fn each(&self, mut each: impl FnMut(usize)) {
+        for (base, mask) in [self.markup, self.shell, self.sql, self.marks].iter().enumerate() {
+            let mut left = *mask;
+            while left != 0 {
+                each(32 * base + left.trailing_zeros() as usize);
+                left &= left - 1;
+            }
+        }
+    }
+
+    /// The number of the first flag that is set: that of a tokeniser if there is one.
+    pub(super) fn key(&self) -> usize {
+        let mut first = Self::COUNT - 1;
+        self.each(|key| first = first.min(key));
+        first
+    }
+
     /// Whether a tokeniser found anything.
     pub fn structured(&self) -> bool {
         self.sql | self.shell | self.markup != 0
@@ -82,7 +103,7 @@ pub struct Hits {
     seen: Vec<u64>,
     candidates: Vec<u16>,
     found: Vec<u16>,
-    places: Vec<u64>,
+    buffers: Buffers,
 }
 
 impl Hits {
@@ -155,11 +176,15 @@ impl Signatures {
                 .for_each(|at| self.consider(*at, u64::MAX, u8::MAX, &asked, hits));
         }
         if asked.open {
-            for (wanted, at) in &self.flagged {
-                if flags.contain(wanted) {
-                    self.consider(*at, u64::MAX, u8::MAX, &asked, hits);
+            flags.each(|key| {
+                let start = key.checked_sub(1).map_or(0, |before| self.ends[before]);
+                let these = usize::from(start)..usize::from(self.ends[key]);
+                for (wanted, at) in &self.flagged[these] {
+                    if flags.contain(wanted) {
+                        self.consider(*at, u64::MAX, u8::MAX, &asked, hits);
+                    }
                 }
-            }
+            });
         }
         for index in 0..hits.candidates.len() {
             let at = hits.candidates[index];
@@ -192,16 +217,16 @@ impl Signatures {
         asked: &Asked<'_>,
         hits: &mut Hits,
     ) {
-        let mut places = std::mem::take(&mut hits.places);
-        let scanned = literals.scan(text, &mut places);
+        let mut buffers = std::mem::take(&mut hits.buffers);
+        let scanned = literals.scan(text, &mut buffers);
         let present = scanned.present;
-        literals.find(&scanned, bit(asked.value), |at| {
+        literals.find(&scanned, bit(asked.value), &mut buffers, |at| {
             self.consider(at, present, views, asked, hits);
         });
         if asked.open || asked.header {
             self.always.iter().for_each(|at| self.consider(*at, present, views, asked, hits));
         }
-        hits.places = places;
+        hits.buffers = buffers;
     }
 
     fn consider(&self, at: u16, present: u64, views: u8, asked: &Asked<'_>, hits: &mut Hits) {

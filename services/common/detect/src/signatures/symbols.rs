@@ -75,8 +75,20 @@ const ORDINARY: &str = "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/53
     /wp-content/uploads/photo.jpg|/downloads/files/presentation.pdf|/articles/category/feed/?flav=rss20|/api/v1/users/1234/\
     orders|/projects/tools|/tag/linux|category=shoes|user_id=42|name=anna|comment=thank you for the quick answer, it works now. \
     the order and the address are right; can you send it to the new house in the street that we named? best regards|\
+    support for web logs and blogs, questions and answers, a market of makers, other sources, channel and handle; fetch the \
+    current document, the marker and the parameters; a story of the last summer, from the north to the south, and its songs. \
     date=2026-11-29|lang=en-us|token=|session=|action=view|id=10|type=text|title=|email=|first second third list of items \
     with more than one line from which to select a few";
+
+/// What stands in most attacks and in code: found by pieces of it, each would try the patterns of all others.
+const ODD: &str = "<script>alert('xss')</script>|\"><img src=x onerror=alert(1)>|javascript:alert(document.cookie)|\
+    <svg/onload=prompt(1)>|<a href=\"javascript:confirm(\"x\")\">|<body onload=\"alert('1')\">|<iframe src=http://h/></iframe>|\
+    ' or '1'='1' -- |1' and 1=1#|1) or (1=1|\" or \"a\"=\"a|' union all select null,null,concat(user,password) from users-- |\
+    1;select sleep(5)--|(select char(113) from information_schema.tables where 1=2)|admin'--|order by 10--|waitfor delay '0:0:5'|\
+    ../../../../etc/passwd|..\\..\\..\\windows\\win.ini|/..%2f..%2f|....//....//etc/shadow|/proc/self/environ|\
+    file:///c:/boot.ini|http://192.168.0.1/shell.txt?|;cat /etc/hosts|`id`|$(whoami)|| ping -c 1 127.0.0.1|&& dir c:\\|\
+    <?php system($_get['cmd']); ?>|{{7*7}}|${jndi:ldap://h/a}|<!doctype a [<!entity b system \"file:///etc/passwd\">]>|\
+    (&(uid=*))|{\"$gt\":\"\"}|__class__|exec('a')|eval(\"b\")|function(){return this.a[0]}|000000|11111";
 
 /// How often pieces of text are met.
 pub(super) struct Frequencies {
@@ -92,10 +104,10 @@ pub(super) static FREQUENCIES: LazyLock<Frequencies> = LazyLock::new(|| {
         singles: [0.2; 1 << BITS],
         pairs: vec![0.0; PAIRS],
         triples: vec![0.0; PAIRS << BITS],
-        count: ORDINARY.len() as f32,
+        count: (ORDINARY.len() + ODD.len()) as f32,
     };
     let (mut first, mut second) = (OTHER, OTHER);
-    for byte in ORDINARY.bytes() {
+    for byte in ORDINARY.bytes().chain(ODD.bytes()) {
         let third = symbol(byte);
         all.triples[(first << BITS | second) << BITS | third] += 1.0;
         all.pairs[second << BITS | third] += 1.0;

@@ -4,6 +4,7 @@ mod allocations;
 mod decoding;
 mod properties;
 mod scoring;
+mod searching;
 mod splitting;
 mod views;
 

@@ -6,7 +6,7 @@ use detect::split::{VALUES_MAX, WINDOW_BYTES, WINDOWS_MAX, split};
 use detect::{Header, Part, Place, Request, Value};
 use proptest::prelude::*;
 
-const PLACES: [Place; 12] = [
+pub(crate) const PLACES: [Place; 12] = [
     Place::Path,
     Place::Segment,
     Place::Query,

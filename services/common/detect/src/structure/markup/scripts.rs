@@ -243,6 +243,10 @@ impl Scan<'_> {
     /// Angle brackets and quotes that are escaped even now.
     pub(super) fn escape(&mut self, at: usize) {
         let rest = &self.text[at + 1..];
+        self.steps += 1;
+        if !matches!(rest.first(), Some(b'x' | b'u' | b'2' | b'3' | b'l' | b'#')) {
+            return;
+        }
         let escapes: [&[u8]; 13] = [
             b"x3c", b"x3e", b"u003c", b"u003e", b"u0022", b"u0027", b"x22", b"x27", b"3c", b"3e",
             b"lt;", b"#60;", b"#x3c",
@@ -250,7 +254,6 @@ impl Scan<'_> {
         let fits = |escape: &&[u8]| {
             (escape.len() != 2 || self.text[at] == b'%') && rest.starts_with(escape)
         };
-        self.steps += 1;
         if escapes.iter().any(fits) {
             self.set(Flag::EncodedAgain);
         }

@@ -20,11 +20,33 @@ pub(super) fn lookup(name: &[u8]) -> Option<Kind> {
         .iter()
         .find_map(|end| name.strip_suffix(*end))
         .unwrap_or(name);
-    let has =
-        |entry: &&Names| entry.names.binary_search_by(|name| name.as_bytes().cmp(bare)).is_ok();
-    let kind = COMMANDS.iter().find(has).map(|entry| entry.kind);
+    let letter = usize::from(bare.first()?.wrapping_sub(b'a'));
+    let kind = FIRST.iter().zip(COMMANDS).find_map(|(first, entry)| {
+        let names = match (first.get(letter), first.get(letter + 1)) {
+            (Some(start), Some(end)) => &entry.names[*start..*end],
+            _ => entry.names,
+        };
+        names.iter().any(|name| name.as_bytes() == bare).then_some(entry.kind)
+    });
     kind.or_else(|| versioned(bare))
 }
+
+/// For each kind, where the names of each letter begin, and where those of the last end.
+static FIRST: [[usize; 27]; 3] = {
+    let (mut first, mut kind) = ([[0; 27]; 3], 0);
+    while kind < 3 {
+        let (names, mut at, mut letter) = (COMMANDS[kind].names, 0, 0);
+        while letter < 27 {
+            while at < names.len() && names[at].as_bytes()[0] < b'a' + letter {
+                at += 1;
+            }
+            first[kind][letter as usize] = at;
+            letter += 1;
+        }
+        kind += 1;
+    }
+    first
+};
 
 /// `python3.11`, `php8.2` and the like.
 fn versioned(name: &[u8]) -> Option<Kind> {

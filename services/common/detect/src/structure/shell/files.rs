@@ -166,7 +166,8 @@ fn system(folder: &[u8], next: &[u8]) -> bool {
         }
         _ => {
             let files: [&[u8]; 4] = [b"boot.ini", b"win.ini", b"autoexec.bat", b"system.ini"];
-            files.iter().any(|name| folder.starts_with(name))
+            let alike = |name: &&[u8]| folder.first() == name.first();
+            files.iter().any(|name| alike(name) && folder.starts_with(name))
         }
     }
 }
@@ -185,7 +186,7 @@ fn address(text: &[u8]) -> u32 {
     let Some(sign) = text.iter().take(16).position(|byte| matches!(byte, b':' | b'.')) else {
         return 0;
     };
-    if sign >= 3 && WRAPPERS.iter().any(|scheme| text.starts_with(scheme)) {
+    if sign >= 3 && WRAPPERS.iter().any(|one| one[0] == text[0] && text.starts_with(one)) {
         return WRAPPER;
     }
     let web: [&[u8]; 4] = [b"http://", b"https://", b"ftp://", b"ftps://"];
@@ -239,6 +240,6 @@ const SECONDS: [u32; 32] = {
 fn names_class(text: &[u8]) -> bool {
     text.windows(2).enumerate().any(|(at, two)| {
         SECONDS[usize::from(two[0] % 32)] >> (two[1] % 32) & 1 != 0
-            && CLASSES.iter().any(|word| text[at..].starts_with(word))
+            && CLASSES.iter().any(|word| word[..2] == *two && text[at..].starts_with(word))
     })
 }

@@ -85,6 +85,16 @@ const OBJECT_WALK: u32 = 1 << 29;
 /// So many words before a separator make the text prose, in which code is quoted more often than run.
 const PROSE_WORDS: u32 = 5;
 
+/// The bytes inside of which no command begins: letters, digits and `_`.
+static WORD: [bool; 256] = {
+    let (mut word, mut at) = ([false; 256], 0);
+    while at < 256 {
+        word[at] = (at as u8).is_ascii_alphanumeric() || at as u8 == b'_';
+        at += 1;
+    }
+    word
+};
+
 /// What stood before a place where a command may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
@@ -111,6 +121,7 @@ pub fn read(text: &[u8], steps: &mut u64) -> Shell {
         fetched: false,
         decoded: false,
         assigned: 0..0,
+        questions: memchr::memchr_iter(b'?', text).nth(1).is_some(),
     };
     reader.run();
     *steps += reader.steps;
@@ -134,6 +145,8 @@ struct Reader<'a> {
     decoded: bool,
     /// Name of the variable that was set last.
     assigned: std::ops::Range<usize>,
+    /// The text has `?` twice.
+    questions: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -142,6 +155,14 @@ impl<'a> Reader<'a> {
         let mut at = 0;
         let mut previous = b' ';
         while let Some(&byte) = self.text.get(at) {
+            if WORD[usize::from(byte)] && WORD[usize::from(previous)] {
+                let rest = self.text[at..].iter();
+                let run = rest.take_while(|byte| WORD[usize::from(**byte)]).count();
+                self.steps += run as u64;
+                at += run;
+                previous = self.text[at - 1];
+                continue;
+            }
             self.steps += 1;
             let mut width = 1;
             match byte {
@@ -161,7 +182,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => {}
             }
-            if byte > b' ' && !previous.is_ascii_alphanumeric() && previous != b'_' {
+            if byte > b' ' && !WORD[usize::from(previous)] {
                 self.word_start(at, byte, previous);
             }
             at += width;

@@ -110,16 +110,21 @@ fn begins_phrase(first: u8, second: u8) -> bool {
 
 /// Whether `text` begins with a file that is sensitive.
 pub(super) fn sensitive(text: &[u8]) -> bool {
-    SENSITIVE.iter().any(|file| text.starts_with(file.as_bytes()))
+    let Some(first) = text.first() else { return false };
+    let alike = |file: &[u8]| file[0] == *first && text.starts_with(file);
+    SENSITIVE.iter().any(|file| alike(file.as_bytes()))
 }
 
 impl Reader<'_> {
     pub(super) fn word_start(&mut self, at: usize, byte: u8, previous: u8) {
         let rest = self.rest(at);
         let mut flags = 0;
-        if begins_phrase(byte, self.byte(at + 1)) {
+        let second = self.byte(at + 1);
+        if begins_phrase(byte, second) {
             for (phrase, flag) in PHRASES {
-                flags |= if rest.starts_with(phrase.as_bytes()) { *flag } else { 0 };
+                let phrase = phrase.as_bytes();
+                let stands = phrase[..2] == [byte, second] && rest.starts_with(phrase);
+                flags |= if stands { *flag } else { 0 };
             }
         }
         let breaks = matches!(
@@ -129,7 +134,8 @@ impl Reader<'_> {
         if self.open && breaks && sensitive(rest) && !self.prose() {
             flags |= SENSITIVE_ARGUMENT;
         }
-        if byte == b'/' && glob(rest, self.open) {
+        let new = self.flags & GLOB_PATH == 0;
+        if byte == b'/' && new && glob(rest, self.open, self.questions) {
             flags |= GLOB_PATH;
         }
         self.steps += 1;
@@ -257,7 +263,12 @@ impl Reader<'_> {
 }
 
 /// A path in which `?`, `*` or `[…]` stand for letters of a well-known place, like `/???/c?t`.
-fn glob(rest: &[u8], open: bool) -> bool {
+fn glob(rest: &[u8], open: bool, questions: bool) -> bool {
+    let known =
+        [&b"/bin/"[..], b"/usr/bin/", b"/etc/"].iter().any(|folder| rest.starts_with(folder));
+    if !(open || known || questions) {
+        return false;
+    }
     let (mut marks, mut stars, mut slashes) = (0, 0, 0);
     for byte in rest.iter().take(40) {
         match byte {
@@ -269,7 +280,5 @@ fn glob(rest: &[u8], open: bool) -> bool {
             _ => break,
         }
     }
-    let known =
-        [&b"/bin/"[..], b"/usr/bin/", b"/etc/"].iter().any(|folder| rest.starts_with(folder));
     slashes >= 2 && (marks >= 2 || ((open || known) && marks + stars >= 1))
 }
