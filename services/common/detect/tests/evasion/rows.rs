@@ -1,0 +1,58 @@
+//! Values of the labelled rows that `PERIMETER_ROWS` names; without it the tests over them say so and end.
+
+use std::collections::BTreeMap;
+
+use detect::offline::controls::payload;
+use detect::offline::rows::{Row, parse};
+
+use crate::table::{Class, class_of};
+
+/// Attacks of each class that are mutated, evenly over the file.
+const ATTACKS: usize = 150;
+/// Benign values that are mutated, evenly over the file.
+const BENIGN: usize = 3000;
+
+pub fn read() -> Option<Vec<Row>> {
+    let Some(path) = std::env::var_os("PERIMETER_ROWS") else {
+        println!("PERIMETER_ROWS names no file of rows: skipped");
+        return None;
+    };
+    Some(parse(&std::fs::read_to_string(path).unwrap()).unwrap())
+}
+
+fn spread<T: Clone>(all: &[T], most: usize) -> Vec<T> {
+    let step = all.len().div_ceil(most).max(1);
+    all.iter().step_by(step).cloned().collect()
+}
+
+fn text(row: &Row) -> Option<String> {
+    let text = String::from_utf8(payload(row)?).ok()?;
+    (1..=400).contains(&text.len()).then_some(text)
+}
+
+pub fn attacks(rows: &[Row]) -> Vec<(Class, String)> {
+    let mut by_class: BTreeMap<Class, Vec<String>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.attack() && row.tier == "core") {
+        if let Some((class, text)) = class_of(&row.category).zip(text(row)) {
+            by_class.entry(class).or_default().push(text);
+        }
+    }
+    let chosen = by_class.into_iter().map(|(class, all)| (class, spread(&all, ATTACKS)));
+    chosen.flat_map(|(class, all)| all.into_iter().map(move |text| (class, text))).collect()
+}
+
+/// Values of queries and forms in `plain` and `hard` rows.
+pub fn benign(rows: &[Row]) -> Vec<String> {
+    let kept =
+        rows.iter().filter(|row| !row.attack() && ["plain", "hard"].contains(&row.tier.as_str()));
+    let all: Vec<String> = kept
+        .filter_map(|row| {
+            let pairs = if row.body.is_empty() { row.uri.split_once('?')?.1 } else { &row.body };
+            let value = pairs.split('&').filter_map(|pair| pair.split_once('=')).map(|pair| pair.1);
+            let longest = value.max_by_key(|value| value.len())?.replace('+', " ");
+            percent_encoding::percent_decode_str(&longest).decode_utf8().ok().map(Into::into)
+        })
+        .filter(|text: &String| (1..=400).contains(&text.len()))
+        .collect();
+    spread(&all, BENIGN)
+}
