@@ -2,7 +2,7 @@
 
 use crate::table::Class;
 
-pub const OWN: &[(Class, &[&str])] = &[
+pub(crate) const OWN: &[(Class, &[&str])] = &[
     (
         Class::Sql,
         &[

@@ -14,7 +14,7 @@ use crate::table::Class;
 
 /// What a parser says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// The same.
     Kept,
     /// Not the same, or one of the two cannot be parsed: the pair is left out.
@@ -30,7 +30,7 @@ impl Meaning {
 }
 
 /// Compares a mutated text with the attack it was made from.
-pub fn of_text(class: Class, attack: &str, mutated: &str) -> Meaning {
+pub(crate) fn of_text(class: Class, attack: &str, mutated: &str) -> Meaning {
     match class {
         Class::Sql => Meaning::when(sql(attack, mutated)),
         Class::Markup => Meaning::when(markup(attack, mutated)),
@@ -46,7 +46,7 @@ pub fn of_text(class: Class, attack: &str, mutated: &str) -> Meaning {
 
 /// Whether the query, decoded as often as it takes, gives the text back. Escapes that RFC 3986 does not have are not
 /// checked.
-pub fn of_wire(text: &str, wire: &str) -> Meaning {
+pub(crate) fn of_wire(text: &str, wire: &str) -> Meaning {
     let once = percent_decode_str(wire).collect::<Vec<u8>>();
     let own = ["%u", "%c0", "%e0%80", "%E5%98"].iter().any(|mark| wire.contains(mark));
     if own && once != text.as_bytes() {
@@ -159,7 +159,7 @@ fn running(page: &str) -> Vec<String> {
     let tokenizer = Tokenizer::new(Running::default(), TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(page.into());
-    let _ = tokenizer.feed(&input);
+    drop(tokenizer.feed(&input));
     tokenizer.end();
     tokenizer.sink.0.into_inner()
 }

@@ -1,12 +1,12 @@
 //! Mutates attacks and benign values and counts what changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use detect::{Detector, Reader, Request};
 
 use crate::chance::Chance;
 use crate::meaning::{self, Meaning};
-use crate::table::{Class, Mutation, Rewrite, of};
+use crate::table::{CLASSES, Class, Mutation, Rewrite, of};
 use crate::wire::plain;
 
 /// Stacks of two and three mutations tried on each attack, besides every single one.
@@ -14,17 +14,17 @@ const STACKS: usize = 6;
 
 /// What became of one mutation, alone or stacked.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Count {
-    pub pairs: usize,
-    pub lost: usize,
+pub(crate) struct Count {
+    pub(crate) pairs: usize,
+    pub(crate) lost: usize,
     /// Left out: a parser says that the meaning changed or cannot tell.
-    pub unparsed: usize,
+    pub(crate) unparsed: usize,
     /// Counted without a parser.
-    pub unchecked: usize,
+    pub(crate) unchecked: usize,
 }
 
 impl Count {
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.pairs += other.pairs;
         self.lost += other.lost;
         self.unparsed += other.unparsed;
@@ -33,24 +33,24 @@ impl Count {
 }
 
 /// One mutated value.
-pub struct Written {
-    pub names: Vec<&'static str>,
-    pub wire: String,
-    pub meaning: Meaning,
+pub(crate) struct Written {
+    pub(crate) names: Vec<&'static str>,
+    pub(crate) wire: String,
+    pub(crate) meaning: Meaning,
 }
 
 /// Everything counted over a set of attacks.
 #[derive(Default)]
-pub struct Tally {
-    pub by_mutation: BTreeMap<(Class, String), Count>,
+pub(crate) struct Tally {
+    pub(crate) by_mutation: BTreeMap<(Class, String), Count>,
     /// By class: attacks, those detected unmutated, those of them lost to at least one mutation.
-    pub attacks: BTreeMap<Class, (usize, usize, usize)>,
+    pub(crate) attacks: BTreeMap<Class, (usize, usize, usize)>,
     /// Some lost pairs, to be read.
-    pub lost: Vec<(Class, String, String)>,
+    pub(crate) lost: Vec<(Class, String, String)>,
 }
 
 impl Tally {
-    pub fn all(&self) -> Count {
+    pub(crate) fn all(&self) -> Count {
         let mut sum = Count::default();
         self.by_mutation.values().for_each(|count| sum.add(*count));
         sum
@@ -58,7 +58,7 @@ impl Tally {
 }
 
 /// Whether a value in a query is at least evidence.
-pub fn detected(detector: &Detector, reader: &mut Reader, wire: &str) -> bool {
+pub(crate) fn detected(detector: &Detector, reader: &mut Reader, wire: &str) -> bool {
     let uri = format!("/list?q={wire}");
     let request = Request { method: b"GET", uri: uri.as_bytes(), ..Request::default() };
     detector.score(reader, &request).llr >= detector.model.evidence
@@ -93,7 +93,7 @@ fn write(class: Class, attack: &str, stack: &[Mutation], chance: &mut Chance) ->
 }
 
 /// Every mutation alone, and some stacks of two and three.
-pub fn mutated(class: Class, attack: &str, seed: u64) -> Vec<Written> {
+pub(crate) fn mutated(class: Class, attack: &str, seed: u64) -> Vec<Written> {
     let table = of(class);
     let mut chance = Chance::new(seed);
     let mut all: Vec<Written> = table
@@ -118,7 +118,10 @@ pub fn mutated(class: Class, attack: &str, seed: u64) -> Vec<Written> {
 }
 
 /// Mutates each attack that is detected as it is.
-pub fn attacks<'a>(detector: &Detector, attacks: impl Iterator<Item = (Class, &'a str)>) -> Tally {
+pub(crate) fn attacks<'a>(
+    detector: &Detector,
+    attacks: impl Iterator<Item = (Class, &'a str)>,
+) -> Tally {
     let (mut tally, mut reader) = (Tally::default(), Reader::default());
     for (at, (class, attack)) in attacks.enumerate() {
         let seen = tally.attacks.entry(class).or_default();
@@ -151,35 +154,77 @@ pub fn attacks<'a>(detector: &Detector, attacks: impl Iterator<Item = (Class, &'
     tally
 }
 
-/// Benign values that reach evidence: as they are, and over all mutations of a class.
+/// Mutations that put syntax into the text which only an evasion has, so that the result is suspicious whatever it was
+/// made from. They are in every figure but `ordinary`.
+const DRESS: [&str; 6] = [
+    "base64 into a shell",
+    "field separators for blanks",
+    "back-slashes in the scheme",
+    "comments for blanks",
+    "keywords in version comments",
+    "one keyword in a version comment",
+];
+
+/// Values and those of them that reach evidence.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Benign {
-    pub values: usize,
-    pub alarms: usize,
-    pub pairs: usize,
-    pub pair_alarms: usize,
+pub(crate) struct Alarms {
+    pub(crate) tried: usize,
+    pub(crate) hit: usize,
 }
 
-pub fn benign<'a>(
-    detector: &Detector,
-    class: Class,
-    values: impl Iterator<Item = &'a str>,
-) -> (Benign, BTreeMap<&'static str, (usize, usize)>) {
+impl Alarms {
+    fn add(&mut self, hit: bool) {
+        self.tried += 1;
+        self.hit += usize::from(hit);
+    }
+
+    pub(crate) fn rate(self) -> f64 {
+        self.hit as f64 / self.tried.max(1) as f64
+    }
+}
+
+/// Benign values as they are and mutated. A mutation that two classes share is counted once.
+#[derive(Debug, Default)]
+pub(crate) struct Benign {
+    pub(crate) plain: Alarms,
+    /// Pairs that are counted by the rule for attacks: no parser says that the meaning changed.
+    pub(crate) mutated: Alarms,
+    /// Those of them without [`DRESS`].
+    pub(crate) ordinary: Alarms,
+    /// Every pair, also those that a parser of the class cannot read.
+    pub(crate) every: Alarms,
+    /// Single mutations: the counted pairs and every pair.
+    pub(crate) by_name: BTreeMap<(Class, &'static str), (Alarms, Alarms)>,
+}
+
+pub(crate) fn benign(detector: &Detector, values: &[String]) -> Benign {
     let (mut found, mut reader) = (Benign::default(), Reader::default());
-    let mut by_name: BTreeMap<&'static str, (usize, usize)> = BTreeMap::new();
-    for (at, value) in values.enumerate() {
-        found.values += 1;
-        found.alarms += usize::from(detected(detector, &mut reader, &plain(value)));
-        for written in mutated(class, value, at as u64) {
-            let hit = detected(detector, &mut reader, &written.wire);
-            found.pairs += 1;
-            found.pair_alarms += usize::from(hit);
-            if let [one] = written.names[..] {
-                let count = by_name.entry(one).or_default();
-                count.0 += 1;
-                count.1 += usize::from(hit);
+    for (at, value) in values.iter().enumerate() {
+        found.plain.add(detected(detector, &mut reader, &plain(value)));
+        let mut seen = HashSet::new();
+        for class in CLASSES {
+            for written in mutated(class, value, at as u64) {
+                if !seen.insert(written.wire.clone()) {
+                    continue;
+                }
+                let hit = detected(detector, &mut reader, &written.wire);
+                let kept = written.meaning != Meaning::Lost;
+                found.every.add(hit);
+                if kept {
+                    if !written.names.iter().any(|name| DRESS.contains(name)) {
+                        found.ordinary.add(hit);
+                    }
+                    found.mutated.add(hit);
+                }
+                if let [one] = written.names[..] {
+                    let (counted, every) = found.by_name.entry((class, one)).or_default();
+                    every.add(hit);
+                    if kept {
+                        counted.add(hit);
+                    }
+                }
             }
         }
     }
-    (found, by_name)
+    found
 }

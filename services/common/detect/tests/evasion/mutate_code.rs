@@ -25,7 +25,7 @@ fn call(code: &str, each: impl FnOnce(&str) -> String) -> Option<String> {
     Some(format!("{}{}{}", &code[..at], each(name), &code[at + name.len() + 1..]))
 }
 
-pub const PHP: &[Mutation] = &[
+pub(crate) const PHP: &[Mutation] = &[
     text("functions of any case", 6, |code, chance| {
         words(code, |word| if FUNCTIONS.contains(&word) { cased(word, chance) } else { None })
     }),
@@ -67,7 +67,7 @@ pub const PHP: &[Mutation] = &[
     text("an error hidden", 6, |code, _| call(code, |name| format!("@{name}("))),
 ];
 
-pub const TEMPLATE: &[Mutation] = &[
+pub(crate) const TEMPLATE: &[Mutation] = &[
     text("blanks inside the braces", 7, |code, chance| {
         let blank = chance.pick(&["  ", "\t", "\n"]);
         braces(code, |inner| format!("{{{{{blank}{}{blank}}}}}", inner.trim()))
@@ -127,7 +127,7 @@ fn attributes(code: &str, each: impl Fn(&str) -> String) -> Option<String> {
     (out != code).then_some(out)
 }
 
-pub const NOSQL: &[Mutation] = &[
+pub(crate) const NOSQL: &[Mutation] = &[
     text("escapes in names", 8, |code, chance| {
         code.starts_with('{')
             .then(|| code.replace('$', chance.pick(&["\\u0024", "\\u0024"])))

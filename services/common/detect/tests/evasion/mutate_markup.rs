@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use crate::table::{Mutation, text, wire};
 use crate::wire::{cased, escape, replaced};
 
-pub const TABLE: &[Mutation] = &[
+pub(crate) const TABLE: &[Mutation] = &[
     text("tags of any case", 3, |html, chance| {
         tags(html, |name| cased(name, chance).unwrap_or_else(|| name.to_owned()))
     }),

@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use crate::table::{Mutation, text, wire};
 use crate::wire::{cased, plain, replaced, words};
 
-pub const JNDI: &[Mutation] = &[
+pub(crate) const JNDI: &[Mutation] = &[
     text("lower-case lookups", 9, |line, chance| {
         each(line, chance, |letter| format!("${{lower:{letter}}}"))
     }),
@@ -55,7 +55,7 @@ fn each(line: &str, chance: &mut Chance, with: impl Fn(char) -> String) -> Optio
     Some(format!("{}{name}{}", &line[..at], &line[at + 4..]))
 }
 
-pub const XML: &[Mutation] = &[
+pub(crate) const XML: &[Mutation] = &[
     text("a public identifier", 10, |xml, chance| {
         replaced(
             xml,
@@ -106,7 +106,7 @@ pub const XML: &[Mutation] = &[
     }),
 ];
 
-pub const FETCH: &[Mutation] = &[
+pub(crate) const FETCH: &[Mutation] = &[
     text("the scheme of any case", 11, |url, chance| {
         let (scheme, rest) = url.split_once("://")?;
         Some(format!("{}://{rest}", cased(scheme, chance)?))
@@ -146,7 +146,7 @@ fn address(url: &str, with: impl FnOnce(u32) -> String) -> Option<String> {
     Some(format!("{scheme}://{}{}", with(u32::from(host)), &rest[end..]))
 }
 
-pub const LINES: &[Mutation] = &[
+pub(crate) const LINES: &[Mutation] = &[
     text("line feeds alone", 11, |text, _| replaced(text, "\r\n", "\n")),
     text("carriage returns alone", 11, |text, _| replaced(text, "\r\n", "\r")),
     text("headers of any case", 11, |text, chance| {
@@ -168,7 +168,7 @@ pub const LINES: &[Mutation] = &[
     }),
 ];
 
-pub const LDAP: &[Mutation] = &[
+pub(crate) const LDAP: &[Mutation] = &[
     text("names of any case", 11, |filter, chance| words(filter, |word| cased(word, chance))),
     text("blanks around parts", 11, |filter, chance| {
         replaced(filter, ")(", &format!("){}(", chance.pick(&[" ", "\n", "  "])))

@@ -3,7 +3,7 @@
 use crate::table::{Mutation, text, wire};
 use crate::wire::replaced;
 
-pub const TABLE: &[Mutation] = &[
+pub(crate) const TABLE: &[Mutation] = &[
     text("back-slashes", 4, |path, _| up(path)?.contains('/').then(|| path.replace('/', "\\"))),
     text("back-slashes behind dots", 4, |path, _| replaced(path, "../", "..\\")),
     text("mixed slashes", 4, |path, _| replaced(path, "../../", "..\\../")),

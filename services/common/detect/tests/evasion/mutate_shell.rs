@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::table::{Mutation, text};
 use crate::wire::{replaced, words};
 
-pub const TABLE: &[Mutation] = &[
+pub(crate) const TABLE: &[Mutation] = &[
     text("quotes inside words", 5, |line, chance| {
         let quote = chance.pick(&["''", "\"\""]);
         inside(line, |word, at| format!("{}{quote}{}", &word[..at], &word[at..]))

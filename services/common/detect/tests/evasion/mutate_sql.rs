@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use crate::table::{Mutation, text};
 use crate::wire::{cased, replaced, words};
 
-pub const TABLE: &[Mutation] = &[
+pub(crate) const TABLE: &[Mutation] = &[
     text("letters of any case", 1, keywords_cased),
     text("comments for blanks", 1, |sql, chance| {
         blanks(sql, &["/**/", "/*x*/", "/* a b */"], chance)

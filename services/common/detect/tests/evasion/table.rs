@@ -5,7 +5,7 @@ use crate::{mutate_code, mutate_markup, mutate_net, mutate_paths, mutate_shell, 
 
 /// What kind of program the payload is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub(crate) enum Class {
     Sql,
     Markup,
     Path,
@@ -20,7 +20,7 @@ pub enum Class {
     Ldap,
 }
 
-pub const CLASSES: [Class; 12] = [
+pub(crate) const CLASSES: [Class; 12] = [
     Class::Sql,
     Class::Markup,
     Class::Path,
@@ -37,7 +37,7 @@ pub const CLASSES: [Class; 12] = [
 
 /// What is rewritten.
 #[derive(Clone, Copy)]
-pub enum Rewrite {
+pub(crate) enum Rewrite {
     /// The text, as the attacked program gets it.
     Text(fn(&str, &mut Chance) -> Option<String>),
     /// How the text is written into the query.
@@ -46,15 +46,15 @@ pub enum Rewrite {
 
 /// One way to write an attack differently.
 #[derive(Clone, Copy)]
-pub struct Mutation {
-    pub name: &'static str,
+pub(crate) struct Mutation {
+    pub(crate) name: &'static str,
     /// Where the idea is published: a number of [`SOURCES`].
-    pub source: usize,
-    pub rewrite: Rewrite,
+    pub(crate) source: usize,
+    pub(crate) rewrite: Rewrite,
 }
 
 /// Publications the ideas are from. Their facts are used, not their words or code.
-pub const SOURCES: [&str; 12] = [
+pub(crate) const SOURCES: [&str; 12] = [
     "RFC 3986, uniform resource identifiers",
     "sqlmap, user's manual: tamper scripts",
     "OWASP, SQL injection bypassing WAF",
@@ -70,7 +70,7 @@ pub const SOURCES: [&str; 12] = [
 ];
 
 /// All mutations of a class.
-pub fn of(class: Class) -> Vec<Mutation> {
+pub(crate) fn of(class: Class) -> Vec<Mutation> {
     let own = match class {
         Class::Sql => mutate_sql::TABLE,
         Class::Markup => mutate_markup::TABLE,
@@ -89,7 +89,7 @@ pub fn of(class: Class) -> Vec<Mutation> {
 }
 
 /// The class of a row of the data, by its category.
-pub fn class_of(category: &str) -> Option<Class> {
+pub(crate) fn class_of(category: &str) -> Option<Class> {
     Some(match category {
         "sqli" => Class::Sql,
         "xss" => Class::Markup,
@@ -108,7 +108,7 @@ pub fn class_of(category: &str) -> Option<Class> {
 }
 
 /// Shorthand for the tables.
-pub const fn text(
+pub(crate) const fn text(
     name: &'static str,
     source: usize,
     rewrite: fn(&str, &mut Chance) -> Option<String>,
@@ -117,7 +117,7 @@ pub const fn text(
 }
 
 /// Shorthand for the tables.
-pub const fn wire(
+pub(crate) const fn wire(
     name: &'static str,
     source: usize,
     rewrite: fn(&str, &mut Chance) -> Option<String>,

@@ -3,7 +3,7 @@
 use crate::chance::Chance;
 use crate::table::{Mutation, wire};
 
-pub const TABLE: &[Mutation] = &[
+pub(crate) const TABLE: &[Mutation] = &[
     wire("every byte escaped", 0, |text, _| Some(escape(text, |_| true, "%", true))),
     wire("escapes in lower case", 0, |text, _| {
         Some(escape(text, |byte| !byte.is_ascii_alphanumeric(), "%", false))
@@ -17,7 +17,12 @@ pub const TABLE: &[Mutation] = &[
 ];
 
 /// `text` with the bytes chosen by `which` as escapes that begin with `mark`.
-pub fn escape(text: &str, mut which: impl FnMut(u8) -> bool, mark: &str, upper: bool) -> String {
+pub(crate) fn escape(
+    text: &str,
+    mut which: impl FnMut(u8) -> bool,
+    mark: &str,
+    upper: bool,
+) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match (which(byte) || !byte.is_ascii(), upper) {
@@ -30,18 +35,18 @@ pub fn escape(text: &str, mut which: impl FnMut(u8) -> bool, mark: &str, upper: 
 }
 
 /// Only what a query must escape.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let needed = |byte: u8| !byte.is_ascii_graphic() || b"%&#+".contains(&byte);
     escape(text, needed, "%", true)
 }
 
 /// Replaces every `from`; None where there is none.
-pub fn replaced(text: &str, from: &str, to: &str) -> Option<String> {
+pub(crate) fn replaced(text: &str, from: &str, to: &str) -> Option<String> {
     text.contains(from).then(|| text.replace(from, to))
 }
 
 /// Rewrites every run of ASCII letters, digits and underscores; None where nothing changes.
-pub fn words(text: &str, mut each: impl FnMut(&str) -> Option<String>) -> Option<String> {
+pub(crate) fn words(text: &str, mut each: impl FnMut(&str) -> Option<String>) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let word = |byte: char| byte.is_ascii_alphanumeric() || byte == '_';
@@ -60,7 +65,7 @@ pub fn words(text: &str, mut each: impl FnMut(&str) -> Option<String>) -> Option
 }
 
 /// `text` with the letters of either case by chance; None without letters.
-pub fn cased(text: &str, chance: &mut Chance) -> Option<String> {
+pub(crate) fn cased(text: &str, chance: &mut Chance) -> Option<String> {
     let new: String =
         text.chars()
             .map(|letter| {
