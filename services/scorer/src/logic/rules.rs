@@ -86,7 +86,7 @@ impl Rules {
         Rules {
             content: Content::new(policy, detectors),
             logins: FailedLogins::new(policy),
-            reader: Reader::default(),
+            reader: Reader::remembering(),
         }
     }
 
