@@ -2,6 +2,12 @@
 
 use super::train::{Example, Pull, fit, softplus};
 
+/// The line is fitted again to rows this near to even, as a local regression: the few rows far on the wrong side would
+/// else flatten it where it is used to tell rows apart.
+const NEAR: f64 = 4.0;
+/// Fewer of either class say too little for that.
+const NEAR_ROWS_MIN: usize = 50;
+
 /// `llr = slope·sum + offset`: Platt's scaling (1999) with both classes counted the same, so that the log-odds are a
 /// log-likelihood ratio.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +41,15 @@ impl Platt {
         let pull = |prior, strength, floor| Pull { prior, strength, floor, active: true };
         let pulls = [pull(0.0, 0.0, f64::NEG_INFINITY), pull(1.0, 1.0, 0.05)];
         let weights = fit(&examples, &pulls, vec![0.0, 1.0], 1e-10, 200);
+        let whole = Self { slope: weights[1], offset: weights[0] };
+        let near = |row: &(f64, bool, f64)| whole.apply(row.0).abs() <= NEAR;
+        let close: Vec<Example<'_>> =
+            examples.iter().zip(rows).filter(|(_, row)| near(row)).map(|(row, _)| *row).collect();
+        let count = |attack| close.iter().filter(|example| example.attack == attack).count();
+        if count(true).min(count(false)) < NEAR_ROWS_MIN {
+            return whole;
+        }
+        let weights = fit(&close, &pulls, weights, 1e-10, 200);
         Self { slope: weights[1], offset: weights[0] }
     }
 

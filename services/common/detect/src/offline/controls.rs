@@ -122,6 +122,13 @@ fn moved(row: &Row, value: &[u8], place: &str) -> Row {
     row
 }
 
+/// A benign row with its value at one of the other places, in turn by its number: what training sees besides, so that
+/// a signature of an agent or a path does not learn that prose never stands there.
+pub fn elsewhere(row: &Row, number: usize) -> Option<Row> {
+    let value = payload(row).filter(|_| !row.attack())?;
+    Some(moved(row, &value, PLACES[number % PLACES.len()]))
+}
+
 /// False alarms of values that were moved, beside those in place.
 #[derive(Debug, Clone, Serialize)]
 pub struct Moved {
