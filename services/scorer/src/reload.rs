@@ -56,10 +56,15 @@ impl Watched {
         if self.found == found {
             return None;
         }
-        let (detector, refused) = self.good.take(&found, &self.files.keys);
-        detectors.replace(detector);
+        let taken = self.good.take_safely(|good| good.take(&found, &self.files.keys));
         self.found = found;
-        Some(refused)
+        match taken {
+            Ok((detector, refused)) => {
+                detectors.replace(detector);
+                Some(refused)
+            }
+            Err(refused) => Some(vec![refused]),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use detect::evidence::meaning;
 use detect::features::{self, Feature};
 use detect::signatures::{Except, Exceptions, Signature, Signatures, packs};
 use detect::{Detector, Reader};
+use scorer::logic::content::foreign_categories;
 use serde_json::{Value, json};
 
 use super::explain_request::{excepted, number, percent, place};
@@ -197,7 +198,7 @@ fn test(arguments: &RulesTest, printer: &Printer) -> Outcome {
         true => packs().iter().map(|(name, _)| *name).collect(),
         false => own.iter().map(|pack| pack.name.as_str()).collect(),
     };
-    let failures = all.check();
+    let failures = [foreign_categories(&all), all.check()].concat();
     let mut failed = 0;
     for pack in tried {
         let of = all.iter().filter(|signature| signature.pack == pack);

@@ -30,6 +30,10 @@ const EVENTS_MAX: usize = 4_096;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long nothing is looked at once everything was read.
 const IDLE: Duration = Duration::from_millis(25);
+/// The same after a pass of at least [`BUSY_EVENTS`]: then every batch is worth more to everybody after us than the
+/// time that it waits.
+const IDLE_BUSY: Duration = Duration::from_millis(50);
+const BUSY_EVENTS: usize = 1_000;
 /// How often files are looked for.
 const LOOK_INTERVAL_MS: Millis = 200;
 const SAVE_INTERVAL_MS: Millis = 1_000;
@@ -93,6 +97,7 @@ pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> R
             continue;
         }
         let outgoing = std::mem::take(&mut batch.outgoing);
+        let idle = if outgoing.len() >= BUSY_EVENTS { IDLE_BUSY } else { IDLE };
         if !outbox.send_until(outgoing, &context.shutdown).await? {
             break;
         }
@@ -103,7 +108,7 @@ pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> R
         }
         tokio::select! {
             () = context.shutdown.cancelled() => break,
-            () = tokio::time::sleep(IDLE) => {}
+            () = tokio::time::sleep(idle) => {}
         }
     }
     let now = context.clock.now();

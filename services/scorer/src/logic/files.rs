@@ -2,12 +2,15 @@
 //! force. Data in, data out.
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 
 use detect::Detector;
 use detect::detector::PI;
 use detect::model::Model;
 use detect::signatures::signing::{PackKey, verify};
 use detect::signatures::{Except, Exceptions, Signatures, packs};
+
+use crate::logic::content::foreign_categories;
 
 /// Most packs beside the built-in ones.
 pub const PACKS_MAX: usize = 64;
@@ -36,7 +39,7 @@ pub struct Refused {
 }
 
 /// The last good of every file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Good {
     packs: BTreeMap<String, String>,
     model: Option<Vec<u8>>,
@@ -65,6 +68,29 @@ impl Good {
         let exceptions = Exceptions::new(self.exceptions.clone()).unwrap_or_default();
         let detector = Detector { exceptions, pi: PI, ..Detector::new(signatures, model) };
         (detector, refused)
+    }
+
+    /// As [`take`](Self::take); a defect of ours that a file brings to light costs that look alone, and all that was
+    /// good stays as it was.
+    pub fn take_safely(
+        &mut self,
+        take: impl FnOnce(&mut Good) -> (Detector, Vec<Refused>),
+    ) -> Result<(Detector, Vec<Refused>), Refused> {
+        let mut next = self.clone();
+        let taken = panic::catch_unwind(AssertUnwindSafe(|| {
+            let taken = take(&mut next);
+            (taken, next)
+        }));
+        match taken {
+            Ok((taken, next)) => {
+                *self = next;
+                Ok(taken)
+            }
+            Err(_) => Err(refusal(
+                "all files",
+                "reading them failed inside the scorer, which is a defect of ours: please report it with the files",
+            )),
+        }
     }
 
     fn take_packs(
@@ -129,7 +155,7 @@ fn good_pack(name: &str, read: &Read, keys: &[PackKey]) -> Result<String, String
             "it holds no signature; remove the file to take its rules out of force".to_owned()
         );
     }
-    match alone.check().into_iter().next() {
+    match foreign_categories(&alone).into_iter().chain(alone.check()).next() {
         None => Ok(text.to_owned()),
         Some(failure) => Err(failure),
     }
@@ -142,4 +168,21 @@ fn exceptions(bytes: &[u8]) -> Result<Vec<Except>, String> {
 
 fn refusal(file: &str, why: &str) -> Refused {
     Refused { file: file.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_defect_while_files_are_read_leaves_all_as_it_was() {
+        let model = Some(vec![1]);
+        let mut good = Good { model: model.clone(), ..Good::default() };
+        let outcome = good.take_safely(|next| {
+            next.model = None;
+            panic!("a defect");
+        });
+        assert!(outcome.is_err_and(|refused| refused.why.contains("a defect of ours")));
+        assert_eq!(good.model, model);
+    }
 }

@@ -167,6 +167,7 @@ fn a_pack_that_is_wrong_though_signed_leaves_the_last_good_one() {
     let cases = [
         ("own.toml", String::new(), "holds no signature"),
         ("own.toml", PACK.replace("8.0", "nan"), "the prior must be between"),
+        ("own.toml", PACK.replace("known_exploit", "voodoo"), "no detection has the category"),
         ("own.toml", PACK.replace("a zork b", "a zorkmidquux c"), "must not hit and does"),
         ("own.toml", format!("{PACK}{PACK}"), "the id stands in"),
         ("second.toml", PACK.to_owned(), "the id stands in own.toml"),
