@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::demo;
 use crate::install::{self, Parts, cargo};
 use crate::paths::Paths;
+use crate::peers;
 use crate::process;
 use crate::terminal::{say, warn};
 use crate::world::{self, World};
@@ -89,6 +90,9 @@ async fn steps(
     tally.step("cargo fmt --check", check(paths, &["fmt", "--all", "--check"]).await);
     tally.step("cargo clippy -D warnings", check(paths, &CLIPPY).await);
     tests(paths, policy, deep, tally, interrupted).await;
+    if deep && let Some(outcome) = peers::run(paths).await {
+        tally.step("the detector beside libmodsecurity with its rules", outcome);
+    }
     let demo = |seconds, chaos, chaos_world| demo::Options {
         headless: true,
         seconds: Some(seconds),
