@@ -47,12 +47,16 @@ pub async fn everything(paths: &Paths, parts: Parts) -> Result<()> {
 async fn packages(parts: Parts) -> Result<()> {
     let wanted = needs::NEEDS.iter().filter(|need| wanted(need, parts));
     let tests = needs::TEST_NEEDS.iter().filter(|_| parts.tests);
-    let missing = needs::missing(wanted.chain(tests), needs::present);
+    bring(&needs::missing(wanted.chain(tests), needs::present)).await
+}
+
+/// Installs what is missing of the system's packages.
+pub async fn bring(missing: &[&Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
     say("This machine lacks some packages. They will be installed with apt-get:");
-    for need in &missing {
+    for need in missing {
         say(format!("  {:<22} {}", need.package, need.why));
     }
     let names: Vec<&str> = missing.iter().map(|need| need.package).collect();

@@ -17,6 +17,7 @@ pub mod meter;
 pub mod monitor;
 pub mod needs;
 pub mod paths;
+pub mod peers;
 pub mod ports;
 pub mod process;
 pub mod redis;

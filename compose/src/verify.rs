@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::demo;
 use crate::install::{self, Parts, cargo};
 use crate::paths::Paths;
+use crate::peers;
 use crate::process;
 use crate::terminal::{say, warn};
 use crate::world::{self, World};
@@ -107,6 +108,9 @@ async fn steps(
         say(format!("running {name}"));
         let outcome = demo::run_installed(paths, &options, interrupted, Instant::now()).await;
         tally.step(name, outcome);
+    }
+    if deep && let Some(outcome) = peers::run(paths).await {
+        tally.step("the detector beside libmodsecurity with its rules", outcome);
     }
     Ok(())
 }

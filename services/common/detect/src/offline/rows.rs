@@ -71,14 +71,25 @@ impl Row {
         !self.places.is_empty() && self.places.iter().all(shown)
     }
 
-    /// Calls `each` with the request of this row. An empty body is an absent one.
-    pub fn request<T>(&self, each: impl FnOnce(&Request<'_>) -> T) -> T {
+    /// The request of this row as an access log has it: what stands in no log's line is absent.
+    pub fn logged(&self) -> Request<'_> {
         let named = |name: &str| {
             self.headers
                 .iter()
                 .find(|(key, _)| key.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.as_bytes())
         };
+        Request {
+            method: self.method.as_bytes(),
+            uri: self.uri.as_bytes(),
+            agent: named("user-agent"),
+            referer: named("referer"),
+            ..Request::default()
+        }
+    }
+
+    /// Calls `each` with the request of this row. An empty body is an absent one.
+    pub fn request<T>(&self, each: impl FnOnce(&Request<'_>) -> T) -> T {
         let own = |name: &str| {
             name.eq_ignore_ascii_case("user-agent") || name.eq_ignore_ascii_case("referer")
         };
@@ -87,12 +98,9 @@ impl Row {
             .map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() })
             .collect();
         each(&Request {
-            method: self.method.as_bytes(),
-            uri: self.uri.as_bytes(),
-            agent: named("user-agent"),
-            referer: named("referer"),
             headers: &headers,
             body: (!self.body.is_empty()).then_some(self.body.as_bytes()),
+            ..self.logged()
         })
     }
 
