@@ -67,7 +67,8 @@ fn encoded(run: &[u8]) -> Option<Marks> {
             return None;
         }
     }
-    (good * 10 >= all * 9).then_some(Marks::BASE64)
+    let json = base64(run).take(2).eq(*b"{\"");
+    (good * 10 >= all * 9).then_some(if json { Marks::default() } else { Marks::BASE64 })
 }
 
 fn hex_digits(run: &[u8]) -> Option<&[u8]> {
@@ -102,5 +103,26 @@ pub(super) fn decode(run: &[u8], mark: Marks, out: &mut Vec<u8>) {
         out.extend(hex_digits(run).unwrap_or_default().chunks_exact(2).map(hex_byte));
     } else {
         out.extend(base64(run));
+    }
+    if mark == Marks::default() {
+        unquote(out);
+    }
+}
+
+/// Takes from a JSON text what only its syntax needs, so that its strings and names are read as if they stood alone. A
+/// token or the state of a page is often sent so, and is no sign of anything.
+fn unquote(text: &mut [u8]) {
+    let (mut inside, mut escaped) = (false, false);
+    for byte in text {
+        let syntax = match *byte {
+            b'"' => !escaped,
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => !inside,
+            _ => false,
+        };
+        inside ^= syntax && *byte == b'"';
+        escaped = inside && *byte == b'\\' && !escaped;
+        if syntax {
+            *byte = b' ';
+        }
     }
 }

@@ -40,8 +40,10 @@ pub fn emptied(row: &Row) -> Row {
 fn emptied_uri(uri: &str) -> String {
     let (path, query) =
         uri.split_once('?').map_or((uri, None), |(path, query)| (path, Some(query)));
+    // Without a query the path itself is the payload.
     let plain = |segment: &&str| {
-        segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        (query.is_some() || segment.is_empty())
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
     let path: Vec<&str> =
         path.split('/').map(|part| Some(part).filter(plain).unwrap_or(NOTHING)).collect();
@@ -120,6 +122,13 @@ fn moved(row: &Row, value: &[u8], place: &str) -> Row {
         _ => drop(row.headers.insert(place.to_owned(), line)),
     }
     row
+}
+
+/// A benign row with its value at one of the other places, in turn by its number: what training sees besides, so that
+/// a signature of an agent or a path does not learn that prose never stands there.
+pub fn elsewhere(row: &Row, number: usize) -> Option<Row> {
+    let value = payload(row).filter(|_| !row.attack())?;
+    Some(moved(row, &value, PLACES[number % PLACES.len()]))
 }
 
 /// False alarms of values that were moved, beside those in place.

@@ -42,6 +42,8 @@ pub struct Bag {
     pub tier: String,
     pub log_visible: bool,
     pub instances: Vec<Instance>,
+    /// Of a benign row: what its value looks like at another place. Taught, never measured.
+    pub elsewhere: Vec<Instance>,
 }
 
 /// All rows. Features are renumbered to columns without gaps; column 0 is the bias and never stored.
@@ -84,32 +86,36 @@ impl Data {
 
     /// Adds one row as `extract` sees it.
     pub fn add(&mut self, row: &Row, extract: &mut impl FnMut(&Request<'_>, Sink<'_>)) {
-        let mut found: Vec<Found> = Vec::new();
-        let mut last = None;
-        row.request(|request| {
-            extract(request, &mut |value, reading, feature, size| {
-                let key = (value.raw.as_ptr(), value.raw.len(), value.place, value.part, reading);
-                if last != Some(key) {
-                    last = Some(key);
-                    found.push(Found {
-                        shown: shown(value.place),
-                        named: !row.attack() || row.names(value),
-                        features: Vec::new(),
-                    });
-                }
-                if feature.0 != 0
-                    && let Some(open) = found.last_mut()
-                {
-                    open.features.push((feature.0, size));
-                }
-            });
-        });
+        let found = read(row, extract);
         self.push(row, found);
+    }
+
+    /// Adds what `moved`, the row added last with its value at another place, looks like.
+    pub fn add_elsewhere(&mut self, moved: &Row, extract: &mut impl FnMut(&Request<'_>, Sink<'_>)) {
+        let source = self.source(&moved.source);
+        let instances = self.keep(source, read(moved, extract));
+        if let Some(bag) = self.bags.last_mut() {
+            bag.elsewhere.extend(instances);
+        }
     }
 
     /// Adds one row whose readings are known.
     pub fn push(&mut self, row: &Row, readings: Vec<Found>) {
         let source = self.source(&row.source);
+        let instances = self.keep(source, readings);
+        self.bags.push(Bag {
+            id: row.id.clone(),
+            source,
+            attack: row.attack(),
+            category: row.category.clone(),
+            tier: row.tier.clone(),
+            log_visible: row.log_visible(),
+            instances,
+            elsewhere: Vec::new(),
+        });
+    }
+
+    fn keep(&mut self, source: usize, readings: Vec<Found>) -> Vec<Instance> {
         let mut instances: Vec<Instance> = Vec::new();
         for Found { shown, named, mut features } in readings {
             features.sort_unstable_by_key(|(feature, _)| *feature);
@@ -123,15 +129,7 @@ impl Data {
             let print = print(&self.entries[span.clone()]);
             instances.push(Instance { span, shown, named, print });
         }
-        self.bags.push(Bag {
-            id: row.id.clone(),
-            source,
-            attack: row.attack(),
-            category: row.category.clone(),
-            tier: row.tier.clone(),
-            log_visible: row.log_visible(),
-            instances,
-        });
+        instances
     }
 
     /// The column of a feature, if any row has it.
@@ -146,6 +144,31 @@ impl Data {
     pub fn features(&self, instance: &Instance) -> &[(u32, f32)] {
         &self.entries[instance.span.clone()]
     }
+}
+
+/// Every reading of `row` that is not quiet.
+fn read(row: &Row, extract: &mut impl FnMut(&Request<'_>, Sink<'_>)) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    let mut last = None;
+    row.request(|request| {
+        extract(request, &mut |value, reading, feature, size| {
+            let key = (value.raw.as_ptr(), value.raw.len(), value.place, value.part, reading);
+            if last != Some(key) {
+                last = Some(key);
+                found.push(Found {
+                    shown: shown(value.place),
+                    named: !row.attack() || row.names(value),
+                    features: Vec::new(),
+                });
+            }
+            if feature.0 != 0
+                && let Some(open) = found.last_mut()
+            {
+                open.features.push((feature.0, size));
+            }
+        });
+    });
+    found
 }
 
 /// FNV-1a over the entries.

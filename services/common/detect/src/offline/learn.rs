@@ -34,6 +34,8 @@ pub struct Settings {
     /// Share of the weight of an attack that is learnt without the signatures that its source alone vouches for, so
     /// that the model also knows the rest of what such an attack looks like.
     pub owned_off: f64,
+    /// Weight of a benign value at another place, of what it weighs in place; 0 teaches none.
+    pub elsewhere: f64,
     /// Benign rows count this many times the attacks.
     pub benign_mass: f64,
     /// Times that the worst reading of an attack is chosen.
@@ -54,6 +56,7 @@ impl Default for Settings {
             balance: 0.5,
             calibration_balance: 1.0,
             owned_off: 0.5,
+            elsewhere: 0.25,
             benign_mass: 1.0,
             rounds: 2,
             skip: vec!["weak".into(), "paranoid".into(), "probe".into(), "tamper".into()],
@@ -142,7 +145,20 @@ impl Learner<'_> {
                 }
             }
         }
-        self.examples(groups, false)
+        let mut examples = self.examples(groups, false);
+        let mut groups: Groups<'_> = Groups::new();
+        for bag in self.rows(left_out, false) {
+            for instance in &bag.elsewhere {
+                if seen.insert((bag.source, instance.print)) {
+                    let group = groups.entry((bag.source, bag.category.as_str())).or_default();
+                    group.push(self.data.features(instance));
+                }
+            }
+        }
+        let mut moved = self.examples(groups, false);
+        moved.iter_mut().for_each(|(_, example)| example.weight *= self.settings.elsewhere);
+        examples.extend(moved);
+        examples
     }
 
     /// The worst reading of each attack and its source.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::controls::{Moved, emptied, moves};
+use super::controls::{Moved, elsewhere, emptied, moves};
 use super::data::Data;
 use super::export::{extractor, file, priors};
 use super::folds::{Folds, Inner};
@@ -114,11 +114,16 @@ pub fn run(
     let mut extract = extractor(&detector);
     let mut data = Data::new();
     check(rows)?;
-    for row in rows {
+    for (at, row) in rows.iter().enumerate() {
         if options.emptied {
             data.add(&emptied(row), &mut extract);
         } else {
             data.add(row, &mut extract);
+        }
+        if options.settings.elsewhere > 0.0
+            && let Some(moved) = elsewhere(row, at)
+        {
+            data.add_elsewhere(&moved, &mut extract);
         }
     }
     let settings = &options.settings;

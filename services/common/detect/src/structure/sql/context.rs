@@ -120,7 +120,7 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
             found.add(Sql::SUBQUERY);
         }
         Kind::Delay
-            if firm && tokens.kind(at + 1) == Kind::Left && tokens.kind(at + 2) == Kind::Number =>
+            if firm && tokens.kind(at + 2) == Kind::Number && delays(tokens, at) =>
         {
             found.add(Sql::TIME_DELAY);
         }
@@ -181,6 +181,18 @@ fn has_sql_call(tokens: &Tokens<'_>, at: usize) -> bool {
         Kind::Variable => tokens.bytes(index).starts_with(b"@@"),
         _ => false,
     })
+}
+
+/// Whether what stands at `at` is called as a database is told to wait: `(8 hours)` is a remark, and so is a year.
+fn delays(tokens: &Tokens<'_>, at: usize) -> bool {
+    let number = tokens.kind(at + 2) == Kind::Number;
+    match (tokens.kind(at + 1), tokens.kind(at + 3)) {
+        (Kind::Dot, _) => true,
+        (Kind::Left, Kind::Word) => !number,
+        (Kind::Left, Kind::Right) => !(number && tokens.is(at, b"benchmark")),
+        (Kind::Left, _) => true,
+        _ => false,
+    }
 }
 
 fn logic(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
@@ -267,8 +279,7 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
                 found.add(Sql::SUBQUERY);
             }
             Kind::Delay
-                if (tokens.kind(at + 1) == Kind::Left || tokens.kind(at + 1) == Kind::Dot)
-                    && (inside || !tokens.is(at, b"sleep")) =>
+                if delays(tokens, at) && (inside || !tokens.is(at, b"sleep")) =>
             {
                 found.add(Sql::TIME_DELAY);
             }
