@@ -187,7 +187,7 @@ fn extraordinary(value: &Value<'_>) -> u64 {
 }
 
 /// Headers whose value is a list with parameters by their grammar, not free text.
-pub(super) fn structural(name: &[u8]) -> bool {
+pub(crate) fn structural(name: &[u8]) -> bool {
     const PREFIXES: &[&[u8]] = &[
         b"accept",
         b"cache-control",

@@ -12,6 +12,7 @@ mod unicode;
 mod views;
 
 use crate::request::{Place, Value};
+pub(crate) use classes::structural;
 use classes::{
     AMPERSAND, BLANKS, DECODE, DOTS, PATH, PLUS, RISE, SHELL, SLASH, SLASH_DOT, SLASHES, SQL, Seen,
 };

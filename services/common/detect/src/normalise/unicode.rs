@@ -57,6 +57,10 @@ fn sequence(rest: &[u8]) -> (Option<u32>, usize, Marks) {
         _ => return (None, 1, Marks::INVALID_UTF8),
     };
     let tail = rest.get(1..length).filter(|tail| tail.iter().all(|b| b & 0xc0 == 0x80));
+    // Decoders that keep the low six bits of whatever follows read a slash or a dot here.
+    if let [0xc0, last @ (b'/' | b'.'), ..] = *rest {
+        return (Some(u32::from(last)), 2, Marks::OVERLONG);
+    }
     let Some(tail) = tail else { return (None, 1, Marks::INVALID_UTF8) };
     let code = tail.iter().fold(u32::from(head), |sum, &b| sum << 6 | u32::from(b & 0x3f));
     let least = [0x80, 0x800, 0x1_0000][length - 2];

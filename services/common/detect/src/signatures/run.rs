@@ -5,7 +5,7 @@ use super::compile::Signatures;
 use super::literals::{Buffers, Literals};
 use super::places::bit;
 use crate::features::flag;
-use crate::normalise::{Marks, Normaliser, Reading};
+use crate::normalise::{Marks, Normaliser, Reading, structural};
 use crate::request::{Place, Value};
 use crate::structure::{markup, shell, sql};
 
@@ -23,9 +23,7 @@ impl Flags {
     /// for a command or a query without any punctuation. `steps` counts their work.
     pub fn read(value: &Value<'_>, reading: &Reading<'_>, steps: &mut u64) -> Self {
         let mut flags = Self { marks: reading.marks.0, ..Self::default() };
-        if reading.quiet
-            && !(parameter(value.place) && reading.text.iter().any(u8::is_ascii_lowercase))
-        {
+        if reading.quiet && !(parameter(value) && reading.text.iter().any(u8::is_ascii_lowercase)) {
             return flags;
         }
         flags.sql = sql::read(reading.text, steps).0;
@@ -299,10 +297,14 @@ impl Check {
     }
 }
 
-/// Whether a program takes what stands there as an argument.
-fn parameter(place: Place) -> bool {
-    use Place::{Body, Cookie, Form, Json, Multipart, Query, Xml};
-    matches!(place, Query | Form | Json | Xml | Multipart | Cookie | Body)
+/// Whether a program takes what stands there as an argument, as it does headers that are its own.
+fn parameter(value: &Value<'_>) -> bool {
+    use Place::{Body, Cookie, Form, Header, Json, Multipart, Query, Xml};
+    match value.place {
+        Query | Form | Json | Xml | Multipart | Cookie | Body => true,
+        Header => !structural(value.name),
+        _ => false,
+    }
 }
 
 /// Whether two views are the same slice, not merely equal.

@@ -119,9 +119,7 @@ fn continues(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
         {
             found.add(Sql::SUBQUERY);
         }
-        Kind::Delay
-            if firm && tokens.kind(at + 2) == Kind::Number && delays(tokens, at) =>
-        {
+        Kind::Delay if firm && tokens.kind(at + 2) == Kind::Number && delays(tokens, at) => {
             found.add(Sql::TIME_DELAY);
         }
         Kind::If if firm && (at + 2..at + 24).any(|index| tokens.kind(index) == Kind::Delay) => {
@@ -278,9 +276,7 @@ pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
             {
                 found.add(Sql::SUBQUERY);
             }
-            Kind::Delay
-                if delays(tokens, at) && (inside || !tokens.is(at, b"sleep")) =>
-            {
+            Kind::Delay if delays(tokens, at) && (inside || !tokens.is(at, b"sleep")) => {
                 found.add(Sql::TIME_DELAY);
             }
             Kind::Waitfor if statement::waits(tokens, at) => found.add(Sql::TIME_DELAY),
