@@ -12,13 +12,15 @@ use super::calibrate::Platt;
 use super::data::{Bag, Data};
 use super::owned::{bare, halved, owned};
 use super::train::{Example, Pull, fit, softplus};
-use crate::features::{BIAS, GRAM_BASE, LEXICAL_BASE, SIGNATURE_BASE};
+use crate::features::{BIAS, GRAM_BASE, LEXICAL_BASE, SIGNATURE_BASE, SQL_BASE};
 
 /// How training is set. Chosen by inner folds only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Pull of each group of columns; rows count one each on average.
     pub flag_strength: f64,
+    /// What a flag of structure is believed to say before anything was learnt, in log-odds.
+    pub flag_prior: f64,
     pub lexical_strength: f64,
     pub signature_strength: f64,
     pub gram_strength: f64,
@@ -48,6 +50,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             flag_strength: 1.0,
+            flag_prior: 0.0,
             lexical_strength: 10.0,
             signature_strength: 2.0,
             gram_strength: 3.0,
@@ -119,6 +122,7 @@ impl Learner<'_> {
                     (prior, settings.signature_strength, 0.0, 0)
                 }
                 LEXICAL_BASE.. => (0.0, settings.lexical_strength, free, 1),
+                SQL_BASE.. => (settings.flag_prior, settings.flag_strength, free, 0),
                 _ => (0.0, settings.flag_strength, free, 1),
             };
             Pull { prior, strength, floor, active: seen >= wanted && !off.contains(&column) }

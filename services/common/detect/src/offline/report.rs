@@ -269,6 +269,9 @@ pub struct Report {
     pub tables: Vec<Table>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<Figure>,
+    /// The same with owned signatures off.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes_off: Vec<Figure>,
     pub by_benign_source: Vec<Figure>,
     pub calibration: Vec<Calibration>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -296,6 +299,10 @@ impl Report {
             let off = Results { data, out };
             tables.push(off.table("evidence, owned signatures off", off.evidence()));
         }
+        let classes_off = owned_off.filter(|_| !blind).map_or(Vec::new(), |out| {
+            let off = Results { data, out };
+            off.classes(off.evidence())
+        });
         let mut calibration = results.calibration();
         if blind {
             tables.iter_mut().for_each(|table| table.log_false_alarms.clear());
@@ -304,6 +311,7 @@ impl Report {
         Self {
             tables,
             classes: if blind { Vec::new() } else { results.classes(evidence) },
+            classes_off,
             by_benign_source: if blind { Vec::new() } else { results.by_benign_source() },
             calibration,
             kinds: if kinds && !blind { results.kinds(evidence) } else { BTreeMap::new() },
@@ -325,6 +333,10 @@ impl Report {
         }
         line(&mut text, format_args!("\nby class and source, evidence"));
         figures(&mut text, &self.classes);
+        if !self.classes_off.is_empty() {
+            line(&mut text, format_args!("\nby class and source, owned signatures off"));
+            figures(&mut text, &self.classes_off);
+        }
         line(&mut text, format_args!("\nby benign source"));
         figures(&mut text, &self.by_benign_source);
         line(&mut text, format_args!("\ncalibration"));
