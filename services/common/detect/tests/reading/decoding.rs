@@ -97,6 +97,16 @@ fn texts_inside_texts_are_read_too() {
             &["uehoamntbhdkrdvoykdwewrdz3hlut09", "phnjcmlwdd5hbgvydcgxkq==", "<script>alert(1)"],
         ),
         ("0x2f6574632f706173", &["0x2f6574632f706173", "/etc/pas"]),
+        // Three texts inside, of which the first has one inside again: there is no room for it.
+        (
+            "UEhOamNtbHdkRDVoYkdWeWRDZ3hLUT09 0x2f6574632f706173 0x2f6574632f70617377",
+            &[
+                "uehoamntbhdkrdvoykdwewrdz3hlut09 0x2f6574632f706173 0x2f6574632f70617377",
+                "phnjcmlwdd5hbgvydcgxkq==",
+                "/etc/pas",
+                "/etc/pasw",
+            ],
+        ),
         ("d41d8cd98f00b204e9800998ecf8427e", &["d41d8cd98f00b204e9800998ecf8427e"]),
         ("AnOrdinaryNameOfAClassInJava", &["anordinarynameofaclassinjava"]),
     ] {
