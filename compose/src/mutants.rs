@@ -22,8 +22,10 @@ const PACKAGES: [&str; 1] = ["detect"];
 const SHARES: u64 = 150;
 /// A run that is not through by then is ended, and what it did counts.
 const SECONDS_MAX: u64 = 1_500;
-/// For one build or one run of the tests; a mutant that never ends is caught by it.
-const MUTANT_SECONDS_MAX: u64 = 120;
+/// Tests that are slow on a busy machine should not look like tests that do not end.
+const TEST_SECONDS_MIN: u64 = 120;
+/// Of one process: a mutant may loop or eat memory for ever, and would outlive us if we were killed meanwhile.
+const CPU_SECONDS_MAX: u64 = 600;
 const BYTES_MAX: u64 = 8 << 30;
 /// Caught, of those that could be built.
 const CAUGHT_PERCENT_MIN: usize = 80;
@@ -51,13 +53,12 @@ async fn share(paths: &Paths, share: u64) -> Result<Counts> {
     let errors = log.try_clone().context("could not write into target/mutants")?;
     let mut command = for_all(paths, Path::new("prlimit"));
     command
-        // A mutant may loop or eat memory for ever, and would outlive us if we were killed meanwhile.
-        .args([format!("--cpu={}", 2 * MUTANT_SECONDS_MAX), format!("--as={BYTES_MAX}")])
+        .args([format!("--cpu={CPU_SECONDS_MAX}"), format!("--as={BYTES_MAX}")])
         .arg(program)
         .args(["mutants", "--no-config", "--colors", "never", "--shuffle", "--output"])
         .arg(&folder)
         .args(["--shard", &format!("{share}/{SHARES}"), "--sharding", "round-robin"])
-        .args(["--jobs", "2", "--minimum-test-timeout", &MUTANT_SECONDS_MAX.to_string()])
+        .args(["--jobs", "2", "--minimum-test-timeout", &TEST_SECONDS_MIN.to_string()])
         .args(FILES.iter().flat_map(|files| ["--file", files]))
         .args(FILES_NOT.iter().flat_map(|files| ["--exclude", files]))
         .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
@@ -79,9 +80,14 @@ async fn share(paths: &Paths, share: u64) -> Result<Counts> {
     let Ok(outcomes) = std::fs::read(results.join("outcomes.json")) else {
         bail!("it came to nothing:\n{}", process::tail(&folder.join("log")));
     };
+    let counts: Counts =
+        serde_json::from_slice(&outcomes).context("could not read what cargo-mutants found")?;
+    if counts.viable() == 0 {
+        bail!("no mutant was tested:\n{}", process::tail(&folder.join("log")));
+    }
     let missed = std::fs::read_to_string(results.join("missed.txt")).unwrap_or_default();
     missed.lines().for_each(|line| say(format!("missed  {line}")));
-    serde_json::from_slice(&outcomes).context("could not read what cargo-mutants found")
+    Ok(counts)
 }
 
 /// Brings cargo-mutants, built from source by cargo, unless it is there.
@@ -122,9 +128,12 @@ impl Counts {
         )
     }
 
+    fn viable(&self) -> usize {
+        self.caught + self.timeout + self.missed
+    }
+
     fn percent(&self) -> usize {
-        let noticed = self.caught + self.timeout;
-        (100 * noticed).checked_div(noticed + self.missed).unwrap_or(0)
+        (100 * (self.caught + self.timeout)).checked_div(self.viable()).unwrap_or(0)
     }
 
     fn enough(&self) -> bool {
