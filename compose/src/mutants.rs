@@ -19,7 +19,7 @@ const FILES: [&str; 1] = ["services/common/detect/src/**"];
 const FILES_NOT: [&str; 1] = ["services/common/detect/src/offline/**"];
 const PACKAGES: [&str; 1] = ["detect"];
 /// A run takes one of so many shares.
-const SHARES: u64 = 150;
+const SHARES: u64 = 50;
 /// A run that is not through by then is ended, and what it did counts.
 const SECONDS_MAX: u64 = 1_500;
 /// Tests that are slow on a busy machine should not look like tests that do not end.
