@@ -220,7 +220,12 @@ pub async fn settle() {
 /// A cargo for the whole workspace, free of what the cargo that started us told us about one package.
 pub fn cargo(paths: &Paths) -> Command {
     let path = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    let mut command = bound_to_us(&path);
+    for_all(paths, &path)
+}
+
+/// As [`cargo`], a program that will start it.
+pub fn for_all(paths: &Paths, path: &Path) -> Command {
+    let mut command = bound_to_us(path);
     for (name, _) in std::env::vars() {
         let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
         if of_package.iter().any(|prefix| name.starts_with(prefix)) || name == "LD_LIBRARY_PATH" {

@@ -69,7 +69,8 @@ pub const NEEDS: [Need; 8] = [
 ];
 
 /// What the tests need besides.
-pub const TEST_NEEDS: [Need; 2] = [
+pub const TEST_NEEDS: [Need; 3] = [
+    Need { package: "g++", why: "to build the fuzzer", check: Check::Program("c++") },
     Need {
         package: "openssl",
         why: "to check our certificates with somebody else's program",

@@ -10,7 +10,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
 
 use crate::demo;
+use crate::fuzz;
 use crate::install::{self, Parts, cargo};
+use crate::mutants;
 use crate::paths::Paths;
 use crate::peers;
 use crate::process;
@@ -90,6 +92,13 @@ async fn steps(
     tally.step("cargo fmt --check", check(paths, &["fmt", "--all", "--check"]).await);
     tally.step("cargo clippy -D warnings", check(paths, &CLIPPY).await);
     tests(paths, policy, deep, tally, interrupted).await;
+    for (name, outcome) in fuzz::run(paths, deep).await {
+        tally.step(&name, outcome);
+    }
+    if deep {
+        let (name, outcome) = mutants::run(paths).await;
+        tally.step(&name, outcome);
+    }
     let demo = |seconds, chaos, chaos_world| demo::Options {
         headless: true,
         seconds: Some(seconds),

@@ -72,7 +72,7 @@ pub fn markup(bytes: &[u8]) {
     tokens(bytes, |text, steps| tags::read(text, steps).0);
 }
 
-/// A request cut from the bytes: fields end at 0xff, the first byte says what the body is.
+/// A request cut from the bytes: fields end at 0x1f, the first byte says what the body is.
 fn request<T>(bytes: &[u8], each: impl FnOnce(&Request<'_>) -> T) -> T {
     const KINDS: [&[u8]; 6] = [
         b"application/json",
@@ -83,7 +83,7 @@ fn request<T>(bytes: &[u8], each: impl FnOnce(&Request<'_>) -> T) -> T {
         b"",
     ];
     let (kind, rest) = bytes.split_first().map_or((0, bytes), |(first, rest)| (*first, rest));
-    let mut fields = rest.splitn(6, |byte| *byte == 0xff);
+    let mut fields = rest.splitn(6, |byte| *byte == 0x1f);
     let mut field = || fields.next();
     let uri = field().unwrap_or_default();
     let (agent, referer, cookie, header, body) = (field(), field(), field(), field(), field());

@@ -99,7 +99,7 @@ impl Normaliser {
         self.inner = inner;
     }
 
-    /// Queues what is encoded in the value just read.
+    /// Queues what is encoded in the value just read, while there is room.
     fn search(
         &mut self,
         slash: bool,
@@ -108,6 +108,9 @@ impl Normaliser {
         inner: &mut [Vec<u8>],
         queue: &mut Queue,
     ) {
+        if !queue.has_room() {
+            return;
+        }
         let text = if self.decoded.is_empty() { raw } else { &self.decoded[..] };
         inner::search(text, slash, &mut self.steps, |run, mark| {
             inner::decode(run, mark, &mut inner[queue.length]);
@@ -265,6 +268,10 @@ impl Queue {
         self.marks[self.length] = mark;
         self.depth[self.length] = depth;
         self.length += 1;
+        self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
         self.length < self.marks.len()
     }
 }

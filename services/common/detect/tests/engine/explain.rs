@@ -37,6 +37,14 @@ fn explain(
     explanation
 }
 
+#[test]
+fn the_prior_probability_is_the_one_given() {
+    let sure = explain(&Detector::shipped(0.5), "/?a=1", &[], None);
+    let doubtful = explain(&Detector::shipped(0.001), "/?a=1", &[], None);
+    assert_eq!((sure.pi, doubtful.pi), (0.5, 0.001));
+    assert!(sure.probability > doubtful.probability);
+}
+
 const ATTACKS: &[&str] = &[
     "1' or '1'='1' -- -",
     "<script>alert(document.cookie)</script>",

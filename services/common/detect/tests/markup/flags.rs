@@ -102,6 +102,7 @@ fn declarations_are_seen() {
 #[test]
 fn benign_text_sets_no_telling_flag() {
     for text in [
+        "once=call(me), only=if(it.rains), ones=a.b",
         "Return a Vec<u8> instead of Option<Body>",
         "if a < b && c > d { x -> y }",
         "mail me at <ada@example.org> or <https://example.org/>",

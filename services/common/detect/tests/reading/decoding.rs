@@ -72,6 +72,25 @@ fn other_alphabets_are_read_as_ascii() {
 }
 
 #[test]
+fn every_range_of_look_alikes_is_read_as_what_it_looks_like() {
+    for (raw, text) in [
+        ("ⓢⓔlect ⓐⓩ", "select az"),
+        ("ⓈELECT ⒶⓏ", "select az"),
+        ("\u{1d42c}\u{1d41e}lect \u{1d41a}\u{1d433}", "select az"),
+        ("\u{1d412}\u{1d404}LECT \u{1d400}\u{1d419}", "select az"),
+        ("‹b› 〈b〉", "<b> <b>"),
+        ("a⁄b∕c∖d", "a/b/c\\d"),
+        ("﹙a﹦b﹚﹔", "(a=b);"),
+        ("‟ ″ ʹ ′", "\" \" ' '"),
+        ("ſelect \u{212a}elvin", "select kelvin"),
+    ] {
+        check(Place::Body, raw, text, &["look_alike"]);
+    }
+    check(Place::Body, "a\u{a0}b\u{2003}c\u{3000}d", "a b c d", &[]);
+    check(Place::Body, "“a” ‘b’", "\"a\" 'b'", &[]);
+}
+
+#[test]
 fn what_is_not_text_is_folded() {
     check(Place::Query, "a%00b", "ab", &["percent", "nul"]);
     check(Place::Query, "a%0d%0aset-cookie: b", "a set-cookie: b", &["percent", "line_break"]);
@@ -97,6 +116,16 @@ fn texts_inside_texts_are_read_too() {
             &["uehoamntbhdkrdvoykdwewrdz3hlut09", "phnjcmlwdd5hbgvydcgxkq==", "<script>alert(1)"],
         ),
         ("0x2f6574632f706173", &["0x2f6574632f706173", "/etc/pas"]),
+        // Three texts inside, of which the first has one inside again: there is no room for it.
+        (
+            "UEhOamNtbHdkRDVoYkdWeWRDZ3hLUT09 0x2f6574632f706173 0x2f6574632f70617377",
+            &[
+                "uehoamntbhdkrdvoykdwewrdz3hlut09 0x2f6574632f706173 0x2f6574632f70617377",
+                "phnjcmlwdd5hbgvydcgxkq==",
+                "/etc/pas",
+                "/etc/pasw",
+            ],
+        ),
         ("d41d8cd98f00b204e9800998ecf8427e", &["d41d8cd98f00b204e9800998ecf8427e"]),
         ("AnOrdinaryNameOfAClassInJava", &["anordinarynameofaclassinjava"]),
     ] {

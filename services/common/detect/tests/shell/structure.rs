@@ -19,6 +19,17 @@ fn check(flag: &str, texts: &[&str]) {
 }
 
 #[test]
+fn a_command_in_a_folder_is_one_only_where_commands_live() {
+    check(
+        "command_after_separator",
+        &["x;/usr/bin/whoami", "x; ./whoami", "x;/windows/system32/whoami"],
+    );
+    for text in ["x;docs/whoami", "x;docs/./whoami"] {
+        assert!(!names(text).contains(&"command_after_separator"), "{text}");
+    }
+}
+
+#[test]
 fn commands_behind_a_separator_are_seen() {
     check(
         "command_after_separator",
