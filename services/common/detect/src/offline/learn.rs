@@ -50,7 +50,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             flag_strength: 1.0,
-            flag_prior: 0.0,
+            flag_prior: 0.3,
             lexical_strength: 10.0,
             signature_strength: 2.0,
             gram_strength: 3.0,
