@@ -74,6 +74,26 @@ impl Content {
         }
     }
 
+    /// What there is to say where saying why failed: at least the threshold that was reached.
+    pub fn unexplained(&self, alone: bool, event: &EventView<'_>) -> Hit {
+        let model = &self.detector.model;
+        let llr = if alone { model.alone } else { model.evidence };
+        Hit {
+            category: Category::Other,
+            severity: if alone { Severity::High } else { Severity::Low },
+            probability: model.probability(llr, self.prior),
+            evidence: vec![Evidence {
+                rule: REST.to_owned(),
+                place: "request".to_owned(),
+                value: String::new(),
+                weight: rounded(f64::from(llr)),
+                explanation: "found, but the detector failed to say why: a defect of ours, please report it"
+                    .to_owned(),
+                event_id: event.event_id,
+            }],
+        }
+    }
+
     /// The same of any event, be what was found ever so light.
     pub fn scored(&mut self, reader: &mut Reader, event: &EventView<'_>) -> Scored {
         self.renew();

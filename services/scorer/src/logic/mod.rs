@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::detectors::Detectors;
 use repeats::Repeats;
-pub use rules::{Hit, Rule, Rules, Scored};
+pub use rules::{Defect, Hit, Rule, Rules, Scored};
 pub use snapshot::Collected;
 use windows::{BUCKETS, Key, Seen, Windows};
 
@@ -63,6 +63,8 @@ pub enum Rejected {
         "the event is {ahead_ms} ms in the future, more than the {FUTURE_MS} ms that clocks may differ"
     )]
     Future { ahead_ms: Millis },
+    #[error(transparent)]
+    Defect(#[from] Defect),
 }
 
 /// When an event counts as received, given when the broker appended it.
@@ -126,7 +128,7 @@ impl Memory {
             return Ok(Applied::Probe);
         }
         let late = received_at.saturating_sub(event.observed_at) > LATE_MS;
-        self.score(event, offset, late, detections);
+        self.score(event, offset, late, detections)?;
         Ok(Applied::Scored)
     }
 
@@ -136,12 +138,12 @@ impl Memory {
         offset: i64,
         late: bool,
         detections: &mut Vec<Detection>,
-    ) {
+    ) -> Result<(), Defect> {
         let observable = Observable::client(event.client);
         if offset < self.applied[Windows::bucket_of(&observable)] {
-            return;
+            return Ok(());
         }
-        for rule in self.rules.hits(event) {
+        for rule in self.rules.hits(event)? {
             let key = Key {
                 rule: rule.name(),
                 proved: event.provenance.may_convict(),
@@ -153,6 +155,7 @@ impl Memory {
                 detections.push(detection(rule.name(), hit, observable.clone(), event));
             }
         }
+        Ok(())
     }
 
     /// How many windows are held.

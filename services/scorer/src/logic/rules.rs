@@ -1,5 +1,7 @@
 //! The rules, and what each may say about one event. The seam: a new rule is a new variant here.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use detect::Reader;
 use observe::Policy;
 use schemas::{Category, EventView, Evidence, Millis, Severity};
@@ -71,6 +73,21 @@ impl Rule {
     }
 }
 
+/// The detector failed inside, on what it read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the detector failed on it, which is a defect of ours: please report it with the record")]
+pub struct Defect;
+
+/// Runs `look`. One request that brings a defect to light must not end the scorer, which would meet it again at its next
+/// start: it costs this answer and whatever `reader` remembered.
+fn guarded<T>(reader: &mut Reader, look: impl FnOnce(&mut Reader) -> T) -> Result<T, Defect> {
+    panic::catch_unwind(AssertUnwindSafe(|| look(reader))).map_err(|_| {
+        *reader = Reader::remembering();
+        metrics::counter!("perimeter_scorer_defects_total").increment(1);
+        Defect
+    })
+}
+
 /// All rules, with the buffers that a request is read into.
 #[derive(Debug)]
 pub struct Rules {
@@ -91,18 +108,32 @@ impl Rules {
     }
 
     /// The rules that `event` is a hit of, in a fixed order. Allocates nothing.
-    pub fn hits(&mut self, event: &EventView<'_>) -> impl Iterator<Item = Rule> + use<> {
-        let content = self.content.severity(&mut self.reader, event).map(|severity| {
+    ///
+    /// # Errors
+    ///
+    /// A defect of the detector, which the event brought to light.
+    pub fn hits(
+        &mut self,
+        event: &EventView<'_>,
+    ) -> Result<impl Iterator<Item = Rule> + use<>, Defect> {
+        let content = &mut self.content;
+        let severity = guarded(&mut self.reader, |reader| content.severity(reader, event))?;
+        let content = severity.map(|severity| {
             if severity == Severity::High { Rule::Content } else { Rule::ContentLow }
         });
         let logins = self.logins.failed(event).then_some(Rule::FailedLogins);
-        content.into_iter().chain(logins)
+        Ok(content.into_iter().chain(logins))
     }
 
-    /// What `rule` says about `event`, which is a hit of it.
+    /// What `rule` says about `event`, which is a hit of it. Where a defect of the detector keeps it from being
+    /// explained, it says so: what was found stays found.
     pub fn hit(&mut self, rule: Rule, event: &EventView<'_>) -> Hit {
+        let content = &self.content;
         match rule {
-            Rule::Content | Rule::ContentLow => self.content.hit(&mut self.reader, event),
+            Rule::Content | Rule::ContentLow => {
+                guarded(&mut self.reader, |reader| content.hit(reader, event))
+                    .unwrap_or_else(|_| content.unexplained(rule == Rule::Content, event))
+            }
             Rule::FailedLogins => self.logins.hit(event),
         }
     }
@@ -122,5 +153,17 @@ impl Rules {
     /// The highest threshold of all rules.
     pub(crate) fn hits_max(&self) -> usize {
         Rule::ALL.into_iter().map(|rule| self.threshold(rule).hits).max().unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_defect_costs_one_answer() {
+        let mut reader = Reader::remembering();
+        assert_eq!(guarded(&mut reader, |_| panic!("a defect")), Err::<(), _>(Defect));
+        assert_eq!(guarded(&mut reader, |_| 7), Ok(7));
     }
 }

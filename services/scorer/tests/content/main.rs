@@ -48,7 +48,7 @@ fn event(uri: &str) -> Event {
 }
 
 fn hits(rules: &mut Rules, uri: &str) -> Vec<Hit> {
-    with_event(uri, |event| rules.hits(event).map(|rule| rules.hit(rule, event)).collect())
+    with_event(uri, |event| rules.hits(event).unwrap().map(|rule| rules.hit(rule, event)).collect())
 }
 
 fn rules() -> Rules {
@@ -333,7 +333,7 @@ fn headers_and_bodies_are_read_and_what_was_not_is_told() {
     };
     let mut rules = rules();
     let view = whole.view();
-    let hit = rules.hits(&view).map(|rule| rules.hit(rule, &view)).next().unwrap();
+    let hit = rules.hits(&view).unwrap().map(|rule| rules.hit(rule, &view)).next().unwrap();
     assert!(hit.evidence.iter().any(|piece| piece.place.starts_with("cookie")), "{hit:?}");
     let told = |rule: &str| hit.evidence.iter().find(|piece| piece.rule == rule);
     assert!(told("cut").unwrap().explanation.ends_with("uri, body"), "{hit:?}");
