@@ -4,7 +4,7 @@ use crate::features::{self, BIAS, Feature};
 use crate::lexical;
 use crate::model::Model;
 use crate::normalise::{Normaliser, Reading};
-use crate::request::{Request, Value};
+use crate::request::{Place, Request, Value};
 use crate::signatures::{Exceptions, Flags, Hits, Signatures};
 use crate::split::split;
 
@@ -195,7 +195,9 @@ impl Detector {
             add(features::signature(usize::from(*at)), 1.0);
         }
         if !reading.quiet {
-            lexical::read(reading.text, add);
+            // Every path begins with a slash, and that says nothing.
+            let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
+            lexical::read(&reading.text[slash..], add);
         }
         true
     }

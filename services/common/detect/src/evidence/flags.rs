@@ -6,7 +6,7 @@ use super::meanings::MEANINGS;
 pub(super) fn category(id: &str) -> Option<&'static str> {
     match id {
         "shell.climb" | "shell.odd_climb" | "shell.system_file" | "shell.whole_path"
-        | "shell.wrapper" => return Some("path_traversal"),
+        | "shell.wrapper" | "mark.path_up" | "mark.path_dot" => return Some("path_traversal"),
         "shell.remote_script" | "shell.remote_number" => return Some("remote_file_inclusion"),
         "shell.lookup" => return Some("log4shell"),
         "shell.object_walk" => return Some("code_injection"),
