@@ -87,7 +87,7 @@ impl Content {
                 place: "request".to_owned(),
                 value: String::new(),
                 weight: rounded(f64::from(llr)),
-                explanation: "found, but the detector failed to say why: a defect of ours, please report it"
+                explanation: "the detector failed to say why: a defect of ours, please report it"
                     .to_owned(),
                 event_id: event.event_id,
             }],

@@ -118,8 +118,9 @@ impl Rules {
     ) -> Result<impl Iterator<Item = Rule> + use<>, Defect> {
         let content = &mut self.content;
         let severity = guarded(&mut self.reader, |reader| content.severity(reader, event))?;
-        let content = severity.map(|severity| {
-            if severity == Severity::High { Rule::Content } else { Rule::ContentLow }
+        let content = severity.map(|severity| match severity {
+            Severity::High => Rule::Content,
+            _ => Rule::ContentLow,
         });
         let logins = self.logins.failed(event).then_some(Rule::FailedLogins);
         Ok(content.into_iter().chain(logins))
