@@ -27,13 +27,14 @@ const PAIRS_MAX: f64 = 0.02;
 /// Most of the detected attacks that may be lost to at least one mutation.
 const ATTACKS_MAX: f64 = 0.08;
 /// The same of our own attacks. They are few and chosen so that every mutation applies, which makes this no measure of
-/// the bar but a mark that must not rise: 9 of 61 are lost to at least one.
-const OWN_MAX: f64 = 9.0 / 61.0;
+/// the bar but a mark that must not rise: 8 of 61 are lost to at least one.
+const OWN_MAX: f64 = 8.0 / 61.0;
 /// Most of the mutated benign pairs that may be found. The bar, twice the rate of the values as they are, is missed: the
 /// page on evasion says by how much and why. This is a mark that must not rise.
 const BENIGN_MAX: f64 = 0.02;
-/// The same without mutations that write evasive syntax, as a multiple of the alarms unmutated: 2.1 over every row.
-const ORDINARY_TIMES: f64 = 2.2;
+/// The same without mutations that write evasive syntax: 0.25 % over every row. A share and no multiple of the alarms
+/// unmutated, which would rise whenever those become fewer.
+const ORDINARY_MAX: f64 = 0.0026;
 
 /// The detector as it is shipped.
 pub(crate) fn detector() -> Detector {
@@ -107,7 +108,7 @@ fn the_benign_values_of_the_rows_written_differently_are_still_benign() {
     println!("{:?}, mutated {:?}", found.plain, found.mutated);
     println!("ordinary {:?}, every pair {:?}", found.ordinary, found.every);
     // Of a few hundred values one alarm more or less says nothing: there is room for two.
-    let room = ORDINARY_TIMES * found.plain.rate() + 2.0 / found.plain.tried as f64;
+    let room = ORDINARY_MAX + 2.0 / found.plain.tried as f64;
     assert!(found.ordinary.rate() <= room, "{:?} against {:?}", found.ordinary, found.plain);
     assert!(found.mutated.rate() <= BENIGN_MAX, "{:?}", found.mutated);
 }
