@@ -67,8 +67,37 @@ fn encoded(run: &[u8]) -> Option<Marks> {
             return None;
         }
     }
-    let json = base64(run).take(2).eq(*b"{\"");
-    (good * 10 >= all * 9).then_some(if json { Marks::default() } else { Marks::BASE64 })
+    let mark = if json(base64(run)) { Marks::default() } else { Marks::BASE64 };
+    (good * 10 >= all * 9).then_some(mark)
+}
+
+/// Whether `text` is the beginning of a JSON object, with nothing outside its strings that JSON would not have there.
+fn json(text: impl Iterator<Item = u8>) -> bool {
+    /// The syntax, numbers, and the letters of `true`, `false` and `null`.
+    const OUTSIDE: &[u8] = b"{}[],: \t\r\n0123456789+-.Etruefalsn";
+    let mut strings = Strings::default();
+    text.enumerate().all(|(at, byte)| {
+        let begins = at > 1 || byte == b"{\""[at];
+        let quote = strings.step(byte);
+        begins && (quote || strings.inside || OUTSIDE.contains(&byte))
+    })
+}
+
+/// Where the strings of a JSON text are.
+#[derive(Default)]
+struct Strings {
+    inside: bool,
+    escaped: bool,
+}
+
+impl Strings {
+    /// Answers whether `byte` opens or closes a string.
+    fn step(&mut self, byte: u8) -> bool {
+        let quote = byte == b'"' && !self.escaped;
+        self.inside ^= quote;
+        self.escaped = self.inside && byte == b'\\' && !self.escaped;
+        quote
+    }
 }
 
 fn hex_digits(run: &[u8]) -> Option<&[u8]> {
@@ -112,16 +141,10 @@ pub(super) fn decode(run: &[u8], mark: Marks, out: &mut Vec<u8>) {
 /// Takes from a JSON text what only its syntax needs, so that its strings and names are read as if they stood alone. A
 /// token or the state of a page is often sent so, and is no sign of anything.
 fn unquote(text: &mut [u8]) {
-    let (mut inside, mut escaped) = (false, false);
+    let mut strings = Strings::default();
     for byte in text {
-        let syntax = match *byte {
-            b'"' => !escaped,
-            b'{' | b'}' | b'[' | b']' | b',' | b':' => !inside,
-            _ => false,
-        };
-        inside ^= syntax && *byte == b'"';
-        escaped = inside && *byte == b'\\' && !escaped;
-        if syntax {
+        let syntax = matches!(*byte, b'{' | b'}' | b'[' | b']' | b',' | b':');
+        if strings.step(*byte) || (syntax && !strings.inside) {
             *byte = b' ';
         }
     }

@@ -14,7 +14,8 @@ use super::owned::{bare, halved, owned};
 use super::train::{Example, Pull, fit, softplus};
 use crate::features::{BIAS, GRAM_BASE, LEXICAL_BASE, SIGNATURE_BASE, SQL_BASE};
 
-/// How training is set. Chosen by inner folds only.
+/// How training is set. Chosen by inner folds; among those that do as well there, `flag_prior` by the figures as well
+/// (ADR 0022).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Pull of each group of columns; rows count one each on average.

