@@ -10,6 +10,9 @@ pub(super) const RUN_MIN: usize = 16;
 /// Shortest hex number after `0x` that is tried.
 const NUMBER_MIN: usize = 8;
 
+/// JSON in base64 is read too, but is a sign of nothing.
+const JSON: Marks = Marks(0);
+
 /// Calls `found` with each text that is encoded in `text`, written to a buffer of `found`'s.
 /// `slash` says whether `/` may be a digit: in a path it parts the segments.
 pub(super) fn search(
@@ -67,7 +70,7 @@ fn encoded(run: &[u8]) -> Option<Marks> {
             return None;
         }
     }
-    let mark = if json(base64(run)) { Marks::default() } else { Marks::BASE64 };
+    let mark = if json(base64(run)) { JSON } else { Marks::BASE64 };
     (good * 10 >= all * 9).then_some(mark)
 }
 
@@ -133,7 +136,7 @@ pub(super) fn decode(run: &[u8], mark: Marks, out: &mut Vec<u8>) {
     } else {
         out.extend(base64(run));
     }
-    if mark == Marks::default() {
+    if mark == JSON {
         unquote(out);
     }
 }

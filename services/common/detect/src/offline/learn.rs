@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::calibrate::Platt;
-use super::data::{Bag, Data};
+use super::data::{Bag, Data, Instance};
 use super::owned::{bare, halved, owned};
 use super::train::{Example, Pull, fit, softplus};
 use crate::features::{BIAS, GRAM_BASE, LEXICAL_BASE, SIGNATURE_BASE, SQL_BASE};
@@ -141,29 +141,23 @@ impl Learner<'_> {
 
     fn benign(&self, left_out: u64) -> Vec<(usize, Example<'_>)> {
         let mut seen = HashSet::new();
-        let mut groups: Groups<'_> = Groups::new();
-        for bag in self.rows(left_out, false) {
-            for instance in &bag.instances {
-                if seen.insert((bag.source, instance.print)) {
-                    let group = groups.entry((bag.source, bag.category.as_str())).or_default();
-                    group.push(self.data.features(instance));
+        let mut examples = |instances: fn(&Bag) -> &[Instance], weight: f64| {
+            let mut groups: Groups<'_> = Groups::new();
+            for bag in self.rows(left_out, false) {
+                for instance in instances(bag) {
+                    if seen.insert((bag.source, instance.print)) {
+                        let group = groups.entry((bag.source, bag.category.as_str())).or_default();
+                        group.push(self.data.features(instance));
+                    }
                 }
             }
-        }
-        let mut examples = self.examples(groups, false);
-        let mut groups: Groups<'_> = Groups::new();
-        for bag in self.rows(left_out, false) {
-            for instance in &bag.elsewhere {
-                if seen.insert((bag.source, instance.print)) {
-                    let group = groups.entry((bag.source, bag.category.as_str())).or_default();
-                    group.push(self.data.features(instance));
-                }
-            }
-        }
-        let mut moved = self.examples(groups, false);
-        moved.iter_mut().for_each(|(_, example)| example.weight *= self.settings.elsewhere);
-        examples.extend(moved);
-        examples
+            let mut examples = self.examples(groups, false);
+            examples.iter_mut().for_each(|(_, example)| example.weight *= weight);
+            examples
+        };
+        let in_place = examples(|bag| &bag.instances, 1.0);
+        let moved = examples(|bag| &bag.elsewhere, self.settings.elsewhere);
+        [in_place, moved].concat()
     }
 
     /// The worst reading of each attack and its source.
