@@ -83,7 +83,6 @@ pub struct Defect;
 fn guarded<T>(reader: &mut Reader, look: impl FnOnce(&mut Reader) -> T) -> Result<T, Defect> {
     panic::catch_unwind(AssertUnwindSafe(|| look(reader))).map_err(|_| {
         *reader = Reader::remembering();
-        metrics::counter!("perimeter_scorer_defects_total").increment(1);
         Defect
     })
 }
