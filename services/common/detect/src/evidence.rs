@@ -49,7 +49,7 @@ pub struct Excepted {
     pub exception: Except,
 }
 
-/// One request, explained: `base`, the weights of `evidence` and `grams` add up to `llr`.
+/// One request, explained: `base`, the weights of `evidence` and `grams`, and `calibration` add up to `llr`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// Log-likelihood ratio of an attack.
@@ -67,6 +67,8 @@ pub struct Explanation {
     /// Strongest first.
     pub evidence: Vec<Evidence>,
     pub grams: Grams,
+    /// What such a sum proved to be worth, on sources that the model had not learnt from, beyond the sum itself.
+    pub calibration: f32,
     /// Hits that did not count.
     pub excepted: Vec<Excepted>,
     /// Windows that were not read.
@@ -80,6 +82,7 @@ impl Explanation {
     pub fn sum(&self) -> f32 {
         self.base
             + self.grams.weight
+            + self.calibration
             + self.evidence.iter().map(|evidence| evidence.weight).sum::<f32>()
     }
 }
@@ -136,6 +139,7 @@ impl Detector {
             base: self.model.quiet,
             evidence: Vec::new(),
             grams: Grams::default(),
+            calibration: 0.0,
             excepted: hidden
                 .map_or_else(Vec::new, |hidden| self.excepted(reader, request, hidden.now)),
             not_read: score.not_read,
@@ -197,6 +201,7 @@ impl Detector {
         explanation.evidence.sort_by(|one, other| other.weight.total_cmp(&one.weight));
         explanation.category = self.category(&explanation.evidence);
         explanation.grams = grams::summed(value, reading, &grams);
+        explanation.calibration = self.model.bend.added(explanation.sum());
     }
 
     /// The kind of attack that the strongest evidence points to.
