@@ -60,7 +60,7 @@ impl Default for Settings {
             balance: 0.5,
             calibration_balance: 1.0,
             owned_off: 0.5,
-            elsewhere: 0.25,
+            elsewhere: 0.75,
             benign_mass: 1.0,
             rounds: 2,
             skip: vec!["weak".into(), "paranoid".into(), "probe".into(), "tamper".into()],
