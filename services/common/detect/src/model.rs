@@ -173,7 +173,7 @@ impl Model {
         let mut weights = vec![0.0; END as usize];
         weights[BIAS.0 as usize] = bias;
         for (at, found) in signatures.iter().enumerate() {
-            weights[features::signature(at).0 as usize] = found.prior_below(bias, alone);
+            weights[features::signature(at).0 as usize] = found.prior_below(bias, bias, alone);
         }
         let identity = Identity::new();
         Self { weights, identity, quiet: bias, bias, evidence, alone, without_model: true }
@@ -228,7 +228,7 @@ impl Model {
         for (at, found) in signatures.iter().enumerate() {
             let weight = match file.signatures.get(&found.id) {
                 Some(deviation) => (found.prior + bounded(&found.id, *deviation)?).max(0.0),
-                None => found.prior_below(file.bias, file.alone),
+                None => found.prior_below(file.quiet, file.bias, file.alone),
             };
             weights[features::signature(at).0 as usize] = weight;
         }

@@ -5,6 +5,7 @@ mod explain;
 mod packs;
 mod run;
 mod signing;
+mod whole;
 
 use detect::normalise::{Marks, Reading};
 use detect::{Part, Place, Value};
