@@ -156,8 +156,38 @@ pub(crate) struct Evaluate {
     /// Labelled requests, one JSON object a line, plain or gzip.
     pub(crate) rows: String,
     /// Print totals only: nothing by class, source or row.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["page", "kinds"])]
     pub(crate) blind: bool,
+    /// Also print identifiers of missed attacks and false alarms.
+    #[arg(long)]
+    pub(crate) kinds: bool,
+    /// Leave out the second training, with the signatures off that a source alone vouches for.
+    #[arg(long, conflicts_with = "page")]
+    pub(crate) quick: bool,
+    /// Control: benign values at other places.
+    #[arg(long)]
+    pub(crate) moved: bool,
+    /// Control, one more training: every payload replaced by x.
+    #[arg(long)]
+    pub(crate) emptied: bool,
+    /// Write what is printed under a head.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write everything as a page in Markdown, with both controls.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
+    /// Draw the ROC and how reliable probabilities are into this folder, as SVG.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) pictures: Option<PathBuf>,
+    /// Figures of an earlier run, as JSON, to stand beside these on the page.
+    #[arg(long, value_name = "FILE", requires = "page")]
+    pub(crate) beside: Option<PathBuf>,
+    /// Markdown of yours for the end of the page, such as what is missed and why.
+    #[arg(long, value_name = "FILE", requires = "page")]
+    pub(crate) prose: Option<PathBuf>,
+    /// The day that page and report carry; today where it is not said.
+    #[arg(long)]
+    pub(crate) date: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,112 +1,115 @@
 //! `perimeter train` and `perimeter evaluate`: thin over [`detect::offline`].
 
-use detect::Detector;
-use detect::model::Model;
-use detect::offline::data::Data;
-use detect::offline::export::{extractor, file, priors};
-use detect::offline::folds::Folds;
-use detect::offline::learn::{Learner, Settings};
-use detect::offline::report::{Report, Results};
+use std::path::Path;
+
+use detect::offline::page::{Frame, Wanted};
 use detect::offline::rows::{Row, parse};
+use detect::offline::work::{Evaluation, Options, run};
 use detect::signatures::Signatures;
 
+use super::show::{now, time};
 use crate::args::{Evaluate, Train};
 use crate::exceptions::replace;
 use crate::failure::{Failure, Outcome};
 use crate::input::Lines;
 use crate::output::Printer;
+use crate::weighing::bytes;
 
 const ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
-const SOURCES_MIN: usize = 3;
-const SOURCES_MAX: usize = 64;
+const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+const DATE_BYTES: usize = "2026-11-29".len();
 
 pub(crate) fn train(arguments: &Train, printer: &Printer) -> Outcome {
-    // Minutes of work must not end at a path that cannot be written.
-    if arguments.out.is_dir() {
-        let out = arguments.out.display();
-        return Err(Failure::Configuration(format!("{out} is a folder; --out names a file")));
-    }
+    let wanted = Wanted { model: Some(arguments.out.clone()), ..Wanted::default() };
+    not_folders(&wanted)?;
     let rows = read(&arguments.rows)?;
-    let measured = Measured::of(&rows)?;
-    let priors = priors(&measured.detector.signatures);
-    let settings = Settings::default();
-    let folds = Folds::new(Learner { data: &measured.data, settings: &settings, priors: &priors });
-    let out = folds.leave_one_out();
-    let results = Results { data: &measured.data, out: &out };
-    let report = Report::of(&measured.data, &out, None, true, false);
-    let tables = serde_json::to_value(&report.tables)
-        .map_err(|error| Failure::Error(format!("could not write the report: {error}")))?;
-    let made = file(
-        &measured.data,
-        &folds.everything(),
-        folds.scale(&out),
-        &measured.detector.signatures,
-        (results.evidence(), results.alone()),
-        tables,
-    );
-    // What was written must be read again by whoever it is for.
-    Model::from_file(&made, &measured.detector.signatures)
-        .map_err(|error| Failure::Error(format!("what was learnt is no model: {error}")))?;
-    let text = serde_json::to_string(&made)
-        .map_err(|error| Failure::Error(format!("could not write the model: {error}")))?;
-    replace(&arguments.out, text.as_bytes())?;
+    let measured = measure(&rows, &Options { blind: true, ..Options::default() }, true)?;
+    write(&wanted, &measured)?;
     if printer.json() {
-        let tables = serde_json::json!({ "tables": report.tables });
+        let tables = serde_json::json!({ "tables": measured.report.tables });
         return Ok(printer.document(&tables)?);
     }
-    printer.text(report.text().trim_start())?;
+    printer.text(measured.text().trim_start())?;
     Ok(printer.line(&format!(
-        "\n{}: a model from {} rows of {} sources; a model is measured on other sources by `perimeter model compare`",
+        "{}: a model from {} rows; a model is measured on other sources by `perimeter model compare`",
         arguments.out.display(),
         rows.len(),
-        measured.data.sources.len()
     ))?)
 }
 
 pub(crate) fn evaluate(arguments: &Evaluate, printer: &Printer) -> Outcome {
-    let rows = read(&arguments.rows)?;
-    let measured = Measured::of(&rows)?;
-    let priors = priors(&measured.detector.signatures);
-    let settings = Settings::default();
-    let folds = Folds::new(Learner { data: &measured.data, settings: &settings, priors: &priors });
-    let out = folds.leave_one_out();
-    let off = folds.without_owned(&out);
-    let report = Report::of(&measured.data, &out, Some(&off), arguments.blind, false);
+    let wanted = wanted(arguments)?;
+    not_folders(&wanted)?;
+    let options = wanted.options(Options {
+        blind: arguments.blind,
+        kinds: arguments.kinds,
+        quick: arguments.quick,
+        emptied: arguments.emptied,
+        moved: arguments.moved,
+        ..Options::default()
+    });
+    let measured = measure(&read(&arguments.rows)?, &options, false)?;
+    write(&wanted, &measured)?;
     if printer.json() {
-        let document = serde_json::to_value(&report)
+        let document = serde_json::to_value(&measured)
             .map_err(|error| Failure::Error(format!("could not write the report: {error}")))?;
         return Ok(printer.document(&document)?);
     }
-    Ok(printer.text(report.text().trim_start())?)
+    Ok(printer.text(measured.text().trim_start())?)
 }
 
-/// Rows as features.
-struct Measured {
-    detector: Detector,
-    data: Data,
+fn wanted(arguments: &Evaluate) -> Result<Wanted, Failure> {
+    let text = |path: &Path| {
+        String::from_utf8(bytes(path, TEXT_BYTES_MAX)?)
+            .map_err(|_| Failure::Configuration(format!("{}: it is not UTF-8", path.display())))
+    };
+    let earlier = |path: &Path| {
+        serde_json::from_str(&text(path)?).map_err(|error| {
+            let path = path.display();
+            Failure::Configuration(format!("{path}: these are no figures of a run: {error}"))
+        })
+    };
+    let today = || time(now()).chars().take(DATE_BYTES).collect();
+    Ok(Wanted {
+        report: arguments.report.clone(),
+        page: arguments.page.clone(),
+        pictures: arguments.pictures.clone(),
+        model: None,
+        frame: Frame {
+            date: arguments.date.clone().unwrap_or_else(today),
+            earlier: arguments.beside.as_deref().map(earlier).transpose()?,
+            prose: arguments.prose.as_deref().map(text).transpose()?.unwrap_or_default(),
+        },
+    })
 }
 
-impl Measured {
-    fn of(rows: &[Row]) -> Result<Self, Failure> {
-        let signatures =
-            Signatures::built_in().map_err(|error| Failure::Error(error.to_string()))?;
-        let model = Model::priors(&signatures);
-        let detector = Detector::new(signatures, model);
-        let mut data = Data::new();
-        let mut extract = extractor(&detector);
-        for row in rows {
-            data.add(row, &mut extract);
+/// Minutes of work must not end at a path that cannot be written.
+fn not_folders(wanted: &Wanted) -> Outcome {
+    let wrong = |path: &Path, why: &str| {
+        Err(Failure::Configuration(format!("{} is {why}", path.display())))
+    };
+    let files = [("--out", &wanted.model), ("--report", &wanted.report), ("--page", &wanted.page)];
+    for (name, path) in files {
+        if let Some(path) = path.as_deref().filter(|path| path.is_dir()) {
+            return wrong(path, &format!("a folder; {name} names a file"));
         }
-        drop(extract);
-        let sources = data.sources.len();
-        if !(SOURCES_MIN..=SOURCES_MAX).contains(&sources) {
-            return Err(Failure::Error(format!(
-                "the rows are of {sources} source(s); one is left out at a time, inside another, which takes \
-                 {SOURCES_MIN} to {SOURCES_MAX}"
-            )));
-        }
-        Ok(Measured { detector, data })
     }
+    match wanted.pictures.as_deref().filter(|folder| !folder.is_dir()) {
+        Some(folder) => wrong(folder, "no folder; make it first"),
+        None => Ok(()),
+    }
+}
+
+fn measure(rows: &[Row], options: &Options, keep: bool) -> Result<Evaluation, Failure> {
+    let signatures = Signatures::built_in().map_err(|error| Failure::Error(error.to_string()))?;
+    run(rows, signatures, options, keep).map_err(|error| Failure::Error(error.to_string()))
+}
+
+fn write(wanted: &Wanted, measured: &Evaluation) -> Outcome {
+    for (path, text) in wanted.files(measured) {
+        replace(&path, text.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The labelled rows of a file; there must be some of each label.

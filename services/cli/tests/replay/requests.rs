@@ -229,6 +229,30 @@ fn rows(attack: &str) -> String {
     rows
 }
 
+/// A page with pictures beside it, and a report; what is not asked for is not written.
+fn a_page_is_written(path: &Path) {
+    let line = "evaluate rows.jsonl --page out/page.md --report out/report.md --pictures out/drawn --date 2026-01-02";
+    check(path, line, "", 64, &["out/drawn is no folder"]);
+    std::fs::create_dir_all(path.join("out/drawn")).unwrap();
+    std::fs::write(path.join("why.md"), "## Why\n\nA person says.\n").unwrap();
+    check(path, &format!("{line} --prose why.md"), "", 0, &["log-visible core"]);
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    let page = read("out/page.md");
+    for words in [
+        "Measured 2026-01-02",
+        "## Bars",
+        "| log-visible core | 18 | 18 | 100.00 |",
+        "## Payloads replaced by x",
+        "](drawn/roc.svg)",
+        "## Why\n\nA person says.",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(read("out/drawn/roc.svg").starts_with("<svg "));
+    assert!(read("out/report.md").contains("evidence (log-likelihood ratio"));
+    check(path, "evaluate rows.jsonl --report out", "", 64, &["--report names a file"]);
+}
+
 #[test]
 fn a_model_is_learnt_compared_promoted_and_taken_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -244,15 +268,16 @@ fn a_model_is_learnt_compared_promoted_and_taken_back() {
             .map(|row| format!("{row}\n"))
             .collect::<String>(),
     );
-    check(path, "train one.jsonl --out a.json", "", 1, &["of 1 source(s)"]);
+    check(path, "train one.jsonl --out a.json", "", 1, &["rows of 1 source(s)"]);
     check(path, "train rows.jsonl --out .", "", 64, &["is a folder"]);
-    check(path, "train rows.jsonl --out a.json", "", 0, &["evidence", "36 rows of 3 sources"]);
+    check(path, "train rows.jsonl --out a.json", "", 0, &["evidence", "a model from 36 rows"]);
     check(path, "train rows.jsonl --out again.json", "", 0, &[]);
     let read = |name: &str| std::fs::read(path.join(name)).unwrap();
     assert_eq!(read("a.json"), read("again.json"), "training is not deterministic");
     check(path, "evaluate rows.jsonl", "", 0, &["log-visible core", "by class and source"]);
     let blind = json(path, "evaluate rows.jsonl --blind", "");
     assert!(blind.get("classes").is_none() && blind["tables"].is_array(), "{blind}");
+    a_page_is_written(path);
     check(
         path,
         "model compare shipped a.json --golden golden.jsonl",

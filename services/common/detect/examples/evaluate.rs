@@ -1,16 +1,18 @@
-//! Measures the detector on labelled rows, one source left out at a time, and learns the model.
+//! Measures the detector on labelled rows, one source left out at a time, and learns the model: `perimeter evaluate`
+//! and `perimeter train` in one, with the learner's settings open.
 //!
-//! `evaluate FILE [--blind] [--kinds] [--quick] [--moved] [--emptied] [--json] [--write MODEL] [--pictures FOLDER]
-//! [--set NAME=VALUE]…`
+//! `evaluate FILE [--blind] [--kinds] [--quick] [--moved] [--emptied] [--json] [--set NAME=VALUE]… [--write MODEL]
+//! [--report FILE] [--page FILE] [--pictures FOLDER] [--date DATE] [--beside FILE] [--prose FILE]`
 
 #![allow(clippy::print_stdout, reason = "the report goes to the standard output")]
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use detect::offline::learn::Settings;
+use detect::offline::page::{Frame, Wanted};
 use detect::offline::work::{Options, evaluate, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -21,37 +23,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let start = Instant::now();
     let text = fs::read_to_string(arguments.first().ok_or("no file of rows named")?)?;
-    let options = Options {
+    let file = |name: &str| after(name).map(fs::read_to_string).transpose();
+    let wanted = Wanted {
+        report: after("--report").map(PathBuf::from),
+        page: after("--page").map(PathBuf::from),
+        pictures: after("--pictures").map(PathBuf::from),
+        model: after("--write").map(PathBuf::from),
+        frame: Frame {
+            date: after("--date").cloned().unwrap_or_default(),
+            earlier: file("--beside")?.map(|text| serde_json::from_str(&text)).transpose()?,
+            prose: file("--prose")?.unwrap_or_default(),
+        },
+    };
+    let options = wanted.options(Options {
         settings: settings(&arguments)?,
         blind: flag("--blind"),
         kinds: flag("--kinds"),
         quick: flag("--quick"),
         emptied: flag("--emptied"),
         moved: flag("--moved"),
-    };
-    let write = after("--write");
+    });
     let measured =
-        if write.is_some() { train(&text, &options)? } else { evaluate(&text, &options)? };
+        if wanted.model.is_some() { train(&text, &options)? } else { evaluate(&text, &options)? };
     if flag("--json") {
         println!("{}", serde_json::to_string_pretty(&measured)?);
     } else {
         println!("{}", measured.text());
     }
-    if let Some((path, model)) = write.zip(measured.model.as_ref()) {
-        fs::write(path, model)?;
+    for (path, text) in wanted.files(&measured) {
+        fs::write(path, text)?;
     }
-    if let Some(folder) = after("--pictures") {
-        for (name, picture) in &measured.pictures {
-            fs::write(Path::new(folder).join(name), picture)?;
-        }
-    }
-    eprintln!(
-        "{} rows, inner loss {:.4}, found {:.4}, {:.1?}",
-        measured.rows,
-        measured.inner_loss,
-        measured.inner_found,
-        start.elapsed()
-    );
+    eprintln!("{:.1?}", start.elapsed());
     Ok(())
 }
 

@@ -92,7 +92,7 @@ pub fn excess_bits(rows: &[(f64, bool)]) -> f64 {
 }
 
 /// One bin of a reliability diagram.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Bin {
     pub from: f64,
     pub rows: usize,

@@ -1,7 +1,6 @@
-//! The figures of an evaluation, as text and as JSON.
+//! The figures of an evaluation.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde::Serialize;
 
@@ -316,76 +315,5 @@ impl Report {
             calibration,
             kinds: if kinds && !blind { results.kinds(evidence) } else { BTreeMap::new() },
         }
-    }
-
-    /// For a person to read.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for table in &self.tables {
-            line(
-                &mut text,
-                format_args!("\n{} (log-likelihood ratio {:.2})", table.name, table.threshold),
-            );
-            figures(&mut text, &table.figures);
-            if !table.log_false_alarms.is_empty() {
-                line(&mut text, format_args!("  access log: {}", table.log_false_alarms.join(" ")));
-            }
-        }
-        line(&mut text, format_args!("\nby class and source, evidence"));
-        figures(&mut text, &self.classes);
-        if !self.classes_off.is_empty() {
-            line(&mut text, format_args!("\nby class and source, owned signatures off"));
-            figures(&mut text, &self.classes_off);
-        }
-        line(&mut text, format_args!("\nby benign source"));
-        figures(&mut text, &self.by_benign_source);
-        line(&mut text, format_args!("\ncalibration"));
-        for part in &self.calibration {
-            let bins: Vec<String> = part
-                .bins
-                .iter()
-                .map(|bin| format!("{:.2}:{:.2}/{}", bin.probability, bin.frequency, bin.rows))
-                .collect();
-            line(
-                &mut text,
-                format_args!(
-                    "  {:<20} n {:>6} excess {:.4} bit  {}",
-                    part.name,
-                    part.rows,
-                    part.excess_bits,
-                    bins.join(" ")
-                ),
-            );
-        }
-        for (kind, ids) in &self.kinds {
-            line(&mut text, format_args!("\n{kind} ({})\n  {}", ids.len(), ids.join(" ")));
-        }
-        text
-    }
-}
-
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    text.write_fmt(arguments)
-        .and_then(|()| text.write_char('\n'))
-        .expect("a string takes every write");
-}
-
-fn figures(text: &mut String, figures: &[Figure]) {
-    for figure in figures {
-        let share = &figure.share;
-        let mean =
-            figure.mean.map_or(String::new(), |mean| format!("  mean {:.2} %", 100.0 * mean));
-        line(
-            text,
-            format_args!(
-                "  {:<46} {:>6}/{:<6} {:>6.2} % [{:.2}, {:.2}]{mean}",
-                figure.name,
-                share.hits,
-                share.rows,
-                100.0 * share.share,
-                100.0 * share.low,
-                100.0 * share.high
-            ),
-        );
     }
 }

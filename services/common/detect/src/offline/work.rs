@@ -3,14 +3,15 @@
 use serde::Serialize;
 
 use super::controls::{Moved, elsewhere, emptied, moves};
-use super::data::Data;
+use super::data::{Data, Sink};
 use super::export::{extractor, file, priors};
 use super::folds::{Folds, Inner};
 use super::learn::{Learner, Settings};
-use super::report::{Report, Results};
+use super::report::{Report, Results, Table};
 use super::rows::{Row, RowError, parse};
 use crate::detector::Detector;
 use crate::model::Model;
+use crate::request::Request;
 use crate::signatures::Signatures;
 
 /// Why nothing was learnt or measured.
@@ -18,7 +19,7 @@ use crate::signatures::Signatures;
 pub enum WorkError {
     #[error(transparent)]
     Row(#[from] RowError),
-    #[error("rows of {0} sources: at least three are needed, two to learn from and one left out")]
+    #[error("rows of {0} source(s): at least three are needed, two to learn from and one left out")]
     Sources(usize),
     #[error("the rows come from {0} sources, more than 64")]
     TooMany(usize),
@@ -38,7 +39,7 @@ pub struct Options {
     pub kinds: bool,
     /// Leave out what takes a second training: owned signatures off.
     pub quick: bool,
-    /// Control: every payload replaced by `x`.
+    /// Control, a training of its own: every payload replaced by `x`.
     pub emptied: bool,
     /// Control: benign values at other places.
     pub moved: bool,
@@ -48,7 +49,11 @@ pub struct Options {
 #[derive(Debug, Serialize)]
 pub struct Evaluation {
     pub rows: usize,
+    #[serde(flatten)]
     pub report: Report,
+    /// What the same learner finds where every payload is `x`, at 0.1 % of all benign rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emptied: Option<Table>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<Moved>,
     /// Means over the folds' inner leave-one-out: what settings may be chosen by.
@@ -60,20 +65,6 @@ pub struct Evaluation {
     /// Name of a file and SVG: ROC and reliability.
     #[serde(skip)]
     pub pictures: Vec<(String, String)>,
-}
-
-impl Evaluation {
-    /// For a person to read.
-    pub fn text(&self) -> String {
-        let mut text = self.report.text();
-        for Moved { source, place, share, in_place } in &self.moved {
-            text.push_str(&format!(
-                "  moved {source} to {place}: {}/{}, in place {in_place}\n",
-                share.hits, share.rows
-            ));
-        }
-        text
-    }
 }
 
 /// Measures the detector with the built-in signatures on the rows of `text` (JSON lines), one source left out at a
@@ -112,21 +103,9 @@ pub fn run(
     let model = Model::priors(&signatures);
     let detector = Detector::new(signatures, model);
     let mut extract = extractor(&detector);
-    let mut data = Data::new();
     check(rows)?;
-    for (at, row) in rows.iter().enumerate() {
-        if options.emptied {
-            data.add(&emptied(row), &mut extract);
-        } else {
-            data.add(row, &mut extract);
-        }
-        if options.settings.elsewhere > 0.0
-            && let Some(moved) = elsewhere(row, at)
-        {
-            data.add_elsewhere(&moved, &mut extract);
-        }
-    }
     let settings = &options.settings;
+    let data = read(rows, settings, false, &mut extract);
     let folds = Folds::new(Learner { data: &data, settings, priors: &priors });
     let out = folds.leave_one_out();
     let off = (!options.quick).then(|| folds.without_owned(&out));
@@ -152,7 +131,37 @@ pub fn run(
     };
     let (inner_loss, inner_found) = (mean(|inner| inner.loss), mean(|inner| inner.found));
     let pictures = results.pictures(&report);
-    Ok(Evaluation { rows: rows.len(), report, moved, inner_loss, inner_found, model, pictures })
+    let emptied = options.emptied.then(|| {
+        let data = read(rows, settings, true, &mut extract);
+        let out = Folds::new(Learner { data: &data, settings, priors: &priors }).leave_one_out();
+        let table = Results { data: &data, out: &out }.at_all_benign();
+        Table { name: format!("payloads replaced by x, {}", table.name), ..table }
+    });
+    let rows = rows.len();
+    Ok(Evaluation { rows, report, emptied, moved, inner_loss, inner_found, model, pictures })
+}
+
+/// Rows as features, with every payload replaced by `x` if `empty`.
+fn read(
+    rows: &[Row],
+    settings: &Settings,
+    empty: bool,
+    extract: &mut impl FnMut(&Request<'_>, Sink<'_>),
+) -> Data {
+    let mut data = Data::new();
+    for (at, row) in rows.iter().enumerate() {
+        if empty {
+            data.add(&emptied(row), extract);
+        } else {
+            data.add(row, extract);
+        }
+        if settings.elsewhere > 0.0
+            && let Some(moved) = elsewhere(row, at)
+        {
+            data.add_elsewhere(&moved, extract);
+        }
+    }
+    data
 }
 
 /// What of a report is kept in the model file: figures without identifiers of rows.

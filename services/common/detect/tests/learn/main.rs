@@ -4,6 +4,7 @@ mod calibration;
 mod learner;
 mod measures;
 mod model;
+mod page;
 mod rows;
 mod shipped;
 mod work;

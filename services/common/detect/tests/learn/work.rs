@@ -10,7 +10,7 @@ use detect::offline::work::{Evaluation, Options, WorkError, evaluate, train};
 use detect::signatures::Signatures;
 
 /// Made-up rows of `sources` sources, an attack and a benign row in turn.
-fn text(sources: usize) -> String {
+pub(crate) fn text(sources: usize) -> String {
     let attacks = ["7'+or+'a'='a", "..%2F..%2F..%2Fetc%2Fpasswd", "<script>alert(7)</script>"];
     let benign = ["blue+shoes", "42", "a%20(b)%20c", "it's+fine"];
     let mut text = String::new();
