@@ -2,6 +2,7 @@
 
 mod allocations;
 mod decoding;
+mod lexical;
 mod properties;
 mod scoring;
 mod searching;
