@@ -1,8 +1,12 @@
 //! How requests are split into values, and how values are read.
 
 mod allocations;
+mod alphabets;
 mod decoding;
+mod inside;
+mod lexical;
 mod properties;
+mod rewriting;
 mod scoring;
 mod searching;
 mod splitting;
