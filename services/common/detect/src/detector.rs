@@ -209,7 +209,12 @@ impl Detector {
         for at in hits.positions() {
             add(features::signature(usize::from(*at)), 1.0);
         }
-        if !reading.quiet {
+        if reading.quiet {
+            add(lexical::PLAIN_WORDS, 1.0);
+        } else {
+            if hits.is_empty() && !flags.structured() {
+                add(lexical::NOTHING_FOUND, 1.0);
+            }
             // Every path begins with a slash, and that says nothing.
             let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
             lexical::read(&reading.text[slash..], add);

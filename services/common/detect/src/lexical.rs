@@ -72,7 +72,15 @@ pub const NAMES: &[&str] = &[
     "length_more",
     "starts_punctuation",
     "ends_punctuation",
+    "nothing_found",
+    "plain_words",
 ];
+
+/// Set where neither a signature nor a tokeniser found anything: then signs and n-grams are all there is, and they say
+/// less than beside a finding.
+pub const NOTHING_FOUND: Feature = Feature(LEXICAL_BASE + NAMES.len() as u32 - 2);
+/// Set where something was found in nothing but plain words.
+pub const PLAIN_WORDS: Feature = Feature(LEXICAL_BASE + NAMES.len() as u32 - 1);
 
 /// A letter or digit.
 const LETTER: u8 = 1;
@@ -294,14 +302,14 @@ mod tests {
     }
 
     #[test]
-    fn every_slot_has_a_name() {
+    fn every_slot_has_a_name_and_the_last_is_not_of_the_text() {
         let longest = "'\"`<>()[]{}/\\.=;|&$%#@,:*-+!? \u{1}é_^..--//a(9!".repeat(3);
         let last = features(&longest)
             .iter()
             .map(|(slot, _)| *slot)
             .filter(|slot| *slot < LEXICAL_BASE + 64)
             .max();
-        assert_eq!(last, Some(LEXICAL_BASE + NAMES.len() as u32 - 1));
+        assert_eq!(last, Some(NOTHING_FOUND.0 - 1));
     }
 
     #[test]
