@@ -50,7 +50,7 @@ impl Piece {
 }
 
 /// All that adds to the LLR beside the start: signatures, flags and marks, strongest first; then the counts of the
-/// plain text and its n-grams, each as one.
+/// plain text, its n-grams and calibration, each as one.
 pub(crate) fn pieces(found: &Explanation) -> Vec<Piece> {
     let (counts, named): (Vec<&Evidence>, Vec<&Evidence>) =
         found.evidence.iter().partition(|evidence| evidence.id.starts_with("lexical."));
@@ -91,6 +91,10 @@ pub(crate) fn pieces(found: &Explanation) -> Vec<Piece> {
             words += &format!("; most by {}", quoted.join(" "));
         }
         put("text.n-grams", found.grams.weight, words);
+    }
+    if found.calibration != 0.0 {
+        let words = "what such a sum proved to be worth on requests of sources not learnt from";
+        put("calibration", found.calibration, words.to_owned());
     }
     pieces
 }
@@ -276,6 +280,7 @@ fn document(detector: &Detector, found: &Explanation, id: &Value) -> Value {
         "base": number(found.base),
         "evidence": found.evidence.iter().map(evidence).collect::<Vec<_>>(),
         "n_grams": { "weight": number(found.grams.weight), "pieces": found.grams.pieces },
+        "calibration": number(found.calibration),
         "sum": number(found.sum()),
         "excepted": hidden
             .map(|hidden| json!({ "evidence": evidence(&hidden.evidence), "exception": hidden.exception }))

@@ -81,7 +81,8 @@ fn an_explanation_adds_up_and_says_where_and_why() {
     assert_eq!((&found["label"], &found["category"]), (&"attack".into(), &"sql_injection".into()));
     let weight = |piece: &Value| piece["weight"].as_f64().unwrap();
     let pieces: f64 = found["evidence"].as_array().unwrap().iter().map(weight).sum();
-    let sum = found["base"].as_f64().unwrap() + pieces + weight(&found["n_grams"]);
+    let single = |name: &str| found[name].as_f64().unwrap();
+    let sum = single("base") + pieces + weight(&found["n_grams"]) + single("calibration");
     assert!((sum - found["llr"].as_f64().unwrap()).abs() < 1e-3, "{found}");
     assert_eq!(found["evidence"][0]["place"], "query");
     assert_eq!(found["pi"], 0.001);

@@ -169,7 +169,7 @@ impl Detector {
             let seen = self.read(value, reading, hidden, hits, steps, &mut |feature, count| {
                 sum += self.model.weight(feature) * count;
             });
-            let llr = if seen { sum } else { self.model.quiet };
+            let llr = if seen { self.model.llr(sum) } else { self.model.quiet };
             if best.is_none_or(|best| llr > best.llr) {
                 best = Some(Best { llr, reading: index });
             }

@@ -52,7 +52,7 @@ pub struct Excepted {
     pub exception: Except,
 }
 
-/// One request, explained: `base`, the weights of `evidence` and `grams` add up to `llr`.
+/// One request, explained: `base`, the weights of `evidence` and `grams`, and `calibration` add up to `llr`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// Log-likelihood ratio of an attack.
@@ -70,6 +70,8 @@ pub struct Explanation {
     /// Strongest first.
     pub evidence: Vec<Evidence>,
     pub grams: Grams,
+    /// What such a sum proved to be worth, on sources that the model had not learnt from, beyond the sum itself.
+    pub calibration: f32,
     /// Hits that did not count.
     pub excepted: Vec<Excepted>,
     /// Windows that were not read.
@@ -83,6 +85,7 @@ impl Explanation {
     pub fn sum(&self) -> f32 {
         self.base
             + self.grams.weight
+            + self.calibration
             + self.evidence.iter().map(|evidence| evidence.weight).sum::<f32>()
     }
 }
@@ -179,6 +182,7 @@ impl Detector {
             base: self.model.quiet,
             evidence: Vec::new(),
             grams: Grams::default(),
+            calibration: 0.0,
             excepted: hidden
                 .map_or_else(Vec::new, |hidden| self.excepted(reader, request, hidden.now)),
             not_read: score.not_read,
@@ -262,6 +266,7 @@ impl Detector {
             }
         }
         explanation.grams = grams::summed(value, reading, &grams);
+        explanation.calibration = self.model.bend.added(explanation.sum());
     }
 
     /// The kind of attack that the strongest evidence points to.

@@ -10,6 +10,10 @@ use crate::features::{self, BIAS, END, Feature, GRAM_BASE, GRAM_SLOTS, SIGNATURE
 use crate::identity::Identity;
 use crate::signatures::Signatures;
 
+pub mod bend;
+
+use bend::Bend;
+
 /// Largest file that is read.
 pub const FILE_BYTES_MAX: usize = 300 << 10;
 /// Format of the files written and read.
@@ -34,6 +38,8 @@ pub enum ModelError {
     Thresholds { evidence: f32, alone: f32 },
     #[error("the n-grams of the model file are damaged")]
     Grams,
+    #[error("the bend of the model file is none: its sums and what becomes of them must rise")]
+    Bend,
 }
 
 /// Weights by name; a name that stands twice says that the file is not what was written.
@@ -85,6 +91,9 @@ pub struct ModelFile {
     #[serde(deserialize_with = "named_once")]
     pub signatures: BTreeMap<String, f32>,
     pub grams: Grams,
+    /// Calibration beside the weights: sums in rising order, each with what is added to it. None in files of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bend: Vec<(f32, f32)>,
     /// What was measured when it was made.
     #[serde(default)]
     pub report: serde_json::Value,
@@ -158,6 +167,8 @@ pub struct Model {
     /// LLR of a value in which nothing was found.
     pub quiet: f32,
     pub bias: f32,
+    /// From a sum to its LLR.
+    pub(crate) bend: Bend,
     /// LLR from which a request is evidence.
     pub evidence: f32,
     /// LLR from which one request suffices.
@@ -173,10 +184,10 @@ impl Model {
         let mut weights = vec![0.0; END as usize];
         weights[BIAS.0 as usize] = bias;
         for (at, found) in signatures.iter().enumerate() {
-            weights[features::signature(at).0 as usize] = found.prior_below(bias, bias, alone);
+            weights[features::signature(at).0 as usize] = found.prior_within(alone - bias);
         }
-        let identity = Identity::new();
-        Self { weights, identity, quiet: bias, bias, evidence, alone, without_model: true }
+        let (identity, bend) = (Identity::new(), Bend::default());
+        Self { weights, identity, quiet: bias, bias, bend, evidence, alone, without_model: true }
     }
 
     /// The model that comes with this version, for the signatures loaded.
@@ -218,6 +229,12 @@ impl Model {
         if file.evidence > file.alone {
             return Err(ModelError::Thresholds { evidence: file.evidence, alone: file.alone });
         }
+        for (sum, added) in &file.bend {
+            bounded("bend", *sum)?;
+            bounded("bend", *added)?;
+        }
+        let bend = Bend::new(&file.bend).ok_or(ModelError::Bend)?;
+        let alone_sum = bend.sum_of(file.alone);
         let mut weights = vec![0.0; END as usize];
         let known: HashMap<String, u32> =
             (1..SIGNATURE_BASE).map(|at| (features::name(Feature(at), signatures), at)).collect();
@@ -228,7 +245,8 @@ impl Model {
         for (at, found) in signatures.iter().enumerate() {
             let weight = match file.signatures.get(&found.id) {
                 Some(deviation) => (found.prior + bounded(&found.id, *deviation)?).max(0.0),
-                None => found.prior_below(file.quiet, file.bias, file.alone),
+                None if found.request.is_some() => found.prior_within(file.alone - file.quiet),
+                None => found.prior_within(alone_sum - file.bias),
             };
             weights[features::signature(at).0 as usize] = weight;
         }
@@ -236,12 +254,17 @@ impl Model {
         weights[BIAS.0 as usize] = file.bias;
         let ModelFile { quiet, bias, evidence, alone, .. } = *file;
         let identity = Identity::new();
-        Ok(Self { weights, identity, quiet, bias, evidence, alone, without_model: false })
+        Ok(Self { weights, identity, quiet, bias, bend, evidence, alone, without_model: false })
     }
 
     /// What one unit of `feature` adds to the LLR.
     pub fn weight(&self, feature: Feature) -> f32 {
         self.weights.get(feature.0 as usize).copied().unwrap_or(0.0)
+    }
+
+    /// The LLR of a value that is not quiet, given what its features add up to.
+    pub fn llr(&self, sum: f32) -> f32 {
+        sum + self.bend.added(sum)
     }
 
     /// Probability of an attack, given the LLR and how likely one is beforehand.

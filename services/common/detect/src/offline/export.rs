@@ -68,6 +68,7 @@ pub fn file(
         features: named,
         signatures: deviations,
         grams: Grams::pack(&grams),
+        bend: scale.bend.points(),
         report,
     }
 }

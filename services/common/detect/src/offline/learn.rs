@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::calibrate::Platt;
+use super::calibrate::{Bent, Platt};
 use super::data::{Bag, Data, Instance};
 use super::owned::{bare, halved, owned};
 use super::train::{Example, Pull, fit, softplus};
@@ -259,6 +259,8 @@ fn scale(examples: &mut [Example<'_>], mass: f64) {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     pub platt: Platt,
+    /// Where the line is not straight.
+    pub bend: Bent,
     /// Log-likelihood ratio of a row whose readings are all quiet.
     pub quiet: f64,
 }
@@ -276,14 +278,18 @@ impl Scale {
         let quiet = |attack| (share(attack, true) + 0.01) / (share(attack, false) + 0.02);
         let odds = ((1.0 - quiet(true)) / (1.0 - quiet(false))).ln();
         let platt = Platt::fit(&loud);
+        let scaled: Vec<(f64, bool, f64)> =
+            loud.iter().map(|row| (platt.apply(row.0), row.1, row.2)).collect();
+        let (bend, moved) = Bent::fit(&scaled);
         Self {
-            platt: Platt { offset: platt.offset + odds, ..platt },
+            platt: Platt { offset: platt.offset + moved + odds, ..platt },
+            bend: bend.moved(moved + odds),
             quiet: (quiet(true) / quiet(false)).ln().min(0.0),
         }
     }
 
     pub fn apply(&self, sum: Option<f64>) -> f64 {
-        sum.map_or(self.quiet, |sum| self.platt.apply(sum))
+        sum.map_or(self.quiet, |sum| self.bend.apply(self.platt.apply(sum)))
     }
 }
 

@@ -104,11 +104,10 @@ impl Signature {
         }
     }
 
-    /// The weight of a hit of which nothing was learnt: the prior, cut so that it stays under `alone` unless the signature
-    /// is decisive: together with `bias`, or with `quiet` where it says nothing about a value.
-    pub fn prior_below(&self, quiet: f32, bias: f32, alone: f32) -> f32 {
+    /// The weight of a hit of which nothing was learnt: the prior, cut so that it stays within `room`, what is missing
+    /// to *alone* without it, unless the signature is decisive.
+    pub fn prior_within(&self, room: f32) -> f32 {
         const MARGIN: f32 = 0.1;
-        let base = if self.request.is_some() { quiet } else { bias };
-        if self.decisive { self.prior } else { self.prior.min((alone - base - MARGIN).max(0.0)) }
+        if self.decisive { self.prior } else { self.prior.min((room - MARGIN).max(0.0)) }
     }
 }

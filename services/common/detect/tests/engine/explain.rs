@@ -68,11 +68,16 @@ fn encoded(text: &str) -> String {
 
 #[test]
 fn contributions_add_up_to_the_llr() {
-    let detector = detector();
-    for attack in ATTACKS.iter().chain(&["plain words", ""]) {
-        let explanation =
-            explain(&detector, &format!("/search?q={}&page=2", encoded(attack)), &[], None);
-        assert!((explanation.sum() - explanation.llr).abs() < 1e-4, "{attack}: {explanation:?}");
+    for (detector, bent) in [(detector(), false), (Detector::shipped(0.001), true)] {
+        let mut calibrated = 0;
+        for attack in ATTACKS.iter().chain(&["it's (a) 'b'; c", "plain words", ""]) {
+            let uri = format!("/search?q={}&page=2", encoded(attack));
+            let explanation = explain(&detector, &uri, &[], None);
+            let off = explanation.sum() - explanation.llr;
+            assert!(off.abs() < 1e-4, "{attack}: {explanation:?}");
+            calibrated += usize::from(explanation.calibration != 0.0);
+        }
+        assert_eq!(calibrated > 0, bent, "only what was learnt is calibrated");
     }
 }
 

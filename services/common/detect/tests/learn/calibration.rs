@@ -1,6 +1,6 @@
 //! Probabilities and how they are checked.
 
-use detect::offline::calibrate::{Platt, bins, excess_bits, isotonic};
+use detect::offline::calibrate::{Bent, Platt, bins, excess_bits, isotonic};
 
 #[test]
 fn pooling_adjacent_violators_gives_the_known_answers() {
@@ -60,4 +60,40 @@ fn probabilities_that_are_right_cost_almost_nothing_over_their_refit() {
         right.iter().map(|(odds, attack)| (2.0 * odds + 1.0, *attack)).collect();
     assert!(excess_bits(&doubled) > 0.05);
     assert!(bins(&right).iter().all(|bin| (bin.probability - bin.frequency).abs() < 0.01));
+}
+
+/// Rows whose frequencies are `σ(bend(x))`, steeper in the middle than any line.
+fn stepped() -> Vec<(f64, bool, f64)> {
+    let values = (-80..=80).map(|step| f64::from(step) / 10.0);
+    let frequency = |x: f64| 1.0 / (1.0 + (-(x + x.clamp(-1.0, 1.0))).exp());
+    values
+        .flat_map(|x| {
+            let attacks = (1000.0 * frequency(x)).round();
+            [(x, true, attacks), (x, false, 1000.0 - attacks)]
+        })
+        .collect()
+}
+
+#[test]
+fn a_bend_follows_what_no_line_does() {
+    let (bend, moved) = Bent::fit(&stepped());
+    for x in [-3.0, -1.0, 0.0, 1.0, 3.0] {
+        let (found, expected) = (moved + bend.apply(x), x + x.clamp(-1.0, 1.0));
+        assert!((found - expected).abs() < 0.15, "{found} for {expected} at {x}");
+    }
+    let (straight, moved) = Bent::fit(&logistic(1.0, 0.0));
+    assert!(moved.abs() < 0.05 && (straight.apply(2.0) - 2.0).abs() < 0.1, "{straight:?}");
+}
+
+#[test]
+fn a_bend_never_falls_and_is_a_line_beyond_its_knots() {
+    let against: Vec<(f64, bool, f64)> =
+        stepped().into_iter().map(|(x, attack, weight)| (x, !attack, weight)).collect();
+    for rows in [stepped(), against, vec![(0.0, true, 1.0), (1.0, false, 1.0)], Vec::new()] {
+        let bend = Bent::fit(&rows).0.moved(0.5);
+        let values: Vec<f64> = (-400..400).map(|step| bend.apply(f64::from(step) / 20.0)).collect();
+        assert!(values.windows(2).all(|pair| pair[1] > pair[0]), "{bend:?} falls");
+        assert_eq!(bend.apply(-9.0), -9.0);
+        assert!((bend.apply(19.0) - bend.apply(18.0) - 1.0).abs() < 1e-9);
+    }
 }

@@ -1,6 +1,7 @@
 //! Model files: what is kept, and what is refused.
 
 use detect::features::{self, BIAS, GRAM_BASE, LEXICAL_BASE};
+use detect::model::bend::{Bend, POINTS_MAX};
 use detect::model::{FILE_BYTES_MAX, FORMAT, Grams, Model, ModelFile};
 use detect::signatures::Signatures;
 
@@ -45,6 +46,7 @@ fn file() -> ModelFile {
             .into(),
         signatures: [("test.learnt".to_owned(), -1.5), ("test.gone".to_owned(), 2.0)].into(),
         grams: Grams::pack(&[(0, 0.5), (7, -1.27), (700, 0.001), (65_535, 1.0)]),
+        bend: Vec::new(),
         report: serde_json::json!({ "rows": 3 }),
     }
 }
@@ -84,7 +86,7 @@ fn a_signature_without_training_does_not_suffice_alone_unless_decisive() {
 #[test]
 fn files_that_are_not_models_are_refused_with_the_reason() {
     type Change = fn(&mut ModelFile);
-    let changes: [(Change, &str); 7] = [
+    let changes: [(Change, &str); 10] = [
         (|file| file.format = 2, "format 2"),
         (|file| file.bias = f32::NAN, "cannot be read"),
         (|file| file.alone = 1.0, "above that of alone"),
@@ -92,6 +94,9 @@ fn files_that_are_not_models_are_refused_with_the_reason() {
         (|file| file.features.extend([("lexical.nonsense".to_owned(), 1.0)]), "no feature"),
         (|file| file.signatures.extend([("test.learnt".to_owned(), 1e9)]), "out of bounds"),
         (|file| file.grams.slots.push_str("????"), "damaged"),
+        (|file| file.bend = vec![(0.0, 0.0), (1.0, -1.0)], "must rise"),
+        (|file| file.bend = vec![(1.0, 0.0), (1.0, 1.0)], "must rise"),
+        (|file| file.bend = vec![(1e9, 0.0)], "out of bounds"),
     ];
     for (change, reason) in changes {
         let mut file = file();
@@ -100,6 +105,43 @@ fn files_that_are_not_models_are_refused_with_the_reason() {
         assert!(error.contains(reason), "{error} for {reason}");
     }
     assert!(Model::read(&vec![b' '; FILE_BYTES_MAX + 1], &signatures()).is_err());
+}
+
+const BEND: [(f32, f32); 3] = [(-2.0, 0.0), (0.0, 3.0), (4.0, 1.0)];
+
+#[test]
+fn a_bend_is_added_between_its_points_and_stays_beyond_them() {
+    let bend = Bend::new(&BEND).expect("it rises");
+    for (sum, expected) in [
+        (-50.0, -50.0),
+        (-2.0, -2.0),
+        (-1.0, 0.5),
+        (0.0, 3.0),
+        (2.0, 4.0),
+        (4.0, 5.0),
+        (30.0, 31.0),
+    ] {
+        let llr = sum + bend.added(sum);
+        assert!((llr - expected).abs() < 1e-5, "{llr} for {expected} at {sum}");
+        assert!((bend.sum_of(llr) - sum).abs() < 1e-5, "{} for {sum}", bend.sum_of(llr));
+    }
+    let none = Bend::default();
+    assert_eq!((none.added(3.0), none.sum_of(3.0)), (0.0, 3.0));
+    let one = Bend::new(&[(1.0, 2.0)]).expect("one point is a line");
+    assert_eq!((one.added(-7.0), one.added(7.0), one.sum_of(9.0)), (2.0, 2.0, 7.0));
+    assert!(Bend::new(&[(0.0, 0.0); POINTS_MAX + 1]).is_none());
+}
+
+#[test]
+fn a_file_without_a_bend_is_read_and_one_with_keeps_untaught_signatures_below_alone() {
+    let text = serde_json::to_string(&file()).expect("a model file serialises");
+    assert!(!text.contains("bend"), "files of before have none");
+    let straight = read(&file()).expect("the file is valid");
+    assert_eq!(straight.llr(1.5), 1.5);
+    let bent = read(&ModelFile { bend: BEND.to_vec(), ..file() }).expect("the bend rises");
+    assert_eq!(bent.llr(0.0), 3.0);
+    let untaught = bent.llr(bent.bias + bent.weight(features::signature(1)));
+    assert!(untaught < bent.alone, "{untaught}");
 }
 
 #[test]
