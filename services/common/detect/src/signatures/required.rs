@@ -255,6 +255,11 @@ mod tests {
             ("(?:;x)+", vec![";x"], ";x"),
             (r"q(?:z\()+w", vec!["qz("], "qz(w"),
             (r"\bmozi(?:\.[am])?$", vec!["mozi.a$", "mozi.m$", "mozi$"], "mozi"),
+            ("a[7-9]b", vec!["a7b", "a8b", "a9b"], "a9b"),
+            ("qx{2}z", vec!["qxxz"], "qxz"),
+            ("qx{2,}z", vec!["qxx"], "qxz"),
+            ("q{9}", vec!["qqqqqqqq"], "q"),
+            ("[q-zA-Z0-9_]+x", vec!["x"], "x"),
             ("(?:^|/)qjx(?:^a|b)", vec!["/qjxb", "^qjxb"], "qjx"),
         ] {
             let hir = parse(pattern);

@@ -2,6 +2,10 @@
 
 mod exceptions;
 mod explain;
+mod features;
+mod limits;
+mod literals;
+mod meanings;
 mod packs;
 mod run;
 mod signing;

@@ -7,7 +7,12 @@ use detect::{Part, Place, Value};
 use super::{reading, signature, value};
 
 /// The ids that hit.
-fn hits(pack: &str, value: &Value<'_>, reading: &Reading<'_>, flags: Flags) -> Vec<String> {
+pub(super) fn hits(
+    pack: &str,
+    value: &Value<'_>,
+    reading: &Reading<'_>,
+    flags: Flags,
+) -> Vec<String> {
     let signatures = Signatures::parse([("test", pack)]).expect("a valid pack");
     let mut hits = Hits::default();
     for _ in 0..2 {
@@ -17,7 +22,7 @@ fn hits(pack: &str, value: &Value<'_>, reading: &Reading<'_>, flags: Flags) -> V
     hits.positions().iter().map(id).collect()
 }
 
-fn query() -> Value<'static> {
+pub(super) fn query() -> Value<'static> {
     value(Place::Query, Part::Value, "q")
 }
 

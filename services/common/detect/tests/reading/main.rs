@@ -2,9 +2,11 @@
 
 mod allocations;
 mod alphabets;
+mod bodies;
 mod decoding;
 mod inside;
 mod lexical;
+mod pairs;
 mod properties;
 mod rewriting;
 mod scoring;
