@@ -4,6 +4,7 @@ mod allocations;
 mod alphabets;
 mod bodies;
 mod decoding;
+mod escapes;
 mod inside;
 mod lexical;
 mod pairs;
