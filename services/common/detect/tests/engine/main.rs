@@ -9,6 +9,7 @@ mod meanings;
 mod packs;
 mod run;
 mod signing;
+mod worth;
 
 use detect::normalise::{Marks, Reading};
 use detect::{Part, Place, Value};

@@ -6,7 +6,12 @@ use detect::signatures::{Severity, Signatures};
 use detect::{Detector, Header, Reader, Request};
 
 /// A detector without signatures that weighs `flags` alone.
-fn detector(flags: &[(&str, f32)]) -> Detector {
+pub(super) fn detector(flags: &[(&str, f32)]) -> Detector {
+    detector_with(flags, Grams::pack(&[]))
+}
+
+/// The same, with n-grams.
+pub(super) fn detector_with(flags: &[(&str, f32)], grams: Grams) -> Detector {
     let signatures = Signatures::parse([]).expect("no pack is a set of packs");
     let file = ModelFile {
         format: FORMAT,
@@ -16,7 +21,7 @@ fn detector(flags: &[(&str, f32)]) -> Detector {
         alone: 5.0,
         features: flags.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
         signatures: [].into(),
-        grams: Grams::pack(&[]),
+        grams,
         report: serde_json::Value::Null,
     };
     let model = Model::from_file(&file, &signatures).expect("a valid file");
