@@ -1,9 +1,9 @@
 //! What a pack and an exception may say, at the edges of each limit, and where a signature says that it looks.
 
-use detect::signatures::{Except, Places, Signatures};
+use detect::signatures::{Except, Exceptions, Places, Signatures};
 
 use super::{signature, value};
-use detect::{Part, Place};
+use detect::{Part, Place, Request};
 
 /// Whether a pack with one signature is taken in which `from` is replaced by `to`.
 fn taken(from: &str, to: &str) -> bool {
@@ -161,5 +161,53 @@ fn a_file_of_exceptions_is_taken_whole_or_not_at_all() {
     ] {
         let error = Except::parse(&two.replacen(from, to, 1)).expect_err(to);
         assert!(error.contains(why), "{error:?} does not say {why:?}");
+    }
+}
+
+#[test]
+fn as_many_signatures_are_taken_as_the_model_has_slots() {
+    let pack = |number: usize| -> String {
+        (0..number).map(|at| signature(&format!("a.b{at}"), "needs = ['evil']")).collect()
+    };
+    let (most, one) = (pack(4096), signature("b.one", "needs = ['evil']"));
+    // One pack would be larger than a pack may be.
+    let cut = most[..most.len() / 2].rfind("[[signature]]").expect("there are many");
+    let halves = [("first", &most[..cut]), ("second", &most[cut..])];
+    let signatures = Signatures::parse(halves).expect("as many as there may be");
+    assert_eq!((signatures.len(), signatures.iter().count()), (4096, 4096));
+    assert_eq!(signatures.position("a.b4095"), Some(4095));
+    assert_eq!(signatures.position("b.one"), None);
+    assert_eq!(signatures.get(4095).map(|found| found.id.as_str()), Some("a.b4095"));
+    assert!(signatures.get(4096).is_none() && !signatures.is_empty());
+    let error = Signatures::parse([halves[0], halves[1], ("third", &one)]).expect_err("one more");
+    assert!(error.to_string().contains("leave a pack out"), "{error}");
+    assert!(Signatures::parse([]).expect("no pack").is_empty());
+}
+
+#[test]
+fn exceptions_in_force_are_listed_in_their_order() {
+    let except = |signature: &str| Except {
+        signature: signature.to_owned(),
+        route: "/a".to_owned(),
+        parameter: None,
+        until: 5,
+        reason: "known".to_owned(),
+    };
+    let all = Exceptions::new(vec![except("a.one"), except("a.two")]).expect("both are valid");
+    let listed: Vec<&str> = all.iter().map(|one| one.signature.as_str()).collect();
+    assert_eq!((listed, all.is_empty()), (vec!["a.one", "a.two"], false));
+    assert!(Exceptions::default().is_empty() && Exceptions::new(vec![except("")]).is_err());
+    let request = |uri: &'static [u8]| Request { uri, ..Request::default() };
+    let value = value(Place::Query, Part::Value, "q");
+    for (signature, uri, now, hidden) in [
+        ("a.one", &b"/a"[..], 4, true),
+        ("a.one", b"/a?q=/b", 4, true),
+        ("a.one", b"/a#?q", 4, true),
+        ("a.one", b"/a", 5, false),
+        ("a.one", b"/ab", 4, false),
+        ("a.six", b"/a", 4, false),
+    ] {
+        let found = all.hiding(signature, &request(uri), &value, now);
+        assert_eq!(found.map(|one| one.signature.as_str()), hidden.then_some(signature));
     }
 }

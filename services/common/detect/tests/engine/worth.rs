@@ -5,11 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use detect::evidence::Explanation;
 use detect::features::GRAM_BASE;
 use detect::lexical;
-use detect::model::Grams;
+use detect::model::{Grams, Model};
+use detect::signatures::Signatures;
 use detect::structure::{markup, shell, sql};
-use detect::{Reader, Request};
+use detect::{Detector, Reader, Request};
 
 use super::meanings::{detector, detector_with};
+use super::signature;
 
 fn request(uri: &str) -> Request<'_> {
     Request { uri: uri.as_bytes(), ..Request::default() }
@@ -98,4 +100,36 @@ fn steps_are_those_of_the_normaliser_and_the_tokenisers() {
     shell::read(b"ab", &mut wanted);
     markup::read(b"a'b", &mut wanted);
     assert_eq!(reader.steps, wanted);
+}
+
+#[test]
+fn a_long_value_is_quoted_around_what_was_found() {
+    let (before, after) = ("a ".repeat(200), " b".repeat(200));
+    let uri = format!("/?q={before}evil{after}").replace(' ', "+");
+    let quoted = format!("…{}evil{}…", &before[400 - 58..], &after[..58]);
+    for looks in [
+        "needs = ['evil']",
+        "pattern = '[e]v.l'\nneeds = ['a']",
+        "pattern = 'd?evil'\nneeds = ['il']",
+    ] {
+        let pack = signature("a.one", looks);
+        let signatures = Signatures::parse([("test", pack.as_str())]).expect("a valid pack");
+        let model = Model::priors(&signatures);
+        let shown =
+            Detector::new(signatures, model).explain(&mut Reader::default(), &request(&uri));
+        let evidence: Vec<_> =
+            shown.evidence.iter().map(|one| (&one.id[..], &one.value[..])).collect();
+        assert_eq!(evidence, [("a.one", &quoted[..])], "{looks}");
+        assert_eq!((shown.evidence[0].weight, shown.category.as_str()), (5.0, "sql_injection"));
+        assert_eq!(shown.evidence[0].explanation, "a test");
+    }
+}
+
+#[test]
+fn a_value_that_is_a_name_has_no_name() {
+    let detector = detector(&[("markup.tag", 5.0)]);
+    for (uri, name) in [("/?%3Csvg%3E=1", ""), ("/?q=%3Csvg%3E", "q")] {
+        let shown = detector.explain(&mut Reader::default(), &request(uri));
+        assert_eq!((shown.evidence[0].name.as_str(), shown.evidence.len()), (name, 1), "{uri}");
+    }
 }
