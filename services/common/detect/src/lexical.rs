@@ -342,6 +342,23 @@ mod tests {
     }
 
     #[test]
+    fn every_gram_of_a_text_is_there_once_whatever_its_length() {
+        let text: Vec<u8> =
+            (0..4000u32).map(|n| b"!#$%&()*+,-./:;<=>"[(n * n % 4093 % 18) as usize]).collect();
+        for length in [1, 2, 61, 62, 63, 64, 253, 254, 255, 256, 2047, 2048] {
+            let text = &text[..length];
+            let edged = [&[EDGE], text, &[EDGE]].concat();
+            let window = |three: &[u8]| three.iter().fold(0, |all, one| all << 8 | u32::from(*one));
+            let wanted: std::collections::BTreeSet<u16> =
+                edged.windows(3).map(|three| slot(window(three))).collect();
+            let mut found = Vec::new();
+            grams(text, &mut |feature: Feature, _| found.push((feature.0 - GRAM_BASE) as u16));
+            found.sort_unstable();
+            assert_eq!(found, wanted.into_iter().collect::<Vec<_>>(), "{length}");
+        }
+    }
+
+    #[test]
     fn long_texts_stay_within_bounds() {
         let text: String = (0..9000u32).map(|n| char::from(b' ' + (n * n % 90) as u8)).collect();
         assert!(features(&text).len() <= BYTES_MAX + 2 + NAMES.len());

@@ -85,6 +85,14 @@ fn hex_is_read_in_pairs_if_all_of_it_is_text() {
 }
 
 #[test]
+fn every_short_number_is_read_while_there_is_room() {
+    // Each begins where no probe for longer runs falls into it.
+    let numbers = ["0x2f657461......", "0x2f657462......", "0x2f657463......", "0x2f657464"];
+    assert_eq!(found(&numbers[..2].concat()), ["/eta", "/etb"]);
+    assert_eq!(found(&numbers.concat()), ["/eta", "/etb", "/etc"]);
+}
+
+#[test]
 fn json_inside_is_read_without_its_syntax_and_is_no_mark() {
     let base64: &[&str] = &["base64"];
     for (json, text, marks) in [

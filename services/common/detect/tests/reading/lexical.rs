@@ -23,77 +23,81 @@ fn grams(text: &[u8]) -> BTreeSet<u32> {
     all
 }
 
+/// A text, and all that is counted in it.
+type Row = (&'static str, &'static [(&'static str, f32)]);
+
+const COUNTS: &[Row] = &[
+    (
+        "a(b",
+        &[
+            ("round_open", 0.25),
+            ("call", 0.25),
+            ("punctuation_share", 0.333),
+            ("kinds", 0.063),
+            ("longest_word", 0.016),
+            ("length", 0.182),
+            ("length_upto_8", 1.0),
+        ],
+    ),
+    (
+        "...",
+        &[
+            ("dot", 0.5),
+            ("two_dots", 0.396),
+            ("punctuation_share", 1.0),
+            ("kinds", 0.063),
+            ("length", 0.182),
+            ("length_upto_8", 1.0),
+            ("starts_punctuation", 1.0),
+            ("ends_punctuation", 1.0),
+        ],
+    ),
+    (
+        "12 a",
+        &[
+            ("blank", 0.25),
+            ("digits_share", 0.5),
+            ("blank_share", 0.25),
+            ("longest_word", 0.031),
+            ("length", 0.211),
+            ("length_upto_8", 1.0),
+        ],
+    ),
+    (
+        "\u{1}\u{7f}é",
+        &[
+            ("control", 0.396),
+            ("foreign", 0.396),
+            ("longest_word", 0.031),
+            ("length", 0.211),
+            ("length_upto_8", 1.0),
+        ],
+    ),
+    (
+        "_^~?a--//",
+        &[
+            ("dash", 0.396),
+            ("slash", 0.396),
+            ("question", 0.25),
+            ("underscore", 0.25),
+            ("caret_tilde", 0.396),
+            ("two_dashes", 0.25),
+            ("two_slashes", 0.25),
+            ("punctuation_share", 0.889),
+            ("kinds", 0.375),
+            ("longest_word", 0.016),
+            ("length", 0.302),
+            ("length_upto_32", 1.0),
+            ("starts_punctuation", 1.0),
+            ("ends_punctuation", 1.0),
+        ],
+    ),
+    ("", &[]),
+];
+
 #[test]
 fn a_text_has_exactly_these_counts() {
-    let rows: &[(&str, &[(&str, f32)])] = &[
-        (
-            "a(b",
-            &[
-                ("round_open", 0.25),
-                ("call", 0.25),
-                ("punctuation_share", 0.333),
-                ("kinds", 0.063),
-                ("longest_word", 0.016),
-                ("length", 0.182),
-                ("length_upto_8", 1.0),
-            ],
-        ),
-        (
-            "...",
-            &[
-                ("dot", 0.5),
-                ("two_dots", 0.396),
-                ("punctuation_share", 1.0),
-                ("kinds", 0.063),
-                ("length", 0.182),
-                ("length_upto_8", 1.0),
-                ("starts_punctuation", 1.0),
-                ("ends_punctuation", 1.0),
-            ],
-        ),
-        (
-            "12 a",
-            &[
-                ("blank", 0.25),
-                ("digits_share", 0.5),
-                ("blank_share", 0.25),
-                ("longest_word", 0.031),
-                ("length", 0.211),
-                ("length_upto_8", 1.0),
-            ],
-        ),
-        (
-            "\u{1}\u{7f}é",
-            &[
-                ("control", 0.396),
-                ("foreign", 0.396),
-                ("longest_word", 0.031),
-                ("length", 0.211),
-                ("length_upto_8", 1.0),
-            ],
-        ),
-        (
-            "_^~?a--//",
-            &[
-                ("dash", 0.396),
-                ("slash", 0.396),
-                ("question", 0.25),
-                ("underscore", 0.25),
-                ("caret_tilde", 0.396),
-                ("two_dashes", 0.25),
-                ("two_slashes", 0.25),
-                ("punctuation_share", 0.889),
-                ("kinds", 0.375),
-                ("longest_word", 0.016),
-                ("length", 0.302),
-                ("length_upto_32", 1.0),
-                ("starts_punctuation", 1.0),
-                ("ends_punctuation", 1.0),
-            ],
-        ),
-        ("", &[]),
-    ];
-    for (text, wanted) in rows {
+    for (text, wanted) in COUNTS {
         assert_eq!(counts(text.as_bytes()), wanted.iter().copied().collect(), "{text:?}");
     }
 }

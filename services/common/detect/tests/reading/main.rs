@@ -2,9 +2,12 @@
 
 mod allocations;
 mod alphabets;
+mod bodies;
 mod decoding;
+mod escapes;
 mod inside;
 mod lexical;
+mod pairs;
 mod properties;
 mod rewriting;
 mod scoring;

@@ -231,19 +231,57 @@ fn some_views_are_not_taken_where_nobody_would_read_so() {
 }
 
 #[test]
-fn work_is_the_bytes_of_every_pass() {
-    for (raw, steps) in [
-        ("", 0),
-        ("abc", 3),
-        // One pass over the raw bytes, one each to write the views for SQL and for a shell.
-        ("a'b", 3 + 3 + 3),
-        // Two rounds of decoding, and three looks at what came out.
-        ("a%20b", 5 + 5 + 3 + 3 * 3),
-        ("a/../b", 6 + 6),
-        ("aB", 2 + 2),
+fn work_is_the_bytes_of_every_pass_and_no_pass_is_made_in_vain() {
+    use Place::{Agent, Body, Path, Query};
+    for (place, raw, steps) in [
+        (Query, "", 0),
+        (Query, "abc", 3),
+        // One pass over the raw bytes, and one each to write the views that may differ.
+        (Query, "a'b", 3 + 3 + 3),
+        (Query, "a*b", 3 + 3),
+        (Query, "a$b", 3 + 3),
+        (Query, "a;b", 3 + 3),
+        (Agent, "a;b", 3),
+        (Query, "a..b", 4 + 4),
+        (Query, "a.b", 3),
+        (Query, "a/b", 3),
+        (Query, "a//b", 4 + 4),
+        (Query, "//b", 3 + 3),
+        (Query, "a://b", 5),
+        (Query, "a/.b", 4 + 4),
+        (Query, "a./b", 4),
+        // One to look for capitals inside of words.
+        (Query, "aB", 2 + 2),
+        (Query, "Ab", 2),
+        (Agent, "aB", 2),
+        // Rounds of decoding until nothing changes, and three looks at what came out.
+        (Query, "a%20b", 5 + (5 + 3) + 3 * 3),
+        (Query, "a+b", 3 + 3 + 3 * 3),
+        (Path, "a+b", 3),
+        (Body, "a+b", 3),
+        (Body, "+ADw-", 5 + (5 + 1) + 3),
+        (Body, "+ADw", 4),
+        (Body, "+BDw-", 5),
+        (Query, "a  b", 4 + 4 + 3 * 4),
+        (Query, "a b", 3),
+        (Query, "a&b", 3),
+        (Query, "a&bc;d", 6 + 6 + 3 * 6 + 6),
+        (Query, "a&abcdefghi;", 12 + 12),
+        (Query, "a&1;", 4 + 4),
+        (Query, "&#1", 3 + (3 + 1) + 3),
+        // A look for line comments.
+        (Query, "a\nb", 3 + 3 + 3 * 3),
+        (Query, "a\n-b", 4 + 4 + 3 * 4 + 4),
+        (Query, "a\n#b", 4 + 4 + 3 * 4 + 4),
+        // A number, its search, and the text inside.
+        (Query, "0x2f65746", 9),
+        (Query, "0x2f657463", 10 + 9 + 4),
+        (Query, "aaaaaaaaaaaaaaa", 15),
+        (Query, "aaaaaaaaaaaaaaaa", 16 + 1 + 16),
+        (Query, "aaaaaaaa.aaaaaaa", 16),
     ] {
         let mut normaliser = Normaliser::default();
-        normaliser.read(&value(Place::Query, raw.as_bytes()), |_| {});
-        assert_eq!(normaliser.steps(), steps, "{raw:?}");
+        normaliser.read(&value(place, raw.as_bytes()), |_| {});
+        assert_eq!(normaliser.steps(), steps, "{place:?} {raw:?}");
     }
 }

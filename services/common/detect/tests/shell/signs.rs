@@ -141,11 +141,19 @@ fn a_function_with_an_empty_body_or_a_command_behind_it_is_shellshock() {
 }
 
 #[test]
-fn work_is_counted_byte_by_byte() {
-    for (text, least) in [("", 0), ("aaaa", 4), ("; ; ; ;", 7), ("a;whoami", 8)] {
-        let mut steps = 0;
-        read(text.as_bytes(), &mut steps);
-        // The files of the same text are looked for in four further passes.
-        assert!((5 * least..=9 * least).contains(&steps), "{text:?}: {steps}");
+fn work_is_each_byte_and_what_is_looked_at_once_more() {
+    for (text, steps) in [
+        ("", 0),
+        // Every byte, the beginning of the word, the name of a command, and four passes for files.
+        ("aaaa", 4 + 1 + 4 + 4 * 4),
+        ("a_b c", 5 + 2 + 3 + 4 * 5),
+        ("; ;", 3 + 2 + 4 * 3),
+        // Behind a separator there may be a command once more.
+        ("a;bc", 4 + 2 + (1 + 2) + 4 * 4),
+        ("  ", 2),
+    ] {
+        let mut counted = 0;
+        read(text.as_bytes(), &mut counted);
+        assert_eq!(counted, steps, "{text:?}");
     }
 }
