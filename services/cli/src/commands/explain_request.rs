@@ -1,7 +1,7 @@
 //! `perimeter explain-request`: what makes one request an attack, or not, in words for a person on call.
 
 use detect::evidence::{Evidence, Explanation};
-use detect::signatures::{Except, Severity};
+use detect::signatures::{Except, Severity, WHOLE};
 use detect::{Detector, Reader};
 use serde_json::{Value, json};
 
@@ -65,7 +65,9 @@ pub(crate) fn pieces(found: &Explanation) -> Vec<Piece> {
             explanation: evidence.explanation.clone(),
         })
         .collect();
-    let Some(first) = found.evidence.first() else { return pieces };
+    // Counts and n-grams are of a value, not of the request as a whole.
+    let of_value = found.evidence.iter().find(|evidence| evidence.place != WHOLE);
+    let Some(first) = of_value.or(found.evidence.first()) else { return pieces };
     let text = counts.first().map_or(&first.value, |count| &count.value);
     let mut put = |signature: &str, weight: f32, explanation: String| {
         pieces.push(Piece {

@@ -2,7 +2,7 @@
 
 use detect::evidence::meaning;
 use detect::features::{self, Feature};
-use detect::signatures::{Except, Exceptions, Signature, Signatures, packs};
+use detect::signatures::{Except, Exceptions, Signature, Signatures, Whole, packs};
 use detect::{Detector, Reader};
 use scorer::logic::content::foreign_categories;
 use serde_json::{Value, json};
@@ -93,11 +93,12 @@ fn document(detector: &Detector, at: usize, signature: &Signature) -> Value {
         "severity": signature.severity,
         "cwe": signature.cwe,
         "attack": signature.attack,
-        "places": signature.places.words(),
+        "places": signature.looks_at(),
         "view": signature.view,
         "needs": signature.needs,
         "pattern": signature.pattern,
         "flags": flags_of(detector, signature),
+        "request": signature.request,
         "prior": number(signature.prior),
         "weight": number(detector.model.weight(features::signature(at))),
         "decisive": signature.decisive,
@@ -150,17 +151,19 @@ fn explain(arguments: &RulesExplain, printer: &Printer) -> Outcome {
         [] => "-".to_owned(),
         list => list.join("  "),
     };
+    let request = signature.request.as_ref().map_or_else(|| "-".to_owned(), told);
     let rows: Vec<Vec<Cell>> = [
         ("means", signature.explanation.clone()),
         ("category", signature.category.clone()),
         ("severity", word(signature.severity)),
         ("CWE, ATT&CK", format!("{}, {}", signature.cwe, signature.attack)),
         ("adds", format!("{weight:+.2} {how}; its pack says {:+.2}", signature.prior)),
-        ("looks at", signature.places.words().join(" ")),
+        ("looks at", signature.looks_at().join(" ")),
         ("as", word(signature.view)),
         ("needs", listed(&signature.needs)),
         ("pattern", signature.pattern.clone().unwrap_or_else(|| "-".to_owned())),
         ("flags", listed(&flags)),
+        ("request", request),
         ("hits", listed(&signature.hits)),
         ("misses", listed(&signature.misses)),
         ("pack", signature.pack.clone()),
@@ -170,6 +173,19 @@ fn explain(arguments: &RulesExplain, printer: &Printer) -> Outcome {
     .collect();
     printer.line(id)?;
     Ok(printer.table(&["", ""], &rows)?)
+}
+
+/// What a signature asks of the request as a whole, in one line.
+fn told(whole: &Whole) -> String {
+    let mut parts = Vec::new();
+    if !whole.methods.is_empty() {
+        parts.push(format!("method {}", whole.methods.join(" or ")));
+    }
+    parts.extend(whole.target.as_ref().map(|pattern| format!("target like {pattern}")));
+    parts.extend(whole.headers.iter().map(|name| format!("header {name}")));
+    parts.extend(whole.differing.iter().map(|name| format!("header {name} twice, differing")));
+    parts.extend(whole.values.iter().map(|(name, pattern)| format!("{name} like {pattern}")));
+    parts.join("; ")
 }
 
 /// That no signature is called so, and which ones are called like it.

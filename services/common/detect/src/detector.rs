@@ -4,7 +4,7 @@ use crate::features::{self, BIAS, Feature};
 use crate::lexical;
 use crate::model::Model;
 use crate::normalise::{Normaliser, Reading};
-use crate::request::{Place, Request, Value};
+use crate::request::{Part, Place, Request, Value};
 use crate::signatures::{Exceptions, Flags, Hits, Signatures};
 use crate::split::split;
 
@@ -53,7 +53,7 @@ impl Reader {
 /// What a request scored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
-    /// Log-likelihood ratio: the largest over all readings of all windows.
+    /// Log-likelihood ratio: the largest over all readings of all windows, and what signatures of the whole request add.
     pub llr: f32,
     /// The window and the reading of it that decided; None in a request without values.
     pub best: Option<(usize, usize)>,
@@ -141,7 +141,22 @@ impl Detector {
             window += 1;
         });
         reader.memory = memory;
+        self.whole(request, hidden, |_, weight| score.llr += weight);
         score
+    }
+
+    /// Calls `each` with the position and the weight of every signature of the request as a whole that hits.
+    pub(crate) fn whole(
+        &self,
+        request: &Request<'_>,
+        hidden: Option<Hidden<'_>>,
+        mut each: impl FnMut(usize, f32),
+    ) {
+        self.signatures.whole(request, |at| {
+            if hidden.is_none_or(|hidden| !self.hides(at, &no_value(request), hidden)) {
+                each(at, self.model.weight(features::signature(at)));
+            }
+        });
     }
 
     /// The largest LLR over the readings of one value.
@@ -194,7 +209,12 @@ impl Detector {
         for at in hits.positions() {
             add(features::signature(usize::from(*at)), 1.0);
         }
-        if !reading.quiet {
+        if reading.quiet {
+            add(lexical::PLAIN_WORDS, 1.0);
+        } else {
+            if hits.is_empty() && !flags.structured() {
+                add(lexical::NOTHING_FOUND, 1.0);
+            }
             // Every path begins with a slash, and that says nothing.
             let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
             lexical::read(&reading.text[slash..], add);
@@ -208,4 +228,9 @@ impl Detector {
             self.exceptions.hiding(&signature.id, hidden.request, value, hidden.now).is_some()
         })
     }
+}
+
+/// What stands for a value where the request as a whole is meant: it has no name, and its path is shown.
+pub(crate) fn no_value<'a>(request: &Request<'a>) -> Value<'a> {
+    Value { place: Place::Path, part: Part::Value, name: b"", raw: request.uri }
 }

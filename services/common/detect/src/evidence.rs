@@ -1,13 +1,16 @@
 //! Why a request scored what it did, for a person on call.
 
+use std::cell::OnceCell;
+use std::ops::Range;
+
 use serde::Serialize;
 
-use crate::detector::{Detector, Hidden, Reader};
+use crate::detector::{Detector, Hidden, Reader, Score, no_value};
 use crate::features::{self, BIAS, Feature};
 use crate::normalise::Reading;
 use crate::request::{Part, Request, Value};
 use crate::signatures::places::word;
-use crate::signatures::{Except, Severity, Signature};
+use crate::signatures::{Except, Flags, Hits, Severity, Signature, View, WHOLE};
 use crate::split::split;
 
 mod flags;
@@ -87,6 +90,25 @@ impl Explanation {
     }
 }
 
+/// What is masked in each view of a reading, found when it is first asked for.
+struct Masks<'a> {
+    value: &'a Value<'a>,
+    reading: &'a Reading<'a>,
+    found: [OnceCell<Vec<Range<usize>>>; View::ALL.len()],
+}
+
+impl<'a> Masks<'a> {
+    fn new(value: &'a Value<'a>, reading: &'a Reading<'a>) -> Self {
+        Self { value, reading, found: Default::default() }
+    }
+
+    fn of(&self, view: View) -> &[Range<usize>] {
+        let text = view.of(self.reading);
+        let first = View::ALL.iter().position(|one| std::ptr::eq(one.of(self.reading), text));
+        self.found[first.unwrap_or(0)].get_or_init(|| mask::of(self.value, text))
+    }
+}
+
 /// What the exceptions in force hide in one request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WhyNot {
@@ -117,14 +139,35 @@ impl Detector {
         }
     }
 
+    /// Explains `request`, of which [`score_at`](Self::score_at) answered `score` for the same `now`.
+    pub fn explain_scored(
+        &self,
+        reader: &mut Reader,
+        request: &Request<'_>,
+        now: u64,
+        score: Score,
+    ) -> Explanation {
+        self.explain_found(reader, request, Some(Hidden { request, now }), score)
+    }
+
     fn explain_hiding(
         &self,
         reader: &mut Reader,
         request: &Request<'_>,
         hidden: Option<Hidden<'_>>,
     ) -> Explanation {
-        let hidden = hidden.filter(|_| !self.exceptions.is_empty());
         let score = self.score_hiding(reader, request, hidden);
+        self.explain_found(reader, request, hidden, score)
+    }
+
+    fn explain_found(
+        &self,
+        reader: &mut Reader,
+        request: &Request<'_>,
+        hidden: Option<Hidden<'_>>,
+        score: Score,
+    ) -> Explanation {
+        let hidden = hidden.filter(|_| !self.exceptions.is_empty());
         let severity = if score.llr >= self.model.alone {
             Some(Severity::High)
         } else {
@@ -145,31 +188,54 @@ impl Detector {
             not_read: score.not_read,
             without_model: self.model.without_model,
         };
-        if let Some(best) = score.best {
-            self.visit(reader, request, |at, value, reading, reader_parts| {
-                if at == best {
-                    self.fill(value, reading, hidden, reader_parts, &mut explanation);
+        if let Some((window, reading)) = score.best {
+            let wanted = |at| at == window;
+            self.visit(reader, request, wanted, |at, value, found, hits| {
+                if at == reading {
+                    self.fill(value, found, hidden, hits, &mut explanation);
                 }
             });
         }
+        self.whole(request, hidden, |at, weight| {
+            explanation.evidence.extend(self.of_whole(request, at, weight));
+        });
+        explanation.evidence.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+        explanation.category = self.category(&explanation.evidence);
         explanation
     }
 
-    /// Calls `each` with every reading of every window of `request`, by their numbers.
+    /// What a signature of the request as a whole found, and what it adds.
+    fn of_whole(&self, request: &Request<'_>, at: usize, weight: f32) -> Option<Evidence> {
+        let signature = self.signatures.get(at)?;
+        let seen = signature.request.as_ref()?.seen(request);
+        Some(Evidence {
+            place: WHOLE,
+            name: String::new(),
+            value: mask::quote(&seen, 0..0, &mask::runs(&seen)),
+            id: signature.id.clone(),
+            weight,
+            explanation: signature.explanation.clone(),
+        })
+    }
+
+    /// Calls `each` with every reading of those windows of `request` that are `wanted`, and the number of the reading.
     fn visit(
         &self,
         reader: &mut Reader,
         request: &Request<'_>,
-        mut each: impl FnMut((usize, usize), &Value<'_>, &Reading<'_>, &mut crate::signatures::Hits),
+        wanted: impl Fn(usize) -> bool,
+        mut each: impl FnMut(usize, &Value<'_>, &Reading<'_>, &mut Hits),
     ) {
         let Reader { normaliser, hits, .. } = reader;
         let mut window = 0;
         split(request, |value| {
-            let mut index = 0;
-            normaliser.read(&value, |reading| {
-                each((window, index), &value, reading, hits);
-                index += 1;
-            });
+            if wanted(window) {
+                let mut index = 0;
+                normaliser.read(&value, |reading| {
+                    each(index, &value, reading, hits);
+                    index += 1;
+                });
+            }
             window += 1;
         });
     }
@@ -179,7 +245,7 @@ impl Detector {
         value: &Value<'_>,
         reading: &Reading<'_>,
         hidden: Option<Hidden<'_>>,
-        hits: &mut crate::signatures::Hits,
+        hits: &mut Hits,
         explanation: &mut Explanation,
     ) {
         let mut found: Vec<(Feature, f32)> = Vec::new();
@@ -189,17 +255,16 @@ impl Detector {
             return;
         }
         explanation.base = self.model.weight(BIAS);
+        let masks = Masks::new(value, reading);
         let mut grams = Vec::new();
         for (feature, count) in found.into_iter().filter(|(feature, _)| *feature != BIAS) {
             let weight = self.model.weight(feature) * count;
             if features::is_gram(feature) {
                 grams.push((feature, weight));
             } else if weight != 0.0 {
-                explanation.evidence.push(self.evidence(value, reading, feature, weight));
+                explanation.evidence.push(self.evidence(value, reading, &masks, feature, weight));
             }
         }
-        explanation.evidence.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        explanation.category = self.category(&explanation.evidence);
         explanation.grams = grams::summed(value, reading, &grams);
         explanation.calibration = self.model.bend.added(explanation.sum());
     }
@@ -221,24 +286,24 @@ impl Detector {
         &self,
         value: &Value<'_>,
         reading: &Reading<'_>,
+        masks: &Masks<'_>,
         feature: Feature,
         weight: f32,
     ) -> Evidence {
         let id = features::name(feature, &self.signatures);
         let at = features::position(feature);
         let signature = at.and_then(|at| self.signatures.get(at));
-        let (text, found) = match signature {
-            Some(signature) => (signature.view.of(reading), self.place_of(signature, at, reading)),
-            None => (reading.text, 0..0),
+        let (view, found) = match signature {
+            Some(signature) => (signature.view, self.place_of(signature, at, reading)),
+            None => (View::Text, 0..0),
         };
         let explanation = signature
             .map_or_else(|| flags::explanation(&id), |signature| signature.explanation.clone());
-        let masked = mask::of(value, text);
         let name = if value.part == Part::Name { b"" } else { value.name };
         Evidence {
             place: word(value.place),
             name: mask::name(name),
-            value: mask::quote(text, found, &masked),
+            value: mask::quote(view.of(reading), found, masks.of(view)),
             id,
             weight,
             explanation,
@@ -266,20 +331,42 @@ impl Detector {
 
     fn excepted(&self, reader: &mut Reader, request: &Request<'_>, now: u64) -> Vec<Excepted> {
         let mut excepted = Vec::new();
-        self.visit(reader, request, |_, value, reading, hits| {
-            let flags = crate::signatures::Flags::read(value, reading, &mut 0);
-            self.signatures.run(value, reading, &flags, hits);
-            for at in hits.positions() {
-                let at = usize::from(*at);
-                let Some(signature) = self.signatures.get(at) else { continue };
-                if let Some(exception) = self.exceptions.hiding(&signature.id, request, value, now)
-                {
-                    let feature = features::signature(at);
-                    let evidence =
-                        self.evidence(value, reading, feature, self.model.weight(feature));
-                    excepted.push(Excepted { evidence, exception: exception.clone() });
+        self.visit(
+            reader,
+            request,
+            |_| true,
+            |_, value, reading, hits| {
+                let flags = Flags::read(value, reading, &mut 0);
+                self.signatures.run(value, reading, &flags, hits);
+                for at in hits.positions() {
+                    let at = usize::from(*at);
+                    let Some(signature) = self.signatures.get(at) else { continue };
+                    if let Some(exception) =
+                        self.exceptions.hiding(&signature.id, request, value, now)
+                    {
+                        let feature = features::signature(at);
+                        let evidence = self.evidence(
+                            value,
+                            reading,
+                            &Masks::new(value, reading),
+                            feature,
+                            self.model.weight(feature),
+                        );
+                        excepted.push(Excepted { evidence, exception: exception.clone() });
+                    }
                 }
-            }
+            },
+        );
+        self.signatures.whole(request, |at| {
+            let Some(signature) = self.signatures.get(at) else { return };
+            let weight = self.model.weight(features::signature(at));
+            let hiding =
+                self.exceptions.hiding(&signature.id, request, &no_value(request), now).cloned();
+            excepted.extend(
+                hiding
+                    .zip(self.of_whole(request, at, weight))
+                    .map(|(exception, evidence)| Excepted { evidence, exception }),
+            );
         });
         excepted
     }

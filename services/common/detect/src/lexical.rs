@@ -72,7 +72,15 @@ pub const NAMES: &[&str] = &[
     "length_more",
     "starts_punctuation",
     "ends_punctuation",
+    "nothing_found",
+    "plain_words",
 ];
+
+/// Set where neither a signature nor a tokeniser found anything: then signs and n-grams are all there is, and they say
+/// less than beside a finding.
+pub const NOTHING_FOUND: Feature = Feature(LEXICAL_BASE + NAMES.len() as u32 - 2);
+/// Set where something was found in nothing but plain words.
+pub const PLAIN_WORDS: Feature = Feature(LEXICAL_BASE + NAMES.len() as u32 - 1);
 
 /// A letter or digit.
 const LETTER: u8 = 1;
@@ -294,14 +302,14 @@ mod tests {
     }
 
     #[test]
-    fn every_slot_has_a_name() {
+    fn every_slot_has_a_name_and_the_last_is_not_of_the_text() {
         let longest = "'\"`<>()[]{}/\\.=;|&$%#@,:*-+!? \u{1}é_^..--//a(9!".repeat(3);
         let last = features(&longest)
             .iter()
             .map(|(slot, _)| *slot)
             .filter(|slot| *slot < LEXICAL_BASE + 64)
             .max();
-        assert_eq!(last, Some(LEXICAL_BASE + NAMES.len() as u32 - 1));
+        assert_eq!(last, Some(NOTHING_FOUND.0 - 1));
     }
 
     #[test]
@@ -330,6 +338,23 @@ mod tests {
                 .map(|(_, v)| v * v)
                 .sum();
             assert!((squares - 1.0).abs() < 1e-4, "{text}: {squares}");
+        }
+    }
+
+    #[test]
+    fn every_gram_of_a_text_is_there_once_whatever_its_length() {
+        let text: Vec<u8> =
+            (0..4000u32).map(|n| b"!#$%&()*+,-./:;<=>"[(n * n % 4093 % 18) as usize]).collect();
+        for length in [1, 2, 61, 62, 63, 64, 253, 254, 255, 256, 2047, 2048] {
+            let text = &text[..length];
+            let edged = [&[EDGE], text, &[EDGE]].concat();
+            let window = |three: &[u8]| three.iter().fold(0, |all, one| all << 8 | u32::from(*one));
+            let wanted: std::collections::BTreeSet<u16> =
+                edged.windows(3).map(|three| slot(window(three))).collect();
+            let mut found = Vec::new();
+            grams(text, &mut |feature: Feature, _| found.push((feature.0 - GRAM_BASE) as u16));
+            found.sort_unstable();
+            assert_eq!(found, wanted.into_iter().collect::<Vec<_>>(), "{length}");
         }
     }
 

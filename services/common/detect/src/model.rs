@@ -184,7 +184,7 @@ impl Model {
         let mut weights = vec![0.0; END as usize];
         weights[BIAS.0 as usize] = bias;
         for (at, found) in signatures.iter().enumerate() {
-            weights[features::signature(at).0 as usize] = found.prior_below(bias, alone);
+            weights[features::signature(at).0 as usize] = found.prior_within(alone - bias);
         }
         let (identity, bend) = (Identity::new(), Bend::default());
         Self { weights, identity, quiet: bias, bias, bend, evidence, alone, without_model: true }
@@ -245,7 +245,8 @@ impl Model {
         for (at, found) in signatures.iter().enumerate() {
             let weight = match file.signatures.get(&found.id) {
                 Some(deviation) => (found.prior + bounded(&found.id, *deviation)?).max(0.0),
-                None => found.prior_below(file.bias, alone_sum),
+                None if found.request.is_some() => found.prior_within(file.alone - file.quiet),
+                None => found.prior_within(alone_sum - file.bias),
             };
             weights[features::signature(at).0 as usize] = weight;
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use detect::evidence::Explanation;
 use detect::model::Model;
-use detect::signatures::Signatures;
-use detect::{Detector, Header, Reader, Request};
+use detect::signatures::{Signatures, WHOLE};
+use detect::{Detector, Header, Reader, Request, Score};
 use observe::Policy;
 use observe::observation::cut;
 use schemas::detection::{EVIDENCE_COUNT_MAX, EVIDENCE_VALUE_BYTES_MAX};
@@ -36,6 +36,8 @@ pub struct Content {
     detectors: Detectors,
     /// What read the last event, so that a detection is explained by what completed it.
     detector: Arc<Detector>,
+    /// What the last event scored.
+    score: Option<Score>,
     /// Probability of an attack before anything is read.
     prior: f64,
 }
@@ -44,7 +46,7 @@ impl Content {
     /// The rule with the prior probability of `policy`; whatever `detectors` hold at the time reads an event.
     pub fn new(policy: &Policy, detectors: &Detectors) -> Self {
         let detector = Arc::clone(&detectors.now());
-        Content { detectors: detectors.clone(), detector, prior: policy.prior() }
+        Content { detectors: detectors.clone(), detector, score: None, prior: policy.prior() }
     }
 
     /// Takes up the detector now in force, where it is another.
@@ -60,12 +62,13 @@ impl Content {
         self.renew();
         let now = at(event);
         let score = with_request(event, |request| self.detector.score_at(reader, request, now));
+        self.score = Some(score);
         severity_of(&self.detector.model, score.llr)
     }
 
-    /// What there is to say about `event`, which has a severity: the same detector says why.
+    /// What there is to say about `event`, whose severity was asked for last: the same detector says why.
     pub fn hit(&self, reader: &mut Reader, event: &EventView<'_>) -> Hit {
-        let (explanation, severity, probability) = self.explain(reader, event);
+        let (explanation, severity, probability) = self.explain(reader, event, self.score);
         Hit {
             category: category(&explanation.category),
             severity: severity.unwrap_or(Severity::Low),
@@ -84,7 +87,7 @@ impl Content {
             probability: model.probability(llr, self.prior),
             evidence: vec![Evidence {
                 rule: REST.to_owned(),
-                place: "request".to_owned(),
+                place: WHOLE.to_owned(),
                 value: String::new(),
                 weight: rounded(f64::from(llr)),
                 explanation: "the detector failed to say why: a defect of ours, please report it"
@@ -97,7 +100,7 @@ impl Content {
     /// The same of any event, be what was found ever so light.
     pub fn scored(&mut self, reader: &mut Reader, event: &EventView<'_>) -> Scored {
         self.renew();
-        let (explanation, severity, probability) = self.explain(reader, event);
+        let (explanation, severity, probability) = self.explain(reader, event, None);
         let found = explanation.evidence.iter().any(|piece| !piece.id.starts_with(COUNTS));
         Scored {
             attack: severity == Some(Severity::High),
@@ -115,10 +118,13 @@ impl Content {
         &self,
         reader: &mut Reader,
         event: &EventView<'_>,
+        score: Option<Score>,
     ) -> (Explanation, Option<Severity>, f64) {
         let detector = &self.detector;
-        let explanation =
-            with_request(event, |request| detector.explain_at(reader, request, at(event)));
+        let explanation = with_request(event, |request| match score {
+            Some(score) => detector.explain_scored(reader, request, at(event), score),
+            None => detector.explain_at(reader, request, at(event)),
+        });
         let severity = severity_of(&detector.model, explanation.llr);
         let probability = detector.model.probability(explanation.llr, self.prior);
         (explanation, severity, probability)
@@ -141,7 +147,7 @@ impl Content {
         };
         let mut rest = Evidence {
             rule: REST.to_owned(),
-            place: "request".to_owned(),
+            place: WHOLE.to_owned(),
             value: cut(&explanation.grams.pieces.join(" "), EVIDENCE_VALUE_BYTES_MAX).to_owned(),
             weight: 0.0,
             explanation: "all else in the value: its characters and short pieces, against those of ordinary ones"
@@ -160,8 +166,8 @@ impl Content {
             }
             all.push(piece);
         }
-        if let Some(strongest) = all.first() {
-            rest.place.clone_from(&strongest.place);
+        if let Some(of_value) = all.iter().find(|piece| piece.place != WHOLE) {
+            rest.place.clone_from(&of_value.place);
         }
         let kept: f64 = all.iter().map(|piece| piece.weight).sum();
         rest.weight = rounded(f64::from(explanation.llr) - kept);
@@ -176,7 +182,7 @@ impl Content {
 fn notes(explanation: &Explanation, event: &EventView<'_>) -> impl Iterator<Item = Evidence> {
     let note = |rule: &str, explanation: String| Evidence {
         rule: rule.to_owned(),
-        place: "request".to_owned(),
+        place: WHOLE.to_owned(),
         value: String::new(),
         weight: 0.0,
         explanation: cut(&explanation, EXPLANATION_BYTES_MAX).to_owned(),

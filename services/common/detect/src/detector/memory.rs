@@ -101,3 +101,78 @@ fn hash(bytes: &[u8], seed: u64) -> u64 {
     let last = mix(whole, rest);
     last ^ last >> 32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(place: Place, raw: &[u8]) -> Value<'_> {
+        Value { place, part: Part::Value, name: b"", raw }
+    }
+
+    #[test]
+    fn short_agents_and_referers_are_remembered_and_nothing_else() {
+        let long = [b'a'; BYTES_MAX + 1];
+        for (value, kept) in [
+            (value(Place::Agent, b"a"), true),
+            (value(Place::Referer, b"a"), true),
+            (value(Place::Query, b"a"), false),
+            (value(Place::Agent, &long[1..]), true),
+            (value(Place::Agent, &long), false),
+            (Value { name: b"q", ..value(Place::Referer, b"a") }, false),
+            (Value { part: Part::Name, ..value(Place::Referer, b"a") }, false),
+        ] {
+            assert_eq!(Memory::hash(&value).is_some(), kept, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_alone_is_not_believed() {
+        let (mut memory, best) = (Memory::new(), Best { llr: 1.5, reading: 2 });
+        let hash = 5 << 40;
+        memory.keep(hash, &value(Place::Agent, b"abc"), best);
+        for (hash, value, known) in [
+            (hash, value(Place::Agent, b"abc"), true),
+            (hash, value(Place::Agent, b"abd"), false),
+            (hash, value(Place::Agent, b"ab"), false),
+            (hash, value(Place::Referer, b"abc"), false),
+            (hash + 1, value(Place::Agent, b"abc"), false),
+            (hash + (1 << 40), value(Place::Agent, b"abc"), false),
+        ] {
+            assert_eq!(memory.find(hash, &value), known.then_some(best), "{hash:#x} {value:?}");
+        }
+        assert_eq!(memory.find(0, &value(Place::Agent, b"")), None);
+    }
+
+    #[test]
+    fn every_slot_has_room_of_its_own() {
+        let mut memory = Memory::new();
+        let raw = |at: u64| [(at % 251) as u8; BYTES_MAX];
+        let best = |at: u64| Best { llr: at as f32, reading: 0 };
+        for at in 0..1024 {
+            memory.keep(at << 40, &value(Place::Agent, &raw(at)), best(at));
+        }
+        for at in 0..1024 {
+            let found = memory.find(at << 40, &value(Place::Agent, &raw(at)));
+            assert_eq!(found, Some(best(at)), "{at}");
+        }
+    }
+
+    #[test]
+    fn values_that_differ_in_one_byte_or_in_place_have_other_hashes() {
+        let mut seen = std::collections::HashSet::new();
+        for length in 0..40 {
+            for changed in 0..=length {
+                let mut raw = vec![b'a'; length];
+                raw.iter_mut().skip(changed).take(1).for_each(|byte| *byte = b'b');
+                seen.insert((hash(&raw, 1), raw.clone()));
+                assert!(seen.insert((hash(&raw, 2), raw)), "{length} {changed}");
+            }
+        }
+        let hashes: std::collections::HashSet<u64> = seen.iter().map(|(hash, _)| *hash).collect();
+        assert_eq!(hashes.len(), seen.len());
+        let slots: std::collections::HashSet<usize> =
+            hashes.iter().map(|hash| slot(*hash)).collect();
+        assert!(slots.len() > 512 && slots.iter().all(|slot| *slot < SLOTS), "{}", slots.len());
+    }
+}

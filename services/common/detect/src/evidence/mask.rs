@@ -202,4 +202,49 @@ mod tests {
         let quoted = quote(&text, 400..408, &[]);
         assert!(quoted.contains("<script>") && quoted.len() <= QUOTE_BYTES_MAX + 6, "{quoted}");
     }
+
+    #[test]
+    fn a_long_run_is_a_key_if_letters_and_digits_change_four_times() {
+        let (key, name) = ("ab1cd2efghijklmnopqrst", "1ab2cdefghijklmnopqrst");
+        check(&format!("x {key} y"), "x *** y");
+        check(&format!("x {name} y"), &format!("x {name} y"));
+        check("x ab1cd2ef y", "x ab1cd2ef y");
+        check("pin=1&sid=2", "pin=***&sid=***");
+        check("spin=1&x=2", "spin=1&x=2");
+    }
+
+    #[test]
+    fn a_value_is_masked_for_its_name_but_no_name_and_no_agent() {
+        let named = |place, part, name: &'static str| {
+            by_name(&Value { place, part, name: name.as_bytes(), raw: b"" })
+        };
+        use crate::request::Part;
+        assert!(named(Place::Query, Part::Value, "password"));
+        assert!(!named(Place::Query, Part::Value, "title"));
+        assert!(!named(Place::Query, Part::Value, ""));
+        assert!(!named(Place::Query, Part::Name, "password"));
+        assert!(!named(Place::Referer, Part::Value, "password"));
+    }
+
+    #[test]
+    fn a_quote_is_cut_on_both_sides_and_shows_no_control() {
+        let text = [b'a'; 400];
+        let cut = |length: usize, found: Range<usize>| {
+            let quoted = quote(&text[..length], found, &[]);
+            let letters = quoted.chars().filter(|letter| *letter == 'a').count();
+            (quoted.starts_with('…'), letters, quoted.ends_with('…'))
+        };
+        assert_eq!(cut(120, 0..0), (false, 120, false));
+        assert_eq!(cut(121, 0..0), (false, 120, true));
+        assert_eq!(cut(400, 200..210), (true, 120, true));
+        assert_eq!(cut(400, 390..400), (true, 120, false));
+        assert_eq!(cut(400, 55..65), (false, 120, true));
+        assert_eq!(cut(400, 56..66), (true, 120, true));
+        assert_eq!(quote(b"a\nb\x01c", 0..0, &[]), "a\\nb\\u{1}c");
+        assert_eq!(quote(b"abcdef", 0..0, &[1..3, 3..4]), "a******ef");
+        assert_eq!(merge(vec![3..4, 1..3, 6..6, 8..9, 8..12, 9..10]), [1..4, 8..12]);
+        let found =
+            quote(&[&[b'a'; 150][..], b"bc"].concat(), 150..152, std::slice::from_ref(&(0..150)));
+        assert_eq!(found, "…***bc");
+    }
 }

@@ -21,6 +21,7 @@ const PACKS: &[(&str, &str)] = built_in![
     "php-names.toml",
     "php.toml",
     "python-node.toml",
+    "request-level.toml",
     "request-mail.toml",
     "request-scanner.toml",
     "request-smuggling.toml",

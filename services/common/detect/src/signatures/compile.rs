@@ -12,6 +12,7 @@ use super::pack::{self, PackError, SIGNATURES_MAX};
 use super::required::{self, Piece, bytes, piece};
 use super::run::Flags;
 use super::symbols::set;
+use super::whole::{Compiled, Wholes};
 use super::{Signature, places};
 use crate::identity::Identity;
 use crate::normalise::{Marks, quiet_bytes};
@@ -57,6 +58,8 @@ pub struct Signatures {
     pub(super) ends: [u16; Flags::COUNT],
     /// Those of them that look at a few headers only: tried on quiet readings too.
     pub(super) of_headers: Vec<u16>,
+    /// Those about the request as a whole.
+    pub(super) wholes: Wholes,
 }
 
 /// What is asked of a signature before its pattern is tried, in order of cost.
@@ -80,6 +83,8 @@ enum Sought {
     Literals(Vec<Piece>),
     Always,
     Flags,
+    /// It looks at no value.
+    Nothing,
 }
 
 impl Gate {
@@ -97,6 +102,7 @@ impl Gate {
         };
         let found = hir.and_then(required::literals);
         let sought = match (needs.is_empty(), found) {
+            _ if signature.request.is_some() => Sought::Nothing,
             (true, Some(found)) => Sought::Literals(found),
             (true, None) if hir.is_some() => Sought::Always,
             (true, None) => Sought::Flags,
@@ -161,16 +167,22 @@ impl Signatures {
         let syntaxes = list.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
         let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
         let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wholes = Wholes::default();
         for (at, signature) in list.iter().enumerate() {
             let (gate, sought) = Gate::build(signature, syntaxes[at].as_ref());
             let at = at as u16;
             match sought {
                 Sought::Literals(found) => pairs.extend(found.into_iter().map(|one| (one, at))),
                 Sought::Always => always.push(at),
+                Sought::Nothing => {}
                 Sought::Flags if gate.only_headers => of_headers.push(at),
                 Sought::Flags => flagged.push((gate.flags, at)),
             }
             gates.push(gate);
+            if let Some(whole) = &signature.request {
+                let compiled = Compiled::new(at, whole).map_err(|why| refused(signature, why))?;
+                wholes.push(compiled);
+            }
         }
         flagged.sort_unstable_by_key(|(flags, at)| (flags.key(), *at));
         let mut ends = [0; Flags::COUNT];
@@ -208,6 +220,7 @@ impl Signatures {
             flagged,
             ends,
             of_headers,
+            wholes,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Signatures: what an attack looks like, each with its reason.
 //!
-//! A [pack] is read and validated, [compiled](compile) with all the others, and [run] on each reading. Packs of others
-//! are [signed](signing). An [exception](except) hides a signature at one place
+//! A [pack] is read and validated, [compiled](compile) with all the others, and [run] on each reading, or, if it is about
+//! the [whole] request, once. Packs of others are [signed](signing). An [exception](except) hides a signature at one place
 //! for a time.
 
 pub mod built_in;
@@ -14,6 +14,7 @@ mod required;
 pub mod run;
 pub mod signing;
 mod symbols;
+pub mod whole;
 
 pub use built_in::packs;
 pub use compile::Signatures;
@@ -21,6 +22,7 @@ pub use except::{Except, Exceptions};
 pub use pack::PackError;
 pub use places::Places;
 pub use run::{Flags, Hits};
+pub use whole::Whole;
 
 /// Which text of a [reading](crate::normalise::Reading) a signature reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
@@ -46,6 +48,9 @@ impl View {
         }
     }
 }
+
+/// The place of what no single value shows, in explanations.
+pub const WHOLE: &str = "request";
 
 /// How bad it is if the signature is right.
 #[derive(
@@ -82,17 +87,27 @@ pub struct Signature {
     pub pattern: Option<String>,
     /// Flags and marks that must all be set.
     pub flags: Flags,
-    /// Raw values that must hit.
+    /// What it asks of the request as a whole; such a signature looks at no value.
+    pub request: Option<Whole>,
+    /// Raw values, or for one about the whole request the text of requests, that must hit.
     pub hits: Vec<String>,
-    /// Raw values that must not.
+    /// The same, that must not.
     pub misses: Vec<String>,
 }
 
 impl Signature {
-    /// The weight of a hit of which nothing was learnt: the prior, cut so that with `bias` it stays under `alone`
-    /// unless the signature is decisive.
-    pub fn prior_below(&self, bias: f32, alone: f32) -> f32 {
+    /// Where it looks, as a pack says it.
+    pub fn looks_at(&self) -> Vec<String> {
+        match self.request {
+            Some(_) => vec![WHOLE.to_owned()],
+            None => self.places.words(),
+        }
+    }
+
+    /// The weight of a hit of which nothing was learnt: the prior, cut so that it stays within `room`, what is missing
+    /// to *alone* without it, unless the signature is decisive.
+    pub fn prior_within(&self, room: f32) -> f32 {
         const MARGIN: f32 = 0.1;
-        if self.decisive { self.prior } else { self.prior.min((alone - bias - MARGIN).max(0.0)) }
+        if self.decisive { self.prior } else { self.prior.min((room - MARGIN).max(0.0)) }
     }
 }

@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{Flags, Places, Severity, Signature, View};
+use super::{Flags, Places, Severity, Signature, View, Whole};
 
 /// Largest pack read.
 pub const PACK_BYTES_MAX: usize = 1 << 20;
 /// Most signatures of all packs together: as many as the model has slots for.
 pub const SIGNATURES_MAX: usize = crate::features::SIGNATURE_SLOTS as usize;
 const ID_BYTES_MAX: usize = 64;
-const PATTERN_BYTES_MAX: usize = 4096;
+pub(super) const PATTERN_BYTES_MAX: usize = 4096;
 const NEEDS_MAX: usize = 256;
 const NEED_BYTES_MAX: usize = 64;
 const EXPLANATION_BYTES_MAX: usize = 200;
@@ -63,6 +63,8 @@ struct Entry {
     #[serde(default)]
     flags: Vec<String>,
     #[serde(default)]
+    request: Option<Whole>,
+    #[serde(default)]
     hits: Vec<String>,
     #[serde(default)]
     misses: Vec<String>,
@@ -94,6 +96,9 @@ pub fn parse(pack: &str, text: &str) -> Result<Vec<Signature>, PackError> {
 
 fn validate(pack: &str, entry: Entry) -> Result<Signature, String> {
     check_limits(&entry)?;
+    if let Some(whole) = &entry.request {
+        whole.check()?;
+    }
     let words = entry.places.unwrap_or_else(|| vec!["value".to_owned()]);
     let places = Places::parse(&words)
         .map_err(|word| format!("no place is called {word:?}: take one of packs/README.md"))?;
@@ -115,6 +120,7 @@ fn validate(pack: &str, entry: Entry) -> Result<Signature, String> {
         needs: entry.needs,
         pattern: entry.pattern,
         flags,
+        request: entry.request,
         hits: entry.hits,
         misses: entry.misses,
     })
@@ -127,6 +133,7 @@ fn check_limits(entry: &Entry) -> Result<(), String> {
         .id
         .split_once('.')
         .is_some_and(|(family, rest)| !family.is_empty() && !rest.is_empty());
+    let asks = entry.pattern.is_some() || !entry.needs.is_empty() || !entry.flags.is_empty();
     let limits = [
         (
             family && entry.id.len() <= ID_BYTES_MAX && entry.id.bytes().all(plain),
@@ -154,8 +161,12 @@ fn check_limits(entry: &Entry) -> Result<(), String> {
             "the pattern must have 1 to 4096 bytes: split the signature",
         ),
         (
-            entry.pattern.is_some() || !entry.needs.is_empty() || !entry.flags.is_empty(),
-            "it looks for nothing: give it `pattern`, `needs` or `flags`",
+            asks || entry.request.is_some(),
+            "it looks for nothing: give it `pattern`, `needs`, `flags` or `request`",
+        ),
+        (
+            entry.request.is_none() || !asks && entry.places.is_none(),
+            "it is about the whole request: leave out `places`, `pattern`, `needs` and `flags`",
         ),
         (entry.needs.len() <= NEEDS_MAX, "more than 256 `needs`: split the signature"),
         (

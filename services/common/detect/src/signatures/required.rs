@@ -239,12 +239,67 @@ fn alternation(parts: &[Hir]) -> Info {
 mod tests {
     use super::*;
 
+    fn parse(pattern: &str) -> Hir {
+        let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+        parser.parse(pattern).expect("a pattern")
+    }
+
+    #[test]
+    fn sets_of_strings_are_followed_while_they_are_small() {
+        let many = |branches: usize| {
+            let branch = |at: usize| format!("{}[a-l]", char::from(b'a' + at as u8));
+            (0..branches).map(branch).collect::<Vec<_>>().join("|")
+        };
+        for (pattern, number) in [
+            ("[a-l]", 12),
+            ("[a-m]", 0),
+            ("[a-l][a-d]", 48),
+            ("(?:[a-l][a-d])?z", 1),
+            ("(?:[a-l][a-c])?z", 37),
+            ("(?:qx){0,2}z", 1),
+            ("", 0),
+            ("^q$", 1),
+            (&many(16), 192),
+            (&many(17), 0),
+            (&format!("[qz]{}", "x".repeat(23)), 2),
+            (&format!("[qz]{}", "x".repeat(24)), 1),
+        ] {
+            assert_eq!(literals(&parse(pattern)).unwrap_or_default().len(), number, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_possible_in_a_text_that_has_its_bytes() {
+        let letters: [bool; 256] = std::array::from_fn(|byte| (byte as u8).is_ascii_lowercase());
+        for (pattern, may) in [
+            ("abc", true),
+            ("a'b", false),
+            ("a['b]", true),
+            ("a['\"]", false),
+            ("a'?b", true),
+            ("a'*b", true),
+            ("a'+b", false),
+            ("('a)", false),
+            ("'|b", true),
+            ("", true),
+        ] {
+            assert_eq!(possible(&parse(pattern), &letters), may, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn strings_cost_by_their_rarest_part_and_less_at_an_edge() {
+        let one = |text: &[u8]| cost(&[piece(text)]);
+        assert!(one(b"the") > one(b"qjx"));
+        assert_eq!(one(b"theqjxthe"), one(b"qjx"));
+        assert_eq!(rarest(b"theqjxthe").0, 3);
+        assert_eq!(cost(&[piece(b"the"), piece(b"qjx")]), one(b"the") + one(b"qjx"));
+        assert_eq!(cost(&[[&[START], &piece(b"the")[..]].concat()]), one(b"the") / 4.0);
+        assert_eq!(cost(&[piece(b"")]), f32::INFINITY);
+    }
+
     #[test]
     fn what_a_pattern_needs_is_found_in_its_syntax() {
-        let parse = |pattern| {
-            let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-            parser.parse(pattern).expect("a pattern")
-        };
         for (pattern, needed, signs) in [
             ("union +select", vec!["union "], "union select"),
             (r"\bfoo\(bar\)", vec!["foo(bar)"], "foo(bar)"),
@@ -255,6 +310,11 @@ mod tests {
             ("(?:;x)+", vec![";x"], ";x"),
             (r"q(?:z\()+w", vec!["qz("], "qz(w"),
             (r"\bmozi(?:\.[am])?$", vec!["mozi.a$", "mozi.m$", "mozi$"], "mozi"),
+            ("a[7-9]b", vec!["a7b", "a8b", "a9b"], "a9b"),
+            ("qx{2}z", vec!["qxxz"], "qxz"),
+            ("qx{2,}z", vec!["qxx"], "qxz"),
+            ("q{9}", vec!["qqqqqqqq"], "q"),
+            ("[q-zA-Z0-9_]+x", vec!["x"], "x"),
             ("(?:^|/)qjx(?:^a|b)", vec!["/qjxb", "^qjxb"], "qjx"),
         ] {
             let hir = parse(pattern);

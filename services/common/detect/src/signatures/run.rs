@@ -4,9 +4,10 @@ use super::Signature;
 use super::compile::Signatures;
 use super::literals::{Buffers, Literals};
 use super::places::bit;
+use super::whole::example;
 use crate::features::flag;
 use crate::normalise::{Marks, Normaliser, Reading, structural};
-use crate::request::{Place, Value};
+use crate::request::{Place, Request, Value};
 use crate::structure::{markup, shell, sql};
 
 /// What the normaliser and the tokenisers found in a reading, a bit each.
@@ -248,23 +249,27 @@ impl Signatures {
             && (!self.gates[at].needs || needed())
     }
 
-    /// Tries every signature on its own hits and misses, through the normaliser. Answers every failure, in words.
+    /// Calls `each` with the position of every signature about the whole of `request` that hits it.
+    pub fn whole(&self, request: &Request<'_>, each: impl FnMut(usize)) {
+        self.wholes.run(request, each);
+    }
+
+    /// Tries every signature on its own hits and misses, as they are read in service. Answers every failure, in words.
     pub fn check(&self) -> Vec<String> {
         let mut run = Check { normaliser: Normaliser::default(), hits: Hits::default() };
         let mut failures = Vec::new();
         for (at, signature) in self.iter().enumerate() {
-            let mut fail = |raw: &str, what: &str| {
-                failures.push(format!("{}: {}: {raw:?} {what}", signature.pack, signature.id));
-            };
-            for raw in &signature.hits {
-                if !run.hit(self, at, signature, raw) {
-                    fail(raw, "must hit and does not: correct the signature or the example");
-                }
-            }
-            for raw in &signature.misses {
-                if run.hit(self, at, signature, raw) {
-                    fail(raw, "must not hit and does: make the signature narrower");
-                }
+            let examples = signature.hits.iter().map(|raw| (raw, true));
+            for (raw, hit) in examples.chain(signature.misses.iter().map(|raw| (raw, false))) {
+                let wrong = match run.hit(self, at, signature, raw) {
+                    Ok(found) if found == hit => continue,
+                    Ok(true) => "must not hit and does: make the signature narrower".to_owned(),
+                    Ok(false) => {
+                        "must hit and does not: correct the signature or the example".to_owned()
+                    }
+                    Err(why) => why,
+                };
+                failures.push(format!("{}: {}: {raw:?} {wrong}", signature.pack, signature.id));
             }
         }
         failures
@@ -283,9 +288,13 @@ impl Check {
         at: usize,
         signature: &Signature,
         raw: &str,
-    ) -> bool {
-        let Self { normaliser, hits } = self;
+    ) -> Result<bool, String> {
         let mut found = false;
+        if signature.request.is_some() {
+            example(raw, |request| signatures.whole(request, |hit| found |= hit == at))?;
+            return Ok(found);
+        }
+        let Self { normaliser, hits } = self;
         for value in signature.places.samples(raw.as_bytes()) {
             normaliser.read(&value, |reading| {
                 let flags = Flags::read(&value, reading, &mut 0);
@@ -293,7 +302,7 @@ impl Check {
                 found |= hits.positions().iter().any(|hit| usize::from(*hit) == at);
             });
         }
-        found
+        Ok(found)
     }
 }
 

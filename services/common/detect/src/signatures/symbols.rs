@@ -132,3 +132,55 @@ impl Frequencies {
         met / self.count + parts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_share_a_symbol_where_the_difference_seldom_matters() {
+        for (one, other, shared) in [
+            (b'a', b'A', true),
+            (b'z', b'Z', true),
+            (b'a', b'b', false),
+            (b'0', b'1', false),
+            (b'1', b'2', false),
+            (b'2', b'3', false),
+            (b'3', b'9', true),
+            (0, 0x1f, true),
+            (0, 0x7f, true),
+            (0, 0xff, true),
+            (b' ', 0, false),
+            (b'/', b':', false),
+            (b'[', b'{', false),
+        ] {
+            assert_eq!(symbol(one) == symbol(other), shared, "{one:#x} {other:#x}");
+            assert_eq!(BIT[usize::from(one)], 1 << symbol(one), "{one:#x}");
+        }
+        for byte in 0..=u8::MAX {
+            let others = (0..=u8::MAX).filter(|other| symbol(*other) == symbol(byte)).count();
+            let sign = byte == b' ' || byte.is_ascii_punctuation();
+            assert_eq!(alone(byte), sign, "{byte:#x}");
+            assert!(!sign || others == 1, "{byte:#x}");
+            assert!(symbol(byte) < 1 << BITS, "{byte:#x}");
+        }
+        assert_eq!(set(b"ab a"), 1 << symbol(b'a') | 1 << symbol(b'b') | 1 << symbol(b' '));
+    }
+
+    #[test]
+    fn what_is_met_more_often_costs_more() {
+        for (often, seldom) in [
+            (&b"e"[..], &b"q"[..]),
+            (b"th", b"qz"),
+            (b"moz", b"qjx"),
+            (b"moz", b"zom"),
+            (b"th", b"ht"),
+            (b"../", b"/.;"),
+            (b"q", b"qj"),
+            (b"qj", b"qjx"),
+        ] {
+            let (often, seldom) = (FREQUENCIES.of(often), FREQUENCIES.of(seldom));
+            assert!(often > seldom && seldom > 0.0 && often < 1.0, "{often} {seldom}");
+        }
+    }
+}

@@ -2,9 +2,15 @@
 
 mod exceptions;
 mod explain;
+mod features;
+mod limits;
+mod literals;
+mod meanings;
 mod packs;
 mod run;
 mod signing;
+mod whole;
+mod worth;
 
 use detect::normalise::{Marks, Reading};
 use detect::{Part, Place, Value};

@@ -7,7 +7,12 @@ use detect::{Part, Place, Value};
 use super::{reading, signature, value};
 
 /// The ids that hit.
-fn hits(pack: &str, value: &Value<'_>, reading: &Reading<'_>, flags: Flags) -> Vec<String> {
+pub(super) fn hits(
+    pack: &str,
+    value: &Value<'_>,
+    reading: &Reading<'_>,
+    flags: Flags,
+) -> Vec<String> {
     let signatures = Signatures::parse([("test", pack)]).expect("a valid pack");
     let mut hits = Hits::default();
     for _ in 0..2 {
@@ -17,7 +22,7 @@ fn hits(pack: &str, value: &Value<'_>, reading: &Reading<'_>, flags: Flags) -> V
     hits.positions().iter().map(id).collect()
 }
 
-fn query() -> Value<'static> {
+pub(super) fn query() -> Value<'static> {
     value(Place::Query, Part::Value, "q")
 }
 
@@ -106,5 +111,54 @@ fn flags_must_all_be_set() {
     let wanted = Flags { sql: 3, ..Flags::default() };
     for (set, holds) in [(3, true), (7, true), (1, false), (0, false)] {
         assert_eq!(Flags { sql: set, ..Flags::default() }.contain(&wanted), holds, "{set}");
+    }
+}
+
+#[test]
+fn without_literals_a_signature_is_tried_where_there_is_structure_and_on_its_own_headers() {
+    let none = Flags::default();
+    let (sql, percent) = (Flags { sql: 1, ..none }, Flags { marks: 1, ..none });
+    let header = value(Place::Header, Part::Value, "x-api");
+    let (any, own) = ("pattern = '[a-z]+'", "pattern = '[a-z]+'\nplaces = ['header:x-api']");
+    let cookie = "pattern = '[a-z]+'\nplaces = ['header:cookie']";
+    let flags = "flags = ['mark.percent']\nplaces = ['header:x-api']";
+    for (looks, value, quiet, flags, found) in [
+        (any, query(), true, none, false),
+        (any, query(), false, none, true),
+        (any, query(), true, sql, true),
+        (any, query(), true, percent, false),
+        (any, header, true, none, false),
+        (own, header, true, none, true),
+        (own, query(), false, none, false),
+        ("pattern = '[a-z]+'\nplaces = ['header:x-api', 'form']", header, true, none, false),
+        (cookie, value(Place::Cookie, Part::Value, "a"), true, none, true),
+        (cookie, value(Place::Cookie, Part::Value, ""), true, none, false),
+        (flags, header, true, percent, true),
+        (flags, header, true, none, false),
+        (flags, query(), true, percent, false),
+        ("needs = ['some']\nflags = ['sql.break_out']", query(), true, none, false),
+        ("needs = ['some']\nflags = ['sql.break_out']", query(), true, sql, true),
+        ("needs = ['some']", query(), true, none, true),
+    ] {
+        let hit =
+            !hits(&signature("a.b", looks), &value, &reading(b"some", quiet), flags).is_empty();
+        assert_eq!(hit, found, "{looks} {value:?} {quiet} {flags:?}");
+    }
+}
+
+#[test]
+fn a_quiet_reading_is_searched_at_every_place_for_what_it_may_hold() {
+    use Place::{
+        Agent, Body, Cookie, Form, Header, Json, Multipart, Path, Query, Referer, Segment, Xml,
+    };
+    for place in
+        [Path, Segment, Query, Form, Json, Xml, Multipart, Cookie, Header, Agent, Referer, Body]
+    {
+        for name in ["", "q"] {
+            let pack = signature("a.b", "needs = ['qj.x']");
+            let value = value(place, Part::Value, name);
+            let found = hits(&pack, &value, &reading(b"a-qj.x", true), Flags::default());
+            assert_eq!(found, ["a.b"], "{place:?} {name}");
+        }
     }
 }

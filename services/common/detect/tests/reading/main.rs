@@ -1,8 +1,15 @@
 //! How requests are split into values, and how values are read.
 
 mod allocations;
+mod alphabets;
+mod bodies;
 mod decoding;
+mod escapes;
+mod inside;
+mod lexical;
+mod pairs;
 mod properties;
+mod rewriting;
 mod scoring;
 mod searching;
 mod splitting;

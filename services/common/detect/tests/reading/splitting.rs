@@ -3,7 +3,7 @@
 use detect::split::{VALUES_MAX, WINDOWS_MAX, split};
 use detect::{Header, Part, Request};
 
-fn values(request: &Request<'_>) -> (Vec<String>, usize) {
+pub(crate) fn values(request: &Request<'_>) -> (Vec<String>, usize) {
     let mut all = Vec::new();
     let unread = split(request, |value| {
         let part = if value.part == Part::Name { "*" } else { "" };
@@ -13,11 +13,11 @@ fn values(request: &Request<'_>) -> (Vec<String>, usize) {
     (all, unread)
 }
 
-fn check(request: &Request<'_>, expected: &[&str]) {
+pub(crate) fn check(request: &Request<'_>, expected: &[&str]) {
     assert_eq!(values(request), (expected.iter().map(ToString::to_string).collect(), 0));
 }
 
-fn check_body(kind: &str, body: &str, expected: &[&str]) {
+pub(crate) fn check_body(kind: &str, body: &str, expected: &[&str]) {
     let headers = [Header { name: b"Content-Type", value: kind.as_bytes() }];
     let headers = if kind.is_empty() { &headers[..0] } else { &headers };
     let (all, unread) =
@@ -30,7 +30,7 @@ fn check_body(kind: &str, body: &str, expected: &[&str]) {
     );
 }
 
-fn check_uri(uri: &str, expected: &[&str]) {
+pub(crate) fn check_uri(uri: &str, expected: &[&str]) {
     check(&Request { uri: uri.as_bytes(), ..Request::default() }, expected);
 }
 

@@ -2,6 +2,11 @@
 
 use detect::structure::sql::{Sql, read};
 
+/// The flags of `text`, without `sql.` in front.
+pub(crate) fn flags(text: &str) -> Vec<&'static str> {
+    names(text).into_iter().map(|name| name.trim_start_matches("sql.")).collect()
+}
+
 fn names(text: &str) -> Vec<&'static str> {
     let found = read(text.to_ascii_lowercase().as_bytes(), &mut 0);
     (0..Sql::NAMES.len()).filter(|bit| found.0 >> bit & 1 == 1).map(|bit| Sql::NAMES[bit]).collect()

@@ -193,7 +193,7 @@ impl Scan<'_> {
         } else {
             let rest = self.text.get(value_at..).unwrap_or_default();
             let len = rest.iter().position(|b| is_blank(*b) || *b == b'>').unwrap_or(rest.len());
-            (&rest[..len], (value_at + len).max(at + len + 1).min(self.text.len()))
+            (&rest[..len], (value_at + len).min(self.text.len()))
         };
         found.valued += 1;
         if words::is_handler(name) && !value.is_empty() {

@@ -206,7 +206,7 @@ impl Reader<'_> {
             ),
             b"ps" => matches!(word, b"aux" | b"auxw" | b"ax" | b"ef"),
             b"reg" => matches!(word, b"query" | b"add" | b"save"),
-            b"ver" | b"whoami" => true,
+            b"ver" => true,
             b"chmod" => number,
             _ => false,
         };
@@ -371,7 +371,7 @@ fn start(name: &[u8], found: &Found) -> u32 {
         (_, Argument::Strong) => LOOSE_COMMAND,
         (Kind::Sharp, Argument::End) if asks => BARE_COMMAND,
         (_, Argument::End) if found.path => BARE_COMMAND,
-        (Kind::Sharp, Argument::Few) => LOOSE_COMMAND,
+        // A name and words behind it are what people search for: `php course`, `ssh tunnel`.
         _ => 0,
     }
 }

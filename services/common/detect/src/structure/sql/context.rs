@@ -212,7 +212,7 @@ fn logic(tokens: &Tokens<'_>, at: usize, firm: bool, found: &mut Sql) {
     }
     if next.call && (has_sql_call(tokens, at + 1) || tokens.kind(end) == Kind::Comment) {
         found.add(Sql::CONDITION);
-    } else if next.constant && at + 1 < tokens.len && tokens.kind(end) == Kind::Comment {
+    } else if next.constant && tokens.kind(end) == Kind::Comment {
         found.add(Sql::BARE_TRUTH);
     }
 }

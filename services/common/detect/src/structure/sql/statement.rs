@@ -98,7 +98,6 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
             item += 1;
         } else {
             let Some(found) = operand(tokens, item) else { return false };
-            certain |= tokens.kind(item) == Kind::Delay && found.call;
             certain |=
                 found.call || (found.constant && !strict) || tokens.kind(item) == Kind::Variable;
             item = found.end;

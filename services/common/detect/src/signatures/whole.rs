@@ -1,0 +1,200 @@
+//! Signatures of a request as a whole: what its method, its target and its headers say together, and no value alone.
+
+use std::collections::BTreeMap;
+
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use serde::{Deserialize, Serialize};
+
+use super::pack::PATTERN_BYTES_MAX;
+use crate::request::{Header, Request};
+
+/// Most methods, and most headers of each kind, that one signature names.
+const NAMES_MAX: usize = 16;
+const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Methods that nearly every request has.
+const ORDINARY: [&[u8]; 3] = [b"GET", b"POST", b"HEAD"];
+/// Most headers of an example.
+const HEADERS_MAX: usize = 32;
+
+/// What must hold of a request; all that is given must.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whole {
+    /// Its method is one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Path and query as sent match this pattern, case aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Each of these headers stands in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
+    /// Each of these headers stands in it more than once, with values that differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differing: Vec<String>,
+    /// By name of a header, a pattern that its value matches, case aside.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+}
+
+impl Whole {
+    /// What is wrong with it, and what to do.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { methods, target, headers, differing, values } = self;
+        let patterns = target.iter().chain(values.values());
+        let names = headers.iter().chain(differing).chain(values.keys());
+        let limits = [
+            (
+                *self != Self::default(),
+                "`request` asks for nothing: name methods, a target or headers",
+            ),
+            (
+                methods.iter().all(|method| {
+                    !method.is_empty() && !method.bytes().any(|byte| byte.is_ascii_lowercase())
+                }),
+                "`methods` are written as they are sent, like PUT",
+            ),
+            (
+                names.clone().all(|name| {
+                    !name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+                }),
+                "names of headers must be in lower case",
+            ),
+            (
+                [methods.len(), headers.len(), differing.len(), values.len()]
+                    .iter()
+                    .all(|count| *count <= NAMES_MAX),
+                "more than 16 methods or headers: split the signature",
+            ),
+            (
+                patterns.clone().all(|pattern| (1..=PATTERN_BYTES_MAX).contains(&pattern.len())),
+                "a pattern must have 1 to 4096 bytes: split the signature",
+            ),
+        ];
+        limits.iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, why)| Err((*why).to_owned()))
+    }
+
+    /// What is told of a request that hits: its method and path, and the headers asked for.
+    pub(crate) fn seen(&self, request: &Request<'_>) -> Vec<u8> {
+        let path = request.uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let mut seen = [request.method, b" ", path].concat();
+        for header in request.headers {
+            let named = self.headers.iter().chain(&self.differing).chain(self.values.keys());
+            if named.into_iter().any(|name| is(header, name)) {
+                seen.extend([b", ", header.name, b": ", header.value].concat());
+            }
+        }
+        seen
+    }
+}
+
+/// One of them, compiled.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    /// Position of the signature.
+    at: u16,
+    whole: Whole,
+    target: Option<Regex>,
+    values: Vec<(String, Regex)>,
+}
+
+impl Compiled {
+    pub(super) fn new(at: u16, whole: &Whole) -> Result<Self, String> {
+        let values = whole.values.iter();
+        Ok(Self {
+            at,
+            whole: whole.clone(),
+            target: whole.target.as_deref().map(compile).transpose()?,
+            values: values
+                .map(|(name, pattern)| Ok((name.clone(), compile(pattern)?)))
+                .collect::<Result<_, String>>()?,
+        })
+    }
+
+    fn hits(&self, request: &Request<'_>) -> bool {
+        let Whole { methods, headers, differing, .. } = &self.whole;
+        let any = |name: &str| request.headers.iter().any(|header| is(header, name));
+        (methods.is_empty() || methods.iter().any(|method| method.as_bytes() == request.method))
+            && headers.iter().all(|name| any(name))
+            && differing.iter().all(|name| differs(request.headers, name))
+            && self.values.iter().all(|(name, pattern)| {
+                let mut named = request.headers.iter().filter(|header| is(header, name));
+                named.any(|header| pattern.is_match(header.value))
+            })
+            && self.target.as_ref().is_none_or(|target| target.is_match(request.uri))
+    }
+}
+
+/// All of them, those apart that may hit a request of an ordinary method without further headers.
+#[derive(Debug, Default)]
+pub(super) struct Wholes {
+    ordinary: Vec<Compiled>,
+    others: Vec<Compiled>,
+}
+
+impl Wholes {
+    pub(super) fn push(&mut self, one: Compiled) {
+        let Whole { methods, headers, differing, values, .. } = &one.whole;
+        let method = |method: &String| ORDINARY.contains(&method.as_bytes());
+        let ordinary = (methods.is_empty() || methods.iter().any(method))
+            && headers.is_empty()
+            && differing.is_empty()
+            && values.is_empty();
+        if ordinary { self.ordinary.push(one) } else { self.others.push(one) }
+    }
+
+    /// Calls `each` with the position of every signature that hits `request`.
+    pub(super) fn run(&self, request: &Request<'_>, mut each: impl FnMut(usize)) {
+        let mut all = |list: &[Compiled]| {
+            let hits = list.iter().filter(|one| one.hits(request));
+            hits.for_each(|one| each(usize::from(one.at)));
+        };
+        all(&self.ordinary);
+        if !request.headers.is_empty() || !ORDINARY.contains(&request.method) {
+            all(&self.others);
+        }
+    }
+}
+
+fn is(header: &Header<'_>, name: &str) -> bool {
+    header.name.eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// Whether a header called `name` stands twice with different values.
+fn differs(headers: &[Header<'_>], name: &str) -> bool {
+    let mut values =
+        headers.iter().filter(|header| is(header, name)).map(|header| header.value.trim_ascii());
+    values.next().is_some_and(|first| values.any(|value| value != first))
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(true);
+    let limits = Regex::config().utf8_empty(false).nfa_size_limit(Some(PATTERN_COMPILED_BYTES_MAX));
+    Regex::builder().syntax(syntax).configure(limits).build(pattern).map_err(|why| {
+        format!("the pattern {pattern:?} does not compile: {why}: correct or shorten it")
+    })
+}
+
+/// Reads an example: a request line, and a header on each line after it.
+pub(super) fn example<T>(text: &str, look: impl FnOnce(&Request<'_>) -> T) -> Result<T, String> {
+    let mut lines = text.lines();
+    let mut parts = lines.next().unwrap_or_default().splitn(2, ' ');
+    let (method, uri) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let headers: Option<Vec<Header<'_>>> = lines
+        .map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some(Header { name: name.as_bytes(), value: value.trim_start().as_bytes() })
+        })
+        .collect();
+    match headers {
+        Some(headers) if !uri.is_empty() && headers.len() <= HEADERS_MAX => Ok(look(&Request {
+            method: method.as_bytes(),
+            uri: uri.as_bytes(),
+            headers: &headers,
+            ..Request::default()
+        })),
+        _ => Err("is no request: write `METHOD TARGET`, and `name: value` on each line after it"
+            .to_owned()),
+    }
+}
