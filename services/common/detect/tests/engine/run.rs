@@ -162,3 +162,31 @@ fn a_quiet_reading_is_searched_at_every_place_for_what_it_may_hold() {
         }
     }
 }
+
+#[test]
+fn what_stands_in_one_view_is_not_found_in_another() {
+    let views = |shell| Reading {
+        text: b"one",
+        sql: b"two",
+        shell,
+        path: b"four",
+        marks: Marks::default(),
+        quiet: false,
+    };
+    let (apart, shared) = (views(b"three"), views(b"four"));
+    for view in ["text", "sql", "shell", "path"] {
+        for word in ["one", "two", "three", "four"] {
+            let pack = signature("a.b", &format!("view = '{view}'\nneeds = ['{word}']"));
+            for (reading, shown) in [(&apart, "three"), (&shared, "four")] {
+                let found = !hits(&pack, &query(), reading, Flags::default()).is_empty();
+                let text = match view {
+                    "text" => "one",
+                    "sql" => "two",
+                    "shell" => shown,
+                    _ => "four",
+                };
+                assert_eq!(found, text == word, "{view} {word} {shown}");
+            }
+        }
+    }
+}
