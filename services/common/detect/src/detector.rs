@@ -159,6 +159,11 @@ impl Detector {
         });
     }
 
+    /// The LLR of one value by itself.
+    pub fn score_value(&self, reader: &mut Reader, value: &Value<'_>) -> f32 {
+        self.best(reader, value, None).llr
+    }
+
     /// The largest LLR over the readings of one value.
     fn best(&self, reader: &mut Reader, value: &Value<'_>, hidden: Option<Hidden<'_>>) -> Best {
         let Reader { normaliser, hits, steps, .. } = reader;

@@ -8,6 +8,7 @@
 pub mod detector;
 pub mod evidence;
 pub mod features;
+pub mod golden;
 mod identity;
 pub mod lexical;
 pub mod model;

@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use detect::Detector;
 use detect::detector::PI;
+use detect::golden;
 use detect::model::Model;
 use detect::signatures::signing::{PackKey, verify};
 use detect::signatures::{Except, Exceptions, Signatures, packs};
@@ -56,7 +57,9 @@ impl Good {
             Some(Ok(packs)) => self.take_packs(packs, keys, &mut refused),
         }
         let signatures = self.compile(&mut refused);
-        let model = self.take_model(found, &signatures, &mut refused);
+        let model = Model::shipped(&signatures);
+        let mut detector = Detector { pi: PI, ..Detector::new(signatures, model) };
+        self.take_model(found, &mut detector, &mut refused);
         match &found.exceptions {
             None => {}
             Some(Err(why)) => refused.push(refusal("the exceptions", why)),
@@ -65,8 +68,7 @@ impl Good {
                 Err(why) => refused.push(refusal("the exceptions", &why)),
             },
         }
-        let exceptions = Exceptions::new(self.exceptions.clone()).unwrap_or_default();
-        let detector = Detector { exceptions, pi: PI, ..Detector::new(signatures, model) };
+        detector.exceptions = Exceptions::new(self.exceptions.clone()).unwrap_or_default();
         (detector, refused)
     }
 
@@ -124,25 +126,37 @@ impl Good {
         }
     }
 
-    fn take_model(
-        &mut self,
-        found: &Found,
-        signatures: &Signatures,
-        refused: &mut Vec<Refused>,
-    ) -> Model {
+    /// Has `detector` weigh by the model found, if that is one and gets the golden set right; else by the last good.
+    fn take_model(&mut self, found: &Found, detector: &mut Detector, refused: &mut Vec<Refused>) {
+        let read = |bytes: &[u8], signatures: &Signatures| {
+            Model::read(bytes, signatures).map_err(|error| error.to_string())
+        };
+        if let Some(last) = &self.model
+            && let Ok(model) = read(last, &detector.signatures)
+        {
+            detector.model = model;
+        }
         match &found.model {
             None => {}
             Some(Err(why)) => refused.push(refusal("the model", why)),
-            Some(Ok(bytes)) => match Model::read(bytes, signatures) {
-                Ok(model) => {
-                    self.model = Some(bytes.clone());
-                    return model;
+            Some(Ok(bytes)) if self.model.as_ref() == Some(bytes) => {}
+            Some(Ok(bytes)) => {
+                let taken = read(bytes, &detector.signatures).and_then(|model| {
+                    let before = std::mem::replace(&mut detector.model, model);
+                    match golden::wrong(detector) {
+                        None => Ok(()),
+                        Some(why) => {
+                            detector.model = before;
+                            Err(why)
+                        }
+                    }
+                });
+                match taken {
+                    Ok(()) => self.model = Some(bytes.clone()),
+                    Err(why) => refused.push(refusal("the model", &why)),
                 }
-                Err(error) => refused.push(refusal("the model", &error.to_string())),
-            },
+            }
         }
-        let last = self.model.as_deref().and_then(|bytes| Model::read(bytes, signatures).ok());
-        last.unwrap_or_else(|| Model::shipped(signatures))
     }
 }
 
@@ -155,9 +169,12 @@ fn good_pack(name: &str, read: &Read, keys: &[PackKey]) -> Result<String, String
             "it holds no signature; remove the file to take its rules out of force".to_owned()
         );
     }
-    match foreign_categories(&alone).into_iter().chain(alone.check()).next() {
+    if let Some(failure) = foreign_categories(&alone).into_iter().chain(alone.check()).next() {
+        return Err(failure);
+    }
+    match golden::false_alarm(alone) {
         None => Ok(text.to_owned()),
-        Some(failure) => Err(failure),
+        Some(request) => Err(format!("it takes an ordinary request for an attack: {request}")),
     }
 }
 

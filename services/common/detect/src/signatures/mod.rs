@@ -96,6 +96,11 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// Whether it is of a pack that comes with this version.
+    pub fn built_in(&self) -> bool {
+        packs().iter().any(|(name, _)| *name == self.pack)
+    }
+
     /// Where it looks, as a pack says it.
     pub fn looks_at(&self) -> Vec<String> {
         match self.request {
