@@ -21,6 +21,7 @@ fn file() -> ModelFile {
         features: [("sql.break_out".to_owned(), 1.5)].into(),
         signatures: [("a.one".to_owned(), -1.0)].into(),
         grams: Grams::pack(&[]),
+        bend: Vec::new(),
         report: serde_json::Value::Null,
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn detector_with(flags: &[(&str, f32)], grams: Grams) -> Detector {
         features: flags.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
         signatures: [].into(),
         grams,
+        bend: Vec::new(),
         report: serde_json::Value::Null,
     };
     let model = Model::from_file(&file, &signatures).expect("a valid file");
