@@ -19,6 +19,9 @@ const EVIDENCE_PERCENT_MAX: usize = 2;
 /// Fewest attacks that must be evidence, in per cent.
 const FOUND_PERCENT_MIN: usize = 80;
 
+/// Examples of signatures with a smaller prior are no attacks by themselves.
+const PRIOR_MIN: f32 = 1.0;
+
 /// What is wrong with all that is loaded, in words.
 pub fn wrong(detector: &Detector) -> Option<String> {
     let (mut requests, mut evidence, mut alone) = (0, 0, None);
@@ -93,8 +96,9 @@ fn ordinary(mut each: impl FnMut(&str, &Request<'_>)) {
 /// How many of the attacks that the built-in packs name are evidence, and of how many.
 fn found(detector: &Detector) -> (usize, usize) {
     let (mut found, mut attacks, mut reader) = (0, 0, Reader::default());
-    let built_in = detector.signatures.iter().filter(|signature| signature.built_in());
-    for signature in built_in.filter(|signature| signature.prior >= 1.0) {
+    let all = detector.signatures.iter();
+    let of_values = all.filter(|one| one.built_in() && one.request.is_none());
+    for signature in of_values.filter(|one| one.prior >= PRIOR_MIN) {
         for raw in &signature.hits {
             let samples = signature.places.samples(raw.as_bytes());
             let llrs = samples.iter().map(|value| detector.score_value(&mut reader, value));
@@ -127,6 +131,6 @@ mod tests {
         let detector = Detector::shipped(0.001);
         assert_eq!(wrong(&detector), None);
         let (found, attacks) = found(&detector);
-        assert!(found * 10 > attacks * 9 && attacks > 2_000, "{found} of {attacks}");
+        assert!(found * 10 > attacks * 9 && attacks > 1_000, "{found} of {attacks}");
     }
 }

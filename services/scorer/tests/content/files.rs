@@ -170,6 +170,7 @@ fn a_pack_that_is_wrong_though_signed_leaves_the_last_good_one() {
         ("own.toml", PACK.replace("known_exploit", "voodoo"), "no detection has the category"),
         ("own.toml", PACK.replace("a zork b", "a zorkmidquux c"), "must not hit and does"),
         ("own.toml", format!("{PACK}{PACK}"), "the id stands in"),
+        ("own.toml", wide(), "it takes an ordinary request for an attack: "),
         ("second.toml", PACK.to_owned(), "the id stands in own.toml"),
     ];
     for (name, text, why) in cases {
@@ -181,6 +182,37 @@ fn a_pack_that_is_wrong_though_signed_leaves_the_last_good_one() {
         at.pack("own.toml", PACK);
         assert_eq!(at.refused(), Vec::<String>::new(), "{why}");
     }
+}
+
+/// A rule about a word that everybody writes.
+fn wide() -> String {
+    PACK.replace("\"zorkmidquux\"", "\"table\"").replace("zorkmidquux", "table")
+}
+
+#[test]
+fn a_model_that_would_block_anybody_or_miss_nearly_all_stays_out() {
+    let mut at = Installation::new();
+    at.refused();
+    let good = (at.llr(OWN), at.llr(ATTACK));
+    let shipped: serde_json::Value = serde_json::from_str(&shipped_model()).unwrap();
+    for (changes, why) in [
+        (&[("quiet", 20.0)][..], "one ordinary request would suffice for a block: "),
+        (&[("bias", 3.0)], "ordinary requests would count as evidence"),
+        (&[("evidence", -5.0)], "ordinary requests would count as evidence"),
+        (&[("evidence", 40.0), ("alone", 50.0)], "attacks that the built-in rules name"),
+        (&[("bias", -20.0)], "attacks that the built-in rules name"),
+    ] {
+        let mut model = shipped.clone();
+        for (name, value) in changes {
+            model[*name] = (*value).into();
+        }
+        at.write("model.json", model.to_string());
+        let refused = at.refused();
+        assert!(refused.len() == 1 && refused[0].contains(why), "{refused:?}, not {why}");
+        assert_eq!((at.llr(OWN), at.llr(ATTACK)), good, "{why}");
+    }
+    at.write("model.json", shipped_model());
+    assert_eq!(at.refused(), Vec::<String>::new());
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn reference(value: &Value<'_>, reading: &Reading<'_>, flags: &Flags) -> Vec<usi
             .any(|need| text.windows(need.len()).any(|window| window == need.as_bytes()));
         let open = one.needs.is_empty()
             && (!reading.quiet || flags.structured() || header && one.places.only_headers());
-        (needed || open)
+        one.request.is_none()
+            && (needed || open)
             && one.places.contain(value)
             && flags.contain(&one.flags)
             && pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))

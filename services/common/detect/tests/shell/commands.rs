@@ -73,7 +73,7 @@ fn what_is_fetched_or_decoded_and_then_run_counts_together() {
     check(&[
         ("x;curl -s a|sh", &["command_after_separator", "pipe_chain", "download_and_run"]),
         ("curl -s a;sh -x", &["command_after_separator", "download_and_run", "command_line"]),
-        ("curl a;sh -x", &["command_after_separator", "loose_command"]),
+        ("curl a;sh -x", RUNS),
         ("sh -x;curl -s a", &["command_after_separator", "command_line"]),
         ("curl -s a;ls -l", &["command_after_separator", "command_line"]),
         ("x;base64 -d|sh", &["command_after_separator", "pipe_chain", "decode_and_run"]),
@@ -107,7 +107,7 @@ fn a_sensitive_file_counts_behind_an_open_command_where_a_word_begins() {
         ("x;echo a:/etc/hosts", RUNS),
         ("x;echo a b c /etc/hosts", &[]),
         ("x;curl a b c /etc/hosts", &["sensitive_argument"]),
-        ("curl a /etc/hosts", &["loose_command"]),
+        ("curl a /etc/hosts", &[]),
         ("curl -s /etc/hosts", &["sensitive_argument", "command_line"]),
         ("x;echo a;b /etc/hosts", RUNS),
         ("x;echo a /usr/hosts", RUNS),
