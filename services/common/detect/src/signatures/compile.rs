@@ -167,7 +167,6 @@ impl Signatures {
         let syntaxes = list.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
         let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
         let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut wholes = Wholes::default();
         for (at, signature) in list.iter().enumerate() {
             let (gate, sought) = Gate::build(signature, syntaxes[at].as_ref());
             let at = at as u16;
@@ -179,10 +178,6 @@ impl Signatures {
                 Sought::Flags => flagged.push((gate.flags, at)),
             }
             gates.push(gate);
-            if let Some(whole) = &signature.request {
-                let compiled = Compiled::new(at, whole).map_err(|why| refused(signature, why))?;
-                wholes.push(compiled);
-            }
         }
         flagged.sort_unstable_by_key(|(flags, at)| (flags.key(), *at));
         let mut ends = [0; Flags::COUNT];
@@ -208,7 +203,7 @@ impl Signatures {
             Literals::build(pairs.cloned().collect(), gate)
         });
         let literals = Literals::build(pairs, gate);
-        let identity = Identity::new();
+        let (identity, wholes) = (Identity::new(), wholes(&list)?);
         Ok(Self {
             identity,
             list,
@@ -249,6 +244,18 @@ impl Signatures {
     pub(crate) fn pattern(&self, position: usize) -> Option<&Regex> {
         self.patterns.get(position)?.as_ref()
     }
+}
+
+/// Those about the request as a whole.
+fn wholes(list: &[Signature]) -> Result<Wholes, PackError> {
+    let mut wholes = Wholes::default();
+    for (at, signature) in list.iter().enumerate() {
+        if let Some(whole) = &signature.request {
+            let compiled = Compiled::new(at as u16, whole);
+            wholes.push(compiled.map_err(|why| refused(signature, why))?);
+        }
+    }
+    Ok(wholes)
 }
 
 /// Bytes that a quiet reading at one of `places` may have.
