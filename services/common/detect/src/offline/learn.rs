@@ -22,6 +22,8 @@ pub struct Settings {
     pub flag_strength: f64,
     /// What a flag of structure is believed to say before anything was learnt, in log-odds.
     pub flag_prior: f64,
+    /// A mark is weak evidence: what was undone before a value could be read is as often a habit of a client.
+    pub mark_strength: f64,
     pub lexical_strength: f64,
     pub signature_strength: f64,
     pub gram_strength: f64,
@@ -52,6 +54,7 @@ impl Default for Settings {
         Self {
             flag_strength: 1.0,
             flag_prior: 0.3,
+            mark_strength: 5.0,
             lexical_strength: 10.0,
             signature_strength: 2.0,
             gram_strength: 3.0,
@@ -124,7 +127,7 @@ impl Learner<'_> {
                 }
                 LEXICAL_BASE.. => (0.0, settings.lexical_strength, free, 1),
                 SQL_BASE.. => (settings.flag_prior, settings.flag_strength, free, 0),
-                _ => (0.0, settings.flag_strength, free, 1),
+                _ => (0.0, settings.mark_strength, free, 1),
             };
             Pull { prior, strength, floor, active: seen >= wanted && !off.contains(&column) }
         };
