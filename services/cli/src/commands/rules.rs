@@ -149,7 +149,8 @@ fn explain(arguments: &RulesExplain, printer: &Printer) -> Outcome {
     let flags = flags_of(&detector, signature);
     let listed = |list: &[String]| match list {
         [] => "-".to_owned(),
-        list => list.join("  "),
+        // The lines of a request.
+        list => list.join("  ").replace('\n', " / "),
     };
     let request = signature.request.as_ref().map_or_else(|| "-".to_owned(), told);
     let rows: Vec<Vec<Cell>> = [
