@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use observe::ocsf::{detection, outcome};
 use pipeline::{Context, Fault, Group, Message, Outputs, Received, Stage, run};
 use schemas::topic::OCSF;
 use schemas::{Detection, Outcome, Record};
-use serde_json::Value;
 
 use crate::config::Switch;
 
@@ -16,18 +16,24 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Answers each record with its document, under the record's own key.
 pub struct Export<R> {
     class: &'static str,
-    document: fn(&R) -> Value,
+    document: fn(&R) -> serde_json::Result<Vec<u8>>,
 }
 
 impl Export<Detection> {
     pub fn detections() -> Self {
-        Export { class: "detection_finding", document: observe::ocsf::detection }
+        Export {
+            class: "detection_finding",
+            document: |record| serde_json::to_vec(&detection(record)),
+        }
     }
 }
 
 impl Export<Outcome> {
     pub fn outcomes() -> Self {
-        Export { class: "network_remediation_activity", document: observe::ocsf::outcome }
+        Export {
+            class: "network_remediation_activity",
+            document: |record| serde_json::to_vec(&outcome(record)),
+        }
     }
 }
 
@@ -40,7 +46,7 @@ where
     async fn handle(&mut self, batch: &[Received<'_, R>], out: &mut Outputs) {
         for received in batch {
             out.continue_trace(received.trace);
-            match serde_json::to_vec(&(self.document)(&received.record)) {
+            match (self.document)(&received.record) {
                 Ok(payload) => {
                     let key = received.record.key().into_bytes();
                     out.push_message(Message {
@@ -63,8 +69,9 @@ pub async fn export(context: &Context, asked: Switch) -> Result<()> {
     if asked == Switch::Off {
         return Ok(());
     }
-    // Its spans are not the proof's.
-    let context = Context { service: "ocsf", ..context.clone() };
+    // Its spans are not the proof's, and nobody waits for a document as the loop waits for a record.
+    let bus = context.bus.clone().in_bulk();
+    let context = Context { service: "ocsf", bus, ..context.clone() };
     tokio::join!(
         keep(&context, Group("verifier-ocsf-detections"), Export::detections),
         keep(&context, Group("verifier-ocsf-outcomes"), Export::outcomes),

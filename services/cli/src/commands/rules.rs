@@ -142,10 +142,13 @@ fn explain(arguments: &RulesExplain, printer: &Printer) -> Outcome {
     }
     let weight = detector.model.weight(features::signature(at));
     let how = match (detector.model.without_model, signature.decisive) {
+        _ if signature.request.is_some() => "to whatever else is found; nothing is learnt about it",
         (true, true) => "as believed before anything was learnt; it may suffice alone",
         (true, false) => "as believed before anything was learnt",
         (false, _) => "as the model says",
     };
+    // What looks at no value reads no view of one.
+    let view = signature.request.as_ref().map_or_else(|| word(signature.view), |_| "-".to_owned());
     let flags = flags_of(&detector, signature);
     let listed = |list: &[String]| match list {
         [] => "-".to_owned(),
@@ -160,7 +163,7 @@ fn explain(arguments: &RulesExplain, printer: &Printer) -> Outcome {
         ("CWE, ATT&CK", format!("{}, {}", signature.cwe, signature.attack)),
         ("adds", format!("{weight:+.2} {how}; its pack says {:+.2}", signature.prior)),
         ("looks at", signature.looks_at().join(" ")),
-        ("as", word(signature.view)),
+        ("as", view),
         ("needs", listed(&signature.needs)),
         ("pattern", signature.pattern.clone().unwrap_or_else(|| "-".to_owned())),
         ("flags", listed(&flags)),

@@ -57,11 +57,25 @@ pub struct Kafka {
     properties: Vec<(String, String)>,
     /// Whose schema ids are accepted beside our own encoding.
     registry: Option<Registry>,
+    pace: Pace,
 }
+
+/// How long records may be gathered before they are sent or fetched.
+#[derive(Clone, Copy)]
+struct Pace {
+    linger_ms: &'static str,
+    fetch_bytes_min: &'static str,
+    fetch_wait_ms: &'static str,
+}
+
+/// As soon as there is one.
+const PROMPT: Pace = Pace { linger_ms: "1", fetch_bytes_min: "1", fetch_wait_ms: "100" };
+/// For what nobody waits for.
+const BULK: Pace = Pace { linger_ms: "200", fetch_bytes_min: "262144", fetch_wait_ms: "400" };
 
 impl Kafka {
     pub(crate) fn new(properties: Vec<(String, String)>) -> Result<Self> {
-        let kafka = Kafka { properties, registry: None };
+        let kafka = Kafka { properties, registry: None, pace: PROMPT };
         let check = |config: ClientConfig| config.create_native_config().map(|_| ());
         check(kafka.producer_config())
             .and_then(|()| check(kafka.member_config("check", "check-0")))
@@ -71,6 +85,10 @@ impl Kafka {
 
     pub(crate) fn with_registry(self, registry: Option<Registry>) -> Self {
         Kafka { registry, ..self }
+    }
+
+    pub(crate) fn in_bulk(self) -> Self {
+        Kafka { pace: BULK, ..self }
     }
 
     pub(crate) fn registry(&self) -> Option<&Registry> {
@@ -100,7 +118,7 @@ impl Kafka {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("linger.ms", "1")
+            .set("linger.ms", self.pace.linger_ms)
             .set("compression.type", "lz4")
             .set("partitioner", "murmur2_random")
             // A record waits for the broker as long as it takes: it is lag, never loss.
@@ -114,7 +132,8 @@ impl Kafka {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
-            .set("fetch.wait.max.ms", "100")
+            .set("fetch.min.bytes", self.pace.fetch_bytes_min)
+            .set("fetch.wait.max.ms", self.pace.fetch_wait_ms)
             .set("fetch.error.backoff.ms", "50")
             .set("queued.max.messages.kbytes", "65536");
         config

@@ -22,10 +22,11 @@ pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024;
 /// Longest name of a parameter or header that a place mentions, and longest explanation, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 const EXPLANATION_BYTES_MAX: usize = 256;
-/// Pieces kept free for the rest, the prior and what has to be said besides.
-const RESERVED: usize = 6;
-/// Rule and place of what is not evidence of the request itself.
+/// Pieces kept free for the rest, the calibration, the prior and what has to be said besides.
+const RESERVED: usize = 7;
+/// Rules of what is not evidence of the request itself.
 const REST: &str = "text";
+const CALIBRATION: &str = "calibration";
 const PRIOR: &str = "prior";
 /// Counts of characters say little one by one; a person reads them as part of the rest.
 const COUNTS: &str = "lexical.";
@@ -130,21 +131,10 @@ impl Content {
         (explanation, severity, probability)
     }
 
-    /// Strongest first; then all that is not worth a line each, and the prior. Their weights add up to the log-odds
-    /// of the probability.
+    /// Strongest first; then all that is not worth a line each, what calibration makes of the sum, and the prior. Their
+    /// weights add up to the log-odds of the probability.
     fn evidence(&self, explanation: &Explanation, event: &EventView<'_>) -> Vec<Evidence> {
-        let log_odds = (self.prior / (1.0 - self.prior)).ln();
-        let prior = Evidence {
-            rule: PRIOR.to_owned(),
-            place: "policy".to_owned(),
-            value: format!("π = {}", self.prior),
-            weight: rounded(log_odds),
-            explanation: format!(
-                "before anything was read, an attack was as likely as the policy says, π = {}",
-                self.prior
-            ),
-            event_id: event.event_id,
-        };
+        let (calibration, prior) = (calibration(explanation, event), self.prior(event));
         let mut rest = Evidence {
             rule: REST.to_owned(),
             place: WHOLE.to_owned(),
@@ -157,6 +147,7 @@ impl Content {
         let mut all = Vec::new();
         let notes: Vec<Evidence> = notes(explanation, event).collect();
         let mut bytes = bytes_of(&prior) + bytes_of(&rest) + NAME_BYTES_MAX;
+        bytes += calibration.as_ref().map_or(0, bytes_of);
         bytes += notes.iter().map(bytes_of).sum::<usize>();
         for found in explanation.evidence.iter().filter(|piece| !piece.id.starts_with(COUNTS)) {
             let piece = piece(found, event);
@@ -169,13 +160,44 @@ impl Content {
         if let Some(of_value) = all.iter().find(|piece| piece.place != WHOLE) {
             rest.place.clone_from(&of_value.place);
         }
-        let kept: f64 = all.iter().map(|piece| piece.weight).sum();
+        let kept: f64 = all.iter().chain(&calibration).map(|piece| piece.weight).sum();
         rest.weight = rounded(f64::from(explanation.llr) - kept);
         all.push(rest);
+        all.extend(calibration);
         all.extend(notes);
         all.push(prior);
         all
     }
+
+    /// How likely an attack was before anything was read.
+    fn prior(&self, event: &EventView<'_>) -> Evidence {
+        Evidence {
+            rule: PRIOR.to_owned(),
+            place: "policy".to_owned(),
+            value: format!("π = {}", self.prior),
+            weight: rounded((self.prior / (1.0 - self.prior)).ln()),
+            explanation: format!(
+                "before anything was read, an attack was as likely as the policy says, π = {}",
+                self.prior
+            ),
+            event_id: event.event_id,
+        }
+    }
+}
+
+/// What a sum as high as this one proved to be worth, beyond the sum itself; None where there is nothing to correct.
+fn calibration(explanation: &Explanation, event: &EventView<'_>) -> Option<Evidence> {
+    let weight = rounded(f64::from(explanation.calibration));
+    (weight != 0.0).then(|| Evidence {
+        rule: CALIBRATION.to_owned(),
+        place: WHOLE.to_owned(),
+        value: String::new(),
+        weight,
+        explanation:
+            "what such a sum proved to be worth on traffic that the model had not learnt from"
+                .to_owned(),
+        event_id: event.event_id,
+    })
 }
 
 /// What weighs nothing and yet has to be said.

@@ -131,6 +131,49 @@ pub fn elsewhere(row: &Row, number: usize) -> Option<Row> {
     Some(moved(row, &value, PLACES[number % PLACES.len()]))
 }
 
+/// A benign row with its value in a query, escaped otherwise than it must be, in turn by its number: what training sees
+/// besides, so that the mark of such an escape does not learn that only attackers write it.
+pub fn escaped_otherwise(row: &Row, number: usize) -> Option<Row> {
+    let value = payload(row).filter(|_| !row.attack())?;
+    let mut row = moved(row, &value, "query");
+    row.uri = format!("/?q={}", ESCAPES[number % ESCAPES.len()](&value));
+    Some(row)
+}
+
+/// A way to escape a value.
+type Escape = fn(&[u8]) -> String;
+const ESCAPES: [Escape; 3] = [escaped_twice, escaped_wide, escaped_letters];
+
+/// As a client does that escapes what is escaped already.
+fn escaped_twice(value: &[u8]) -> String {
+    escaped(escaped(value, b"&#+").as_bytes(), b"")
+}
+
+/// As `escape` of JavaScript does, for every mark and every letter outside ASCII.
+fn escaped_wide(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let mut out = String::with_capacity(2 * text.len());
+    for letter in text.chars() {
+        if letter.is_ascii_alphanumeric() {
+            out.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            out.push_str(&format!("%u{unit:04X}"));
+        }
+    }
+    out
+}
+
+/// With every fifth byte escaped, whether or not it must be.
+fn escaped_letters(value: &[u8]) -> String {
+    let piece = |(at, byte): (usize, &u8)| match at % 5 {
+        0 => format!("%{byte:02X}"),
+        _ => escaped(&[*byte], b"&#+"),
+    };
+    value.iter().enumerate().map(piece).collect()
+}
+
 /// False alarms of values that were moved, beside those in place.
 #[derive(Debug, Clone, Serialize)]
 pub struct Moved {

@@ -44,6 +44,8 @@ pub struct Bag {
     pub instances: Vec<Instance>,
     /// Of a benign row: what its value looks like at another place. Taught, never measured.
     pub elsewhere: Vec<Instance>,
+    /// Of a benign row: what its value looks like escaped otherwise. Taught, never measured.
+    pub escaped: Vec<Instance>,
 }
 
 /// All rows. Features are renumbered to columns without gaps; column 0 is the bias and never stored.
@@ -99,6 +101,15 @@ impl Data {
         }
     }
 
+    /// Adds what `other`, the row added last with its value escaped otherwise, looks like.
+    pub fn add_escaped(&mut self, other: &Row, extract: &mut impl FnMut(&Request<'_>, Sink<'_>)) {
+        let source = self.source(&other.source);
+        let instances = self.keep(source, read(other, extract));
+        if let Some(bag) = self.bags.last_mut() {
+            bag.escaped.extend(instances);
+        }
+    }
+
     /// Adds one row whose readings are known.
     pub fn push(&mut self, row: &Row, readings: Vec<Found>) {
         let source = self.source(&row.source);
@@ -112,6 +123,7 @@ impl Data {
             log_visible: row.log_visible(),
             instances,
             elsewhere: Vec::new(),
+            escaped: Vec::new(),
         });
     }
 

@@ -41,6 +41,8 @@ pub struct Settings {
     pub owned_off: f64,
     /// Weight of a benign value at another place, of what it weighs in place; 0 teaches none.
     pub elsewhere: f64,
+    /// The same of one that is escaped otherwise than it must be.
+    pub escaped: f64,
     /// Benign rows count this many times the attacks.
     pub benign_mass: f64,
     /// Times that the worst reading of an attack is chosen.
@@ -64,6 +66,7 @@ impl Default for Settings {
             calibration_balance: 1.0,
             owned_off: 0.5,
             elsewhere: 0.75,
+            escaped: 0.15,
             benign_mass: 1.0,
             rounds: 2,
             skip: vec!["weak".into(), "paranoid".into(), "probe".into(), "tamper".into()],
@@ -127,7 +130,7 @@ impl Learner<'_> {
                 }
                 LEXICAL_BASE.. => (0.0, settings.lexical_strength, free, 1),
                 SQL_BASE.. => (settings.flag_prior, settings.flag_strength, free, 0),
-                _ => (0.0, settings.mark_strength, free, 1),
+                _ => (0.0, settings.mark_strength, 0.0, 1),
             };
             Pull { prior, strength, floor, active: seen >= wanted && !off.contains(&column) }
         };
@@ -160,7 +163,8 @@ impl Learner<'_> {
         };
         let in_place = examples(|bag| &bag.instances, 1.0);
         let moved = examples(|bag| &bag.elsewhere, self.settings.elsewhere);
-        [in_place, moved].concat()
+        let escaped = examples(|bag| &bag.escaped, self.settings.escaped);
+        [in_place, moved, escaped].concat()
     }
 
     /// The worst reading of each attack and its source.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::controls::{Moved, elsewhere, emptied, moves};
+use super::controls::{Moved, elsewhere, emptied, escaped_otherwise, moves};
 use super::data::{Data, Sink};
 use super::export::{extractor, file, priors};
 use super::folds::{Folds, Inner};
@@ -159,6 +159,11 @@ fn read(
             && let Some(moved) = elsewhere(row, at)
         {
             data.add_elsewhere(&moved, extract);
+        }
+        if settings.escaped > 0.0
+            && let Some(other) = escaped_otherwise(row, at)
+        {
+            data.add_escaped(&other, extract);
         }
     }
     data

@@ -9,15 +9,16 @@ const RUNS: &[&str] = &["command_after_separator"];
 fn a_flag_a_path_or_an_expansion_is_an_argument() {
     for argument in [
         "-n", "--n", "/a", "/1", "/", "/?", "/*", "/ a", "/[", "/\"", "~", "*", "\\", "$a", "${",
-        "$(", "$@", "$*", "<a", ">a", "./a", "..", ".\\a", "%a",
+        "$(ls", "$(<a", "$((1", "$(/a", "$(./a", "$($a", "$( a", "$('a", "$(\"a", "$@", "$*", "<a",
+        ">a", "./a", "..", ".\\a", "%a",
     ] {
         let text = format!("x;cat {argument}");
         let found = crate::flags(&text);
         assert!(found.contains(&"command_after_separator"), "{text}: {found:?}");
     }
     for word in [
-        "-", "-=", "/=", "=", "$1", "$", "<=", ">=", ".a", ".", "%1", "%", "+x", ":", "a", "1",
-        "a b",
+        "-", "-=", "/=", "=", "$1", "$", "$(", "$(a) b", "$(lsx)", "<=", ">=", ".a", ".", "%1",
+        "%", "+x", ":", "a", "1", "a b",
     ] {
         check(&[(&format!("x;cat {word}"), &[])]);
     }

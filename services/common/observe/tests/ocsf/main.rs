@@ -36,12 +36,20 @@ fn example<R: DeserializeOwned>(record: &str, name: &str) -> R {
     examples.find_map(|(found, record)| (found == name).then_some(record)).unwrap()
 }
 
+fn found(detection: &Detection) -> Value {
+    serde_json::to_value(ocsf::detection(detection)).unwrap()
+}
+
+fn became(outcome: &Outcome) -> Value {
+    serde_json::to_value(ocsf::outcome(outcome)).unwrap()
+}
+
 fn finding() -> Value {
-    ocsf::detection(&example("detection", "sql-injection"))
+    found(&example("detection", "sql-injection"))
 }
 
 fn activity() -> Value {
-    ocsf::outcome(&example("outcome", "effective"))
+    became(&example("outcome", "effective"))
 }
 
 #[track_caller]
@@ -58,10 +66,10 @@ fn every_example_is_told_in_a_valid_document() {
     let activities: Vec<(String, Outcome)> = examples("outcome");
     assert!(findings.len() >= 2 && activities.len() >= 2);
     for (_, detection) in findings {
-        check(&ocsf::detection(&detection), &[("/metadata/uid", json!(detection.detection_id))]);
+        check(&found(&detection), &[("/metadata/uid", json!(detection.detection_id))]);
     }
     for (_, outcome) in activities {
-        check(&ocsf::outcome(&outcome), &[("/metadata/uid", json!(outcome.outcome_id))]);
+        check(&became(&outcome), &[("/metadata/uid", json!(outcome.outcome_id))]);
     }
 }
 
@@ -88,7 +96,7 @@ fn a_detection_is_a_finding_with_its_evidence() {
 #[test]
 fn a_detection_without_evidence_still_says_whom_it_is_about() {
     check(
-        &ocsf::detection(&example("detection", "without-evidence")),
+        &found(&example("detection", "without-evidence")),
         &[
             ("/evidences/0/src_endpoint/ip", json!("2a00:1450:0:5::")),
             ("/evidences/0/src_endpoint/name", json!("2a00:1450:0:5::/64")),
@@ -115,7 +123,7 @@ fn an_outcome_is_a_remediation_that_holds_or_does_not() {
         ],
     );
     check(
-        &ocsf::outcome(&example("outcome", "absent")),
+        &became(&example("outcome", "absent")),
         &[
             ("/activity_name", json!("Restore")),
             ("/status", json!("Failure")),
@@ -132,7 +140,7 @@ fn a_finding_and_what_became_of_it_are_found_together() {
     let outcome: Outcome = example("outcome", "effective");
     let outcome = Outcome { decision_id: Decision::id(detection.detection_id), ..outcome };
     let together = |document: &Value| document["metadata"]["correlation_uid"].clone();
-    assert_eq!(together(&ocsf::detection(&detection)), together(&ocsf::outcome(&outcome)));
+    assert_eq!(together(&found(&detection)), together(&became(&outcome)));
 }
 
 #[test]
@@ -150,13 +158,13 @@ proptest! {
 
     #[test]
     fn every_detection_there_can_be_is_told_in_a_valid_document(detection in common::detection()) {
-        let document = ocsf::detection(&detection);
+        let document = found(&detection);
         prop_assert_eq!(validate(&document), Ok(()), "{:#}", document);
     }
 
     #[test]
     fn every_outcome_there_can_be_is_told_in_a_valid_document(outcome in common::outcome()) {
-        let document = ocsf::outcome(&outcome);
+        let document = became(&outcome);
         prop_assert_eq!(validate(&document), Ok(()), "{:#}", document);
     }
 }

@@ -168,7 +168,8 @@ impl Reader<'_> {
                     || matches!(second, b'?' | b'*' | b' ' | 0 | b'[' | b'"' | b'\'')
             }
             b'~' | b'*' | b'\\' => true,
-            b'$' => second.is_ascii_alphabetic() || matches!(second, b'{' | b'(' | b'@' | b'*'),
+            b'$' if second == b'(' => self.substitutes(at + 2),
+            b'$' => second.is_ascii_alphabetic() || matches!(second, b'{' | b'@' | b'*'),
             b'<' | b'>' => second != b'=',
             b'.' => matches!(second, b'/' | b'.' | b'\\'),
             b'%' => second.is_ascii_alphabetic(),
@@ -180,6 +181,14 @@ impl Reader<'_> {
             false if !first.is_ascii_alphanumeric() => Argument::None,
             false => self.count(at),
         }
+    }
+
+    /// Whether what stands inside `$(` at `from` may be a command or a sum: `make $(TARGETS) public` is prose.
+    fn substitutes(&self, from: usize) -> bool {
+        let rest = self.rest(from).iter().take(NAME_MAX + 1);
+        let length = rest.take_while(|byte| in_path(**byte)).count();
+        matches!(self.byte(from), b'(' | b'<' | b'/' | b'.' | b'$' | b' ' | b'"' | b'\'')
+            || commands::lookup(&self.text[from..from + length]).is_some()
     }
 
     fn word_argument(&self, at: usize, name: &[u8]) -> bool {
