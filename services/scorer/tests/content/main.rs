@@ -354,6 +354,7 @@ fn the_weights_of_all_evidence_add_up_to_the_probability() {
         let log_odds: f64 = hit.evidence.iter().map(|piece| piece.weight).sum();
         assert!((1.0 / (1.0 + (-log_odds).exp()) - hit.probability).abs() < 0.01, "{hit:?}");
         assert!(hit.evidence.last().unwrap().explanation.ends_with("π = 0.2"), "{hit:?}");
+        assert!(hit.evidence.iter().any(|piece| piece.rule == "calibration"), "{hit:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading the rows of a data file.
 
-use detect::offline::rows::{Row, parse};
+use detect::offline::controls::{elsewhere, escaped_otherwise};
+use detect::offline::rows::{Label, Row, parse};
 use detect::request::{Part, Place, Value};
 
 fn row(places: &[&str]) -> Row {
@@ -58,4 +59,24 @@ fn a_line_that_is_no_row_is_named() {
     let good = r#"{"id":"a","source":"s","label":"benign","category":"c","tier":"plain","method":"GET","uri":"/"}"#;
     let error = parse(&format!("{good}\n\n{{\"id\":3}}\n")).unwrap_err();
     assert_eq!(error.line, 3);
+}
+
+#[test]
+fn a_benign_value_is_taught_at_other_places_and_escaped_in_other_ways() {
+    let line = r#"{"id":"a","source":"s","label":"benign","category":"c","tier":"plain","method":"GET",
+        "uri":"/?q=50%25+a+b","where":["uri"]}"#;
+    let benign = parse(&line.replace('\n', " ")).expect("the line is a row").remove(0);
+    for (number, uri) in [
+        (0, "/?q=50%2525%2520a%2520b"),
+        (1, "/?q=50%u0025%u0020a%u0020b"),
+        (2, "/?q=%350%25%20a%20b"),
+        (3, "/?q=50%2525%2520a%2520b"),
+    ] {
+        let taught = escaped_otherwise(&benign, number).expect("its value is found");
+        assert_eq!((taught.uri.as_str(), taught.body.as_str()), (uri, ""));
+    }
+    let agent = elsewhere(&benign, 0).expect("its value is found");
+    assert_eq!(agent.headers["User-Agent"], "50% a b");
+    let attack = Row { label: Label::Attack, ..benign };
+    assert!(escaped_otherwise(&attack, 0).is_none() && elsewhere(&attack, 0).is_none());
 }

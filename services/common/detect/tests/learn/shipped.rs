@@ -28,6 +28,14 @@ fn the_shipped_model_weighs_only_signatures_that_are_built_in() {
 }
 
 #[test]
+fn nobody_gains_by_an_evasive_mark() {
+    let features = file().features;
+    let marks: Vec<_> = features.iter().filter(|(name, _)| name.starts_with("mark.")).collect();
+    assert!(marks.len() > 5, "{marks:?}");
+    assert!(marks.iter().all(|(_, weight)| **weight >= 0.0), "{marks:?}");
+}
+
+#[test]
 fn the_shipped_detector_tells_an_attack_from_a_page() {
     let detector = Detector::shipped(0.001);
     let mut reader = Reader::default();
