@@ -213,7 +213,7 @@ fn announce() {
         metrics::counter!("perimeter_collector_probe_forged_total", "reason" => reason)
             .increment(0);
     }
-    for reason in ["encoding", "overrun", "refused", "shutdown"] {
+    for reason in ["encoding", "kernel", "overrun", "refused", "shutdown"] {
         metrics::counter!("perimeter_collector_events_lost_total", "reason" => reason).increment(0);
     }
     metrics::counter!("perimeter_collector_one_proxy_total").increment(0);

@@ -4,6 +4,7 @@
 //! comes beyond the room is lost, and counted. Each connection is a source of its own with a new name, and so is each
 //! sender over UDP after every start: positions begin again at 0, and the scorer must not take them for repeats.
 
+mod drops;
 mod tcp;
 mod udp;
 

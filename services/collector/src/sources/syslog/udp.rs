@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use schemas::Millis;
 use tokio::net::UdpSocket;
 
+use super::drops::Drops;
 use super::{Inner, Stream};
 use crate::config::syslog::Transport;
 use crate::logic::lines::Piece;
@@ -20,6 +21,8 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// Most events and dead letters of one listener, and most bytes of them, that wait while others are sent.
 const WAITING_EVENTS_MAX: usize = 8_192;
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How often the kernel is asked what it dropped.
+const DROPS_INTERVAL: Duration = Duration::from_secs(5);
 /// How long nothing is received after receiving failed.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -27,6 +30,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, socket: UdpSocket) {
     let mut inbox =
         Inbox { inner: inner.clone(), streams: HashMap::new(), waiting: Outgoing::default() };
     let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
+    let (mut drops, mut asking) = (Drops::of(&socket), tokio::time::interval(DROPS_INTERVAL));
     let mut sending: Option<BoxFuture<'_, bool>> = None;
     loop {
         if sending.is_none() && !inbox.waiting.is_empty() {
@@ -42,6 +46,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, socket: UdpSocket) {
             biased;
             () = inner.shutdown.cancelled() => break,
             _ = sent => sending = None,
+            _ = asking.tick() => lost("kernel", drops.more() as usize),
             received = socket.recv_from(&mut datagram) => match received {
                 Ok((length, peer)) => inbox.take(peer.ip(), &datagram[..length], inner.clock.now()),
                 Err(error) => {
