@@ -203,7 +203,7 @@ impl Record for Event {
         put_optional(out, self.position, put_long);
         put_long(out, self.observed_at);
         put_optional(out, self.received_at, put_long);
-        put_text(out, ShortText::of(self.client).as_str());
+        put_text(out, ShortText::address(self.client).as_str());
         put_symbol(out, &PROVENANCES, self.provenance);
         put_text(out, &self.method);
         put_optional(out, self.host.as_deref(), put_text);
@@ -224,7 +224,7 @@ impl Record for Event {
     }
 
     fn key(&self) -> String {
-        ShortText::of(shard_network(self.client)).as_str().to_owned()
+        ShortText::network(shard_network(self.client)).as_str().to_owned()
     }
 
     fn key_of(view: &EventView<'_>) -> String {
@@ -232,7 +232,7 @@ impl Record for Event {
     }
 
     fn key_is(view: &EventView<'_>, key: &[u8]) -> bool {
-        ShortText::of(shard_network(view.client)).as_bytes() == key
+        ShortText::network(shard_network(view.client)).as_bytes() == key
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use schemas::Millis;
 use serde::{Deserialize, Serialize};
+use sha1::{Digest as _, Sha1};
 use uuid::Uuid;
 
 /// Most files that are remembered; the ones not grown for longest are forgotten first.
@@ -184,9 +185,31 @@ pub fn source(host: &str, path: &str, identity: Uuid) -> String {
     format!("file/{host}{}/{}", &stem[start..], identity.simple())
 }
 
-/// The id of the event of the line at `offset` of `source`.
-pub fn event_id(source: &str, offset: u64) -> Uuid {
-    Uuid::new_v5(&NAMESPACE, format!("{source}/{offset}").as_bytes())
+/// The ids of the events of one source: UUIDs of version 5 (RFC 9562) over its name and the offset of the line.
+#[derive(Debug, Clone)]
+pub struct EventIds {
+    /// What every id of the source begins with, hashed; this crate's SHA-1 uses the processor's where it has one.
+    begun: Sha1,
+}
+
+impl EventIds {
+    pub fn of(source: &str) -> Self {
+        EventIds { begun: Sha1::new_with_prefix(NAMESPACE).chain_update(source).chain_update("/") }
+    }
+
+    /// The id of the event of the line at `offset`.
+    pub fn at(&self, offset: u64) -> Uuid {
+        let (mut digits, mut from, mut left) = ([0; 20], 20, offset);
+        while left > 0 || from == 20 {
+            from -= 1;
+            digits[from] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        let hash = self.begun.clone().chain_update(&digits[from..]).finalize();
+        let mut head = [0; 16];
+        head.copy_from_slice(&hash[..16]);
+        uuid::Builder::from_sha1_bytes(head).into_uuid()
+    }
 }
 
 /// A path as it was before rotation: without `.gz` and without numbers and dates of their own in its name.

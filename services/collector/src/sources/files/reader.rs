@@ -13,7 +13,7 @@ use schemas::Millis;
 use uuid::Uuid;
 
 use super::Batch;
-use crate::logic::follow::{self, FileId, HEAD_BYTES_MAX, Place};
+use crate::logic::follow::{self, EventIds, FileId, HEAD_BYTES_MAX, Place};
 use crate::logic::lines::{LINE_BYTES_MAX, Lines, Piece, TAIL_BYTES_MAX};
 use crate::publish::{Origin, Outgoing};
 
@@ -57,6 +57,7 @@ pub(super) struct Reader {
     pub(super) path: PathBuf,
     pub(super) file: FileId,
     pub(super) source: String,
+    ids: EventIds,
     /// Rotated or removed: it ends when it was quiet for a while.
     pub(super) leaving: bool,
     pub(super) ended: bool,
@@ -173,6 +174,7 @@ impl Reader {
         Ok(Some(Reader {
             path: probe.path.clone(),
             file: probe.file,
+            ids: EventIds::of(&source),
             source,
             leaving: false,
             ended: false,
@@ -227,7 +229,8 @@ impl Reader {
         while let Some(piece) = self.lines.next_line() {
             took = true;
             let times = Times { read_at: self.read_at, changed_at: self.state.1, now };
-            take(&mut self.parser, &self.source, piece, times, &mut batch.outgoing);
+            let origin = Origin { source: &self.source, position: piece.offset };
+            take(&mut self.parser, origin, &self.ids, piece, times, &mut batch.outgoing);
         }
         if took {
             self.tail = self.lines.tail().map(|tail| (tail.len() as u64, follow::digest(tail)));
@@ -250,7 +253,8 @@ impl Reader {
     pub(super) fn last_line(&mut self, now: Millis, batch: &mut Batch) {
         let times = Times { read_at: self.read_at, changed_at: self.state.1, now };
         if let Some(piece) = self.lines.last_line() {
-            take(&mut self.parser, &self.source, piece, times, &mut batch.outgoing);
+            let origin = Origin { source: &self.source, position: piece.offset };
+            take(&mut self.parser, origin, &self.ids, piece, times, &mut batch.outgoing);
             self.tail = None;
         }
         self.read_at = Some(now);
@@ -299,8 +303,14 @@ impl Times {
 }
 
 /// Makes an event or a dead letter of a line.
-fn take(parser: &mut Parser, source: &str, piece: Piece<'_>, times: Times, out: &mut Outgoing) {
-    let origin = Origin { source, position: piece.offset };
+fn take(
+    parser: &mut Parser,
+    origin: Origin<'_>,
+    ids: &EventIds,
+    piece: Piece<'_>,
+    times: Times,
+    out: &mut Outgoing,
+) {
     if piece.too_long {
         let dead = Dead::too_long(format!("the line has more than {LINE_BYTES_MAX} bytes"));
         return out.dead(origin, &dead, piece.bytes);
@@ -308,9 +318,9 @@ fn take(parser: &mut Parser, source: &str, piece: Piece<'_>, times: Times, out: 
     match parser.line(piece.bytes, times.received_at(None)) {
         Ok(Line::Event(observation)) => {
             let received_at = times.received_at(observation.observed_at);
-            let event_id = follow::event_id(source, piece.offset);
+            let (event_id, source) = (ids.at(piece.offset), origin.source.to_owned());
             let position = i64::try_from(piece.offset).ok();
-            let event = observation.into_event(event_id, source.to_owned(), position, received_at);
+            let event = observation.into_event(event_id, source, position, received_at);
             out.event(&event, times.now);
         }
         Ok(Line::Nothing) => {}

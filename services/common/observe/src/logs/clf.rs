@@ -3,6 +3,7 @@
 //! The address is the first field, or the second after a virtual host, and never another one: all else is or may be
 //! the client's own text.
 
+use memchr::memchr_iter;
 use schemas::Millis;
 
 use super::text::{
@@ -70,7 +71,7 @@ fn time(text: &str, dates: Dates) -> Result<Millis, Dead> {
 fn split(line: &str, vhost: bool) -> Result<Fields<'_>, Dead> {
     let malformed = |what: &str| Dead::malformed(format!("{what}: '{}'", excerpt(line)));
     // A user may hold any text, but no quote that is not escaped: the time is the last bracket before the request.
-    let request_at = line.find("] \"").ok_or_else(|| malformed("no request follows a time"))?;
+    let request_at = request_at(line).ok_or_else(|| malformed("no request follows a time"))?;
     let time_at =
         line[..request_at].rfind('[').ok_or_else(|| malformed("no time is in brackets"))?;
     let head = &line[..time_at];
@@ -97,6 +98,12 @@ fn split(line: &str, vhost: bool) -> Result<Fields<'_>, Dead> {
     let (agent, rest) = if referer.is_some() { optional(rest) } else { (None, rest) };
     let time = &line[time_at + 1..request_at];
     Ok(Fields { host, peer, time, request, status, referer, agent, rest })
+}
+
+/// Where the bracket closes that the first request follows: `] "`.
+fn request_at(line: &str) -> Option<usize> {
+    let ends = |quote: &usize| line[..*quote].ends_with("] ");
+    memchr_iter(b'"', line.as_bytes()).find(ends).map(|quote| quote - 2)
 }
 
 /// The quoted field that follows a space, if one does.

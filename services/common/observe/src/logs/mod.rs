@@ -63,7 +63,7 @@ impl Parser {
                 line.len()
             )));
         }
-        let text = String::from_utf8_lossy(line);
+        let text = text::lossy(line);
         let text = text.trim_end_matches(['\r', '\n']);
         if text.trim().is_empty() {
             return Ok(Line::Nothing);

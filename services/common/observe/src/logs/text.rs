@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use memchr::{memchr, memchr2};
 use schemas::Activity;
 use schemas::observable::canonical_address;
 
@@ -23,6 +24,11 @@ pub(super) fn request_of(
 ) -> Observation {
     let client = client_address(peer, forwarded_for, trusted);
     Observation::new(Activity::HttpRequest, client.address, client.provenance)
+}
+
+/// `bytes` as text; what is not UTF-8 is replaced. Nearly all of it is, which is told faster than replaced.
+pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// An address as servers write it, with or without port, brackets and zone.
@@ -92,7 +98,7 @@ pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
 pub(super) fn unescaped_quote(text: &str) -> Option<usize> {
     let mut from = 0;
     loop {
-        let found = from + text[from..].find(['"', '\\'])?;
+        let found = from + memchr2(b'"', b'\\', &text.as_bytes()[from..])?;
         if text.as_bytes()[found] == b'"' {
             return Some(found);
         }
@@ -104,7 +110,7 @@ pub(super) fn unescaped_quote(text: &str) -> Option<usize> {
 /// `text` with `\xHH`, `\"` and `\\` as the bytes they stand for, as nginx and Apache escape. Other backslashes stay:
 /// not every server escapes, and a path of Windows has them.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
+    if memchr(b'\\', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut bytes = Vec::with_capacity(text.len());
