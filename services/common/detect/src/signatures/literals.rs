@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use super::required::{END, Piece, START, bytes, rarest};
-use super::symbols::{self, BIT, BITS, PAIRS, alone, set, symbol};
+use super::matching::MET_MAX;
+use super::pieces::{END, Piece, START, bytes, rarest};
+use super::symbols::{self, BIT, BITS, PAIRS, set, symbol};
 
 /// No further entry.
 const NONE: u32 = u32::MAX;
 const WORD: usize = 8;
+/// A literal that stands so often is looked for no more.
+const TIMES_MAX: u8 = MET_MAX as u8 + 1;
 /// Bytes of a literal in which its triple is chosen.
 const HEAD: usize = 64;
 
@@ -25,19 +28,18 @@ struct Entry {
     next: u32,
     /// Places at which one of its owners looks.
     places: u32,
+    /// Where what lies behind its first bytes begins, and how long it is.
+    tail: u32,
+    tail_length: u16,
+    /// How many signatures it makes candidates, and where they begin.
+    owners_count: u16,
+    owners: u32,
     /// How far before the last byte of the triple it begins.
     back: u8,
     /// How many of its bytes are in `word`.
     head: u8,
     starts: bool,
     ends: bool,
-}
-
-/// What lies behind the first bytes of a literal, and the signatures that it makes candidates.
-#[derive(Debug)]
-struct Literal {
-    tail: Vec<u8>,
-    owners: Vec<u16>,
 }
 
 /// The literals, and the signatures that each makes a candidate.
@@ -49,7 +51,12 @@ pub(super) struct Literals {
     ranks: Box<[u32; PAIRS]>,
     /// The first entry of each triple, in order of the triples; then all further ones.
     entries: Vec<Entry>,
-    literals: Vec<Literal>,
+    /// What lies behind the first bytes of each literal.
+    tails: Vec<u8>,
+    /// The signatures that each literal makes candidates.
+    owners: Vec<u16>,
+    /// How many literals there are.
+    literals: u32,
     /// Literals of one byte, which are too short for a triple, by their symbol.
     singles: Vec<Single>,
     /// For each symbol, where its singles end; those of the one before end where they begin.
@@ -71,32 +78,28 @@ struct Single {
 pub(super) struct Buffers {
     /// Where literals may stand, a bit for each byte, the highest first.
     places: Vec<u64>,
-    /// The literals found, a bit each, and the words of it that are not 0.
-    found: Vec<u64>,
-    used: Vec<u32>,
+    /// How often each literal was found, and those that were.
+    times: Vec<u8>,
+    found: Vec<u32>,
 }
 
 impl Buffers {
-    fn clear(&mut self, literals: usize) {
+    fn clear(&mut self, literals: u32) {
         self.places.clear();
-        for word in self.used.drain(..) {
-            self.found[word as usize] = 0;
+        for literal in self.found.drain(..) {
+            self.times[literal as usize] = 0;
         }
-        if self.found.len() * 64 < literals {
-            self.found.resize(literals.div_ceil(64), 0);
+        if self.times.len() < literals as usize {
+            self.times.resize(literals as usize, 0);
         }
-    }
-
-    fn is_found(&self, literal: u32) -> bool {
-        self.found[literal as usize / 64] >> (literal % 64) & 1 != 0
     }
 
     fn find(&mut self, literal: u32) {
-        let word = &mut self.found[literal as usize / 64];
-        if *word == 0 {
-            self.used.push(literal / 64);
+        let times = &mut self.times[literal as usize];
+        if *times == 0 {
+            self.found.push(literal);
         }
-        *word |= 1 << (literal % 64);
+        *times += 1;
     }
 }
 
@@ -129,31 +132,34 @@ impl Literals {
             *end = singles.partition_point(|one| symbol(one.byte) <= symbol_of) as u32;
         }
         let symbols = singles.iter().fold(0, |all, one| all | 1 << symbol(one.byte));
-        let mut literals = Vec::with_capacity(owners.len());
+        let (mut tails, mut all, literals) = (Vec::new(), Vec::new(), owners.len() as u32);
         let mut found: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
-        for (piece, mut owners) in owners {
+        for (literal, (piece, mut owners)) in (0..).zip(owners) {
             owners.sort_unstable();
             owners.dedup();
-            let (triples, mut entry) = Entry::build(&piece, literals.len() as u32);
+            let (triples, mut entry) = Entry::build(&piece, literal);
             let gates = owners.iter().map(|owner| gate(*owner));
             let (required, places) =
                 gates.fold((u64::MAX, 0), |(all, any), one| (all & one.0, any | one.1));
             entry.required |= required;
             entry.places = places;
+            let tail = &bytes(&piece)[usize::from(entry.head)..];
+            (entry.tail, entry.tail_length) = (tails.len() as u32, tail.len() as u16);
+            (entry.owners, entry.owners_count) = (all.len() as u32, owners.len() as u16);
+            tails.extend_from_slice(tail);
+            all.extend(owners);
             for triple in triples {
                 found.entry(triple).or_default().push(entry);
             }
-            let tail = bytes(&piece)[usize::from(entry.head)..].to_vec();
-            literals.push(Literal { tail, owners });
         }
         let (thirds, ranks, entries) = table(found);
-        Self { thirds, ranks, entries, literals, singles, ends, symbols }
+        Self { thirds, ranks, entries, tails, owners: all, literals, singles, ends, symbols }
     }
 
     /// Notes where a literal may stand in `text`.
     #[inline(never)]
     pub(super) fn scan<'a>(&self, text: &'a [u8], buffers: &mut Buffers) -> Scanned<'a> {
-        buffers.clear(self.literals.len());
+        buffers.clear(self.literals);
         let (mut pair, mut before) = (symbols::START, symbols::OTHER);
         let mut present = 0_u64;
         for chunk in text.chunks(64) {
@@ -172,25 +178,18 @@ impl Literals {
         Scanned { text, present }
     }
 
-    /// Calls `each` with the owners of every literal in a text that stands at `place` (its bit).
+    /// Calls `each` with the owners of every literal in a text that stands at `place` (its bit), and where it begins, the
+    /// first few times.
     pub(super) fn find(
         &self,
         scanned: &Scanned<'_>,
         place: u32,
         buffers: &mut Buffers,
-        mut each: impl FnMut(u16),
+        mut each: impl FnMut(u16, usize),
     ) {
-        let Scanned { text, present } = *scanned;
-        let mut met = present & self.symbols;
+        let mut met = scanned.present & self.symbols;
         while met != 0 {
-            let symbol = met.trailing_zeros() as usize;
-            let start = symbol.checked_sub(1).map_or(0, |before| self.ends[before]);
-            for one in &self.singles[start as usize..self.ends[symbol] as usize] {
-                let may = one.required & !present == 0 && one.places & place != 0;
-                if may && (alone(one.byte) || memchr::memchr(one.byte, text).is_some()) {
-                    each(one.owner);
-                }
-            }
+            self.singles(met.trailing_zeros() as usize, scanned, place, &mut each);
             met &= met - 1;
         }
         for index in 0..buffers.places.len() {
@@ -203,29 +202,58 @@ impl Literals {
         }
     }
 
-    /// Calls `each` with the owners of the literals whose triple ends at `at`, unless they were found before.
+    /// Calls `each` with the owners of the literals of one byte that have `symbol`, and where they stand.
+    fn singles(
+        &self,
+        symbol: usize,
+        scanned: &Scanned<'_>,
+        place: u32,
+        each: &mut impl FnMut(u16, usize),
+    ) {
+        let start = symbol.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let (mut places, mut count, mut of) = ([0; TIMES_MAX as usize], 0, None);
+        for one in &self.singles[start as usize..self.ends[symbol] as usize] {
+            if one.required & !scanned.present != 0 || one.places & place == 0 {
+                continue;
+            }
+            if of != Some(one.byte) {
+                (of, count) = (Some(one.byte), 0);
+                for (to, at) in places.iter_mut().zip(memchr::memchr_iter(one.byte, scanned.text)) {
+                    *to = at;
+                    count += 1;
+                }
+            }
+            places[..count].iter().for_each(|at| each(one.owner, *at));
+        }
+    }
+
+    /// Calls `each` with the owners of the literals whose triple ends at `at`, unless they were found too often.
     fn at(
         &self,
         scanned: &Scanned<'_>,
         at: usize,
         place: u32,
         buffers: &mut Buffers,
-        each: &mut impl FnMut(u16),
+        each: &mut impl FnMut(u16, usize),
     ) {
         let Scanned { text, present } = *scanned;
         let mut index = self.first(text, at);
         while let Some(entry) = self.entries.get(index as usize) {
             index = entry.next;
             let may = entry.required & !present == 0 && entry.places & place != 0;
-            if !may || buffers.is_found(entry.literal) {
+            if !may || buffers.times[entry.literal as usize] >= TIMES_MAX {
                 continue;
             }
-            let Some(rest) = entry.rest(text, at) else { continue };
-            let literal = &self.literals[entry.literal as usize];
-            let ends = !entry.ends || rest.len() == literal.tail.len();
-            if ends && rest.starts_with(&literal.tail) {
+            let Some((begin, rest)) = entry.rest(text, at) else { continue };
+            let length = usize::from(entry.tail_length);
+            let tail = &self.tails[entry.tail as usize..][..length];
+            let ends = !entry.ends || rest.len() == length;
+            if ends && (length == 0 || rest.starts_with(tail)) {
                 buffers.find(entry.literal);
-                literal.owners.iter().for_each(|owner| each(*owner));
+                let owners = &self.owners[entry.owners as usize..];
+                for owner in &owners[..usize::from(entry.owners_count)] {
+                    each(*owner, begin);
+                }
             }
         }
     }
@@ -255,6 +283,10 @@ impl Entry {
             literal,
             next: NONE,
             places: 0,
+            tail: 0,
+            tail_length: 0,
+            owners_count: 0,
+            owners: 0,
             back: (at + rare.len() - 1) as u8,
             head: all.len().min(WORD) as u8,
             starts: piece.first() == Some(&START),
@@ -263,8 +295,8 @@ impl Entry {
         ((0..firsts).map(move |first| first << (2 * BITS) | triple), entry)
     }
 
-    /// What follows the first bytes of the literal, if they stand where its triple ends at `at`.
-    fn rest<'a>(&self, text: &'a [u8], at: usize) -> Option<&'a [u8]> {
+    /// Where the literal begins and what follows its first bytes, if they stand where its triple ends at `at`.
+    fn rest<'a>(&self, text: &'a [u8], at: usize) -> Option<(usize, &'a [u8])> {
         let begin = at.checked_sub(usize::from(self.back))?;
         if self.starts && begin > 0 {
             return None;
@@ -273,7 +305,7 @@ impl Entry {
         let unused = 64 - 8 * u32::from(self.head);
         let differ = word(here) ^ self.word;
         (differ << unused == 0 && here.len() >= usize::from(self.head))
-            .then(|| &here[usize::from(self.head)..])
+            .then(|| (begin, &here[usize::from(self.head)..]))
     }
 }
 
