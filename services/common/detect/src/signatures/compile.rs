@@ -5,7 +5,7 @@ use regex_automata::meta::Regex;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
-use super::literals::Literals;
+use super::literals::{Literals, looks};
 use super::matching::Pattern;
 use super::pack::{self, PackError, SIGNATURES_MAX};
 use super::pieces::{Piece, bytes, cost, piece};
@@ -192,8 +192,7 @@ impl Signatures {
             }
         }
         let syntaxes = list.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
-        let (mut gates, mut patterns) = (Vec::new(), Vec::new());
-        let mut pairs = Vec::new();
+        let (mut gates, mut patterns, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
         for (at, signature) in list.iter().enumerate() {
             let hir = syntaxes[at].as_ref();
@@ -216,7 +215,8 @@ impl Signatures {
         }
         let gate = |owner: u16| {
             let at = usize::from(owner);
-            (gates[at].required, list[at].places.bits())
+            let places = looks(list[at].places.bits(), 1 << gates[at].view as u8);
+            (gates[at].required, places)
         };
         let quiet = QUIET.map(|places| {
             let alphabet = alphabet(places);

@@ -186,3 +186,69 @@ impl Caches {
         self.each[position].get_or_insert_with(|| Box::new(pattern.dfa.create_cache()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pieces::{bytes, cost};
+    use super::super::required::literals;
+    use super::*;
+
+    /// Whether `pattern` is found in `text` when its literals are told, and when they are not.
+    fn found(pattern: &str, text: &str) -> (bool, bool) {
+        let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+        let hir = parser.parse(pattern).expect("a pattern");
+        let needed = literals(&hir, &cost).expect("literals");
+        let mut begins: Vec<usize> = Vec::new();
+        for literal in needed.strings.iter().map(bytes) {
+            begins.extend(memchr::memmem::find_iter(text.as_bytes(), &literal));
+        }
+        let mut met = begins.split_first().map_or(Met::SOMEWHERE, |(first, _)| Met::at(*first));
+        begins.iter().skip(1).for_each(|begin| met.add(*begin));
+        let pattern = Pattern::new(&hir, Some(needed.lead)).expect("a pattern");
+        let mut cache = pattern.dfa.create_cache();
+        let mut is_match = |met: &Met| pattern.is_match(&mut cache, text.as_bytes(), met);
+        (!begins.is_empty() && is_match(&met), is_match(&Met::SOMEWHERE))
+    }
+
+    #[test]
+    fn a_pattern_is_found_by_its_literals_as_without() {
+        let texts = [
+            "qjx",
+            "aqjx",
+            "ab qjx b",
+            "qjxqjxqjxqjxqjxab",
+            "qj",
+            "aab~c",
+            "b~c b~c b~c b~c b~d",
+            "~",
+            "",
+            "xx b~~~c",
+            "aaaaaaaab~d",
+            "1~ q~ qjx",
+            "b\n~c",
+            "qjx~qjx~qjx~qjx b~d",
+        ];
+        for pattern in [
+            "qjx",
+            r"\bqjx\b",
+            "^qjx",
+            "qjx$",
+            "(?:^|[^a-z])qjx",
+            "a{1,3}b~[cd]",
+            "[ab]{0,9}~d",
+            "a*b~c",
+            r"b\s?~+[cd]",
+            "(?:qjx|~)(?: b|~d)",
+            "(?:qjx){4}",
+            ".{1,6}~d$",
+            "^.{0,20}~d",
+            "q?~",
+        ] {
+            let whole = regex::bytes::Regex::new(&format!("(?-u){pattern}")).expect("a pattern");
+            for text in texts {
+                let wanted = whole.is_match(text.as_bytes());
+                assert_eq!(found(pattern, text), (wanted, wanted), "{pattern} in {text:?}");
+            }
+        }
+    }
+}

@@ -2,11 +2,12 @@
 
 use super::Signature;
 use super::compile::Signatures;
-use super::literals::{Buffers, Literals};
+use super::literals::{Buffers, Literals, looks};
 use super::matching::{Caches, Met, Pattern};
 use super::places::bit;
 use super::whole::example;
 use crate::features::flag;
+use crate::lexical;
 use crate::normalise::{Marks, Normaliser, Reading, structural};
 use crate::request::{Place, Request, Value};
 use crate::structure::{markup, shell, sql};
@@ -116,6 +117,8 @@ pub struct Hits {
     found: Vec<u16>,
     buffers: Buffers,
     caches: Caches,
+    /// What reading the plain text needs.
+    pub(crate) lexical: lexical::Buffers,
 }
 
 impl Hits {
@@ -238,7 +241,7 @@ impl Signatures {
         let mut buffers = std::mem::take(&mut hits.buffers);
         let scanned = literals.scan(text, &mut buffers);
         let present = scanned.present;
-        literals.find(&scanned, asked.place, &mut buffers, |at, begin| {
+        literals.find(&scanned, looks(asked.place, views), &mut buffers, |at, begin| {
             self.consider(at, Some(begin), present, views, asked, hits);
         });
         if asked.open || asked.header {

@@ -55,7 +55,7 @@ pub(super) fn symbol(byte: u8) -> usize {
 
 /// The symbols of `bytes`, a bit each.
 pub(super) fn set(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |set, byte| set | 1 << symbol(*byte))
+    bytes.iter().fold(0, |set, byte| set | BIT[usize::from(*byte)])
 }
 
 /// What stands in most requests: pieces of it make bad needles.
