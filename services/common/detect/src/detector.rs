@@ -95,7 +95,9 @@ impl Detector {
         let mut index = 0;
         normaliser.read(value, |reading| {
             self.read(value, reading, None, hits, steps, &mut |feature, count| {
-                sink(index, feature, count)
+                if count != 0.0 {
+                    sink(index, feature, count);
+                }
             });
             index += 1;
         });
@@ -183,7 +185,8 @@ impl Detector {
         best.unwrap_or(Best { llr: self.model.quiet, reading: 0 })
     }
 
-    /// Adds what is in one reading; answers false if it stays at the quiet floor.
+    /// Adds what is in one reading, and some of what is not with a count of 0; answers false if it stays at the quiet
+    /// floor.
     pub(crate) fn read(
         &self,
         value: &Value<'_>,
@@ -222,7 +225,7 @@ impl Detector {
             }
             // Every path begins with a slash, and that says nothing.
             let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
-            lexical::read(&reading.text[slash..], add);
+            lexical::read_with(&reading.text[slash..], &mut hits.lexical, add);
         }
         true
     }

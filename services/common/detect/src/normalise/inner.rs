@@ -56,10 +56,9 @@ fn encoded(run: &[u8]) -> Option<Marks> {
             return Some(Marks::HEX);
         }
     }
-    if run.len() < RUN_MIN
-        || !run.iter().any(u8::is_ascii_uppercase)
-        || !run.iter().any(u8::is_ascii_lowercase)
-    {
+    // All bytes at once, as most runs have to be read to their end.
+    let has = |kind: fn(&u8) -> bool| run.iter().fold(false, |any, byte| any | kind(byte));
+    if run.len() < RUN_MIN || !has(u8::is_ascii_uppercase) || !has(u8::is_ascii_lowercase) {
         return None;
     }
     let (mut good, mut all) = (0_usize, 0_usize);

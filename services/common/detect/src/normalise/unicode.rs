@@ -11,7 +11,10 @@ enum Alike {
 
 /// Folds what is not ASCII in place. Answers the marks, and whether ASCII came out of it.
 pub(super) fn fold(buf: &mut Vec<u8>) -> (Marks, bool) {
-    let Some(first) = buf.iter().position(|&b| b >= 0x80) else { return (Marks::default(), false) };
+    if buf.is_ascii() {
+        return (Marks::default(), false);
+    }
+    let first = buf.iter().position(|&b| b >= 0x80).unwrap_or(buf.len());
     let (mut read, mut write, mut marks, mut changed) = (first, first, Marks::default(), false);
     while read < buf.len() {
         let byte = buf[read];

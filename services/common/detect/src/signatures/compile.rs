@@ -2,23 +2,21 @@
 
 use memchr::memmem;
 use regex_automata::meta::Regex;
-use regex_automata::nfa::thompson::WhichCaptures;
-use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
-use super::literals::Literals;
+use super::literals::{Literals, looks};
+use super::matching::Pattern;
 use super::pack::{self, PackError, SIGNATURES_MAX};
-use super::required::{self, Piece, bytes, piece};
+use super::pieces::{Piece, bytes, cost, piece};
+use super::required::{self, Lead, Needed};
 use super::run::Flags;
 use super::symbols::set;
 use super::whole::{Compiled, Wholes};
-use super::{Signature, places};
+use super::{Signature, View, places};
 use crate::identity::Identity;
 use crate::normalise::{Marks, quiet_bytes};
 use crate::request::Place;
-
-const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
 
 /// Places with few ordinary bytes, each with those where the same are; any other place is like a header.
 pub(super) const QUIET: [&[Place]; 4] = [
@@ -43,7 +41,7 @@ pub struct Signatures {
     /// Which signatures these are: no others of this process have it.
     pub(crate) identity: Identity,
     list: Vec<Signature>,
-    pub(super) patterns: Vec<Option<Regex>>,
+    pub(super) patterns: Vec<Option<Pattern>>,
     /// What must hold before a signature is tried.
     pub(super) gates: Vec<Gate>,
     /// What is looked for in a reading, in whatever view.
@@ -67,8 +65,11 @@ pub struct Signatures {
 pub(super) struct Gate {
     /// Symbols that stand in every match.
     pub(super) required: u64,
-    /// The bit of its view.
-    pub(super) view: u8,
+    /// The places at which it looks, a bit each.
+    pub(super) places: u32,
+    /// It looks at headers by their names, too.
+    pub(super) headers: bool,
+    pub(super) view: View,
     /// It has no `needs`, so only readings with structure are worth it,
     pub(super) open: bool,
     /// or a few headers.
@@ -80,7 +81,8 @@ pub(super) struct Gate {
 
 /// What is looked for to find one signature.
 enum Sought {
-    Literals(Vec<Piece>),
+    /// One of them, and how far behind the beginning of a match.
+    Literals(Vec<Piece>, Option<Lead>),
     Always,
     Flags,
     /// It looks at no value.
@@ -94,30 +96,56 @@ impl Gate {
         let common = common.reduce(|all, one| all & one);
         let mut gate = Self {
             required: hir.map_or(0, required::symbols) | common.unwrap_or(0),
-            view: 1 << signature.view as u8,
+            places: signature.places.mask(),
+            headers: signature.places.names_headers(),
+            view: signature.view,
             open: needs.is_empty(),
             only_headers: signature.places.only_headers(),
             needs: false,
             flags: signature.flags,
         };
-        let found = hir.and_then(required::literals);
+        let found = hir.and_then(|hir| required::literals(hir, &cost));
         let sought = match (needs.is_empty(), found) {
             _ if signature.request.is_some() => Sought::Nothing,
-            (true, Some(found)) => Sought::Literals(found),
+            (true, Some(found)) => Sought::Literals(found.strings, Some(found.lead)),
             (true, None) if hir.is_some() => Sought::Always,
             (true, None) => Sought::Flags,
-            (false, Some(found)) if required::cost(&found) < required::cost(&needs) => {
-                let needs = &signature.needs;
-                let holds = |one: &Piece| {
-                    let one = bytes(one);
-                    needs.iter().any(|need| memmem::find(&one, need.as_bytes()).is_some())
-                };
-                gate.needs = !found.iter().all(holds);
-                Sought::Literals(found)
+            (false, Some(found)) if cost(&found.strings) <= cost(&needs) => {
+                gate.needs =
+                    !found.strings.iter().all(|one| holds(one, &signature.needs).is_some());
+                Sought::Literals(found.strings, Some(found.lead))
             }
-            (false, _) => Sought::Literals(needs),
+            (false, _) => {
+                let lead = hir.and_then(|hir| lead(hir, &signature.needs));
+                Sought::Literals(needs, lead)
+            }
         };
         (gate, sought)
+    }
+}
+
+/// Where the first of `needs` that stands in `piece` begins.
+fn holds(piece: &Piece, needs: &[String]) -> Option<usize> {
+    let piece = bytes(piece);
+    needs.iter().find_map(|need| memmem::find(&piece, need.as_bytes()))
+}
+
+/// How far behind the beginning of every match of `hir` one of `needs` stands, if its syntax says so.
+fn lead(hir: &Hir, needs: &[String]) -> Option<Lead> {
+    let held = |pieces: &[Piece]| pieces.iter().all(|piece| holds(piece, needs).is_some());
+    let unheld = |pieces: &[Piece]| cost(pieces) + if held(pieces) { 0.0 } else { 1e6 };
+    let Needed { strings, lead } = required::literals(hir, &unheld)?;
+    let begins: Option<Vec<usize>> = strings.iter().map(|piece| holds(piece, needs)).collect();
+    let begins = begins?;
+    Some(lead.then(Lead { least: *begins.iter().min()?, most: begins.iter().max().copied() }))
+}
+
+impl Sought {
+    fn lead(&self) -> Option<Lead> {
+        match self {
+            Self::Literals(_, lead) => *lead,
+            _ => None,
+        }
     }
 }
 
@@ -163,15 +191,16 @@ impl Signatures {
                 return Err(refused(signature, why));
             }
         }
-        let patterns = list.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
         let syntaxes = list.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
-        let (mut gates, mut pairs) = (Vec::with_capacity(list.len()), Vec::new());
+        let (mut gates, mut patterns, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut always, mut flagged, mut of_headers) = (Vec::new(), Vec::new(), Vec::new());
         for (at, signature) in list.iter().enumerate() {
-            let (gate, sought) = Gate::build(signature, syntaxes[at].as_ref());
+            let hir = syntaxes[at].as_ref();
+            let (gate, sought) = Gate::build(signature, hir);
+            patterns.push(hir.map(|hir| pattern(signature, hir, sought.lead())).transpose()?);
             let at = at as u16;
             match sought {
-                Sought::Literals(found) => pairs.extend(found.into_iter().map(|one| (one, at))),
+                Sought::Literals(all, _) => pairs.extend(all.into_iter().map(|one| (one, at))),
                 Sought::Always => always.push(at),
                 Sought::Nothing => {}
                 Sought::Flags if gate.only_headers => of_headers.push(at),
@@ -186,7 +215,8 @@ impl Signatures {
         }
         let gate = |owner: u16| {
             let at = usize::from(owner);
-            (gates[at].required, list[at].places.bits())
+            let places = looks(list[at].places.bits(), 1 << gates[at].view as u8);
+            (gates[at].required, places)
         };
         let quiet = QUIET.map(|places| {
             let alphabet = alphabet(places);
@@ -242,7 +272,8 @@ impl Signatures {
 
     /// The compiled pattern of the signature at `position`.
     pub(crate) fn pattern(&self, position: usize) -> Option<&Regex> {
-        self.patterns.get(position)?.as_ref()
+        let text = self.get(position)?.pattern.as_ref()?;
+        self.patterns.get(position)?.as_ref()?.whole(text)
     }
 }
 
@@ -268,21 +299,8 @@ fn alphabet(places: &[Place]) -> [bool; 256] {
     all
 }
 
-/// Without a search for literals of its own: that was done, and where it finds many it would be slower than without.
-fn pattern(signature: &Signature) -> Result<Option<Regex>, PackError> {
-    let Some(text) = &signature.pattern else { return Ok(None) };
-    Regex::builder()
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .configure(
-            Regex::config()
-                .utf8_empty(false)
-                .auto_prefilter(false)
-                .which_captures(WhichCaptures::Implicit)
-                .nfa_size_limit(Some(PATTERN_COMPILED_BYTES_MAX)),
-        )
-        .build(text)
-        .map(Some)
-        .map_err(|why| uncompiled(signature, &why))
+fn pattern(signature: &Signature, hir: &Hir, lead: Option<Lead>) -> Result<Pattern, PackError> {
+    Pattern::new(hir, lead).map_err(|why| uncompiled(signature, &why))
 }
 
 /// The pattern as it is compiled.

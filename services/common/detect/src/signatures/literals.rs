@@ -4,12 +4,31 @@
 
 use std::collections::BTreeMap;
 
-use super::required::{END, Piece, START, bytes, rarest};
-use super::symbols::{self, BIT, BITS, PAIRS, alone, set, symbol};
+use super::matching::MET_MAX;
+use super::pieces::{END, Piece, START, bytes, rarest};
+use super::symbols::{self, BIT, BITS, PAIRS, set, symbol};
 
 /// No further entry.
 const NONE: u32 = u32::MAX;
 const WORD: usize = 8;
+/// A text with more places than this may repeat itself, so what was looked at in vain is noted.
+const LONG: usize = 256;
+/// Where the bits of views are among those of places.
+const VIEWS: u32 = 16;
+
+/// The bits of places and views, such as those of a text and those of which a signature is looked for.
+pub(super) fn looks(places: u32, views: u8) -> u32 {
+    places | u32::from(views) << VIEWS
+}
+
+/// Whether two of them have both a place and a view in common.
+fn meet(one: u32, other: u32) -> bool {
+    let (both, views) = (one & other, 0b1111 << VIEWS);
+    (both & views != 0) & (both & !views != 0)
+}
+
+/// A literal that stands so often is looked for no more.
+const TIMES_MAX: u8 = MET_MAX as u8 + 1;
 /// Bytes of a literal in which its triple is chosen.
 const HEAD: usize = 64;
 
@@ -23,7 +42,7 @@ struct Entry {
     literal: u32,
     /// The next entry of the same triple.
     next: u32,
-    /// Places at which one of its owners looks.
+    /// Places at which one of its owners looks, and the [views](looks) that it reads.
     places: u32,
     /// How far before the last byte of the triple it begins.
     back: u8,
@@ -33,11 +52,15 @@ struct Entry {
     ends: bool,
 }
 
-/// What lies behind the first bytes of a literal, and the signatures that it makes candidates.
-#[derive(Debug)]
+/// What is asked of a literal whose first bytes were found.
+#[derive(Debug, Clone, Copy)]
 struct Literal {
-    tail: Vec<u8>,
-    owners: Vec<u16>,
+    /// Where what lies behind its first bytes begins, and how long it is.
+    tail: u32,
+    tail_length: u16,
+    /// How many signatures it makes candidates, and where they begin.
+    owners_count: u16,
+    owners: u32,
 }
 
 /// The literals, and the signatures that each makes a candidate.
@@ -49,6 +72,10 @@ pub(super) struct Literals {
     ranks: Box<[u32; PAIRS]>,
     /// The first entry of each triple, in order of the triples; then all further ones.
     entries: Vec<Entry>,
+    /// What lies behind the first bytes of each literal.
+    tails: Vec<u8>,
+    /// The signatures that each literal makes candidates.
+    owners: Vec<u16>,
     literals: Vec<Literal>,
     /// Literals of one byte, which are too short for a triple, by their symbol.
     singles: Vec<Single>,
@@ -69,34 +96,56 @@ struct Single {
 /// Buffers of a search, reused for all.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    /// Where literals may stand, a bit for each byte, the highest first.
+    /// Where literals may stand: the last byte of a triple in the upper half, and the triple in the lower. There is room
+    /// for one at each byte, and what lies behind the first `count` is of texts before.
     places: Vec<u64>,
-    /// The literals found, a bit each, and the words of it that are not 0.
-    found: Vec<u64>,
+    count: usize,
+    /// How often each literal was found, and those that were.
+    times: Vec<u8>,
+    found: Vec<u32>,
+    /// In a long text, a bit for each triple of which no literal is looked for any more, and the words that are not 0.
+    closed: Vec<u64>,
     used: Vec<u32>,
 }
 
 impl Buffers {
-    fn clear(&mut self, literals: usize) {
-        self.places.clear();
-        for word in self.used.drain(..) {
-            self.found[word as usize] = 0;
+    fn clear(&mut self, literals: usize, bytes: usize) {
+        self.count = 0;
+        if self.places.len() < bytes {
+            self.places.resize(bytes, 0);
         }
-        if self.found.len() * 64 < literals {
-            self.found.resize(literals.div_ceil(64), 0);
+        for word in self.used.drain(..) {
+            self.closed[word as usize] = 0;
+        }
+        for literal in self.found.drain(..) {
+            self.times[literal as usize] = 0;
+        }
+        if self.times.len() < literals {
+            self.times.resize(literals, 0);
         }
     }
 
-    fn is_found(&self, literal: u32) -> bool {
-        self.found[literal as usize / 64] >> (literal % 64) & 1 != 0
+    fn is_closed(&self, triple: u32) -> bool {
+        self.closed.get(triple as usize / 64).is_some_and(|word| word >> (triple % 64) & 1 != 0)
+    }
+
+    fn close(&mut self, triple: u32) {
+        let word = triple as usize / 64;
+        if self.closed.len() <= word {
+            self.closed.resize(word + 1, 0);
+        }
+        if self.closed[word] == 0 {
+            self.used.push(word as u32);
+        }
+        self.closed[word] |= 1 << (triple % 64);
     }
 
     fn find(&mut self, literal: u32) {
-        let word = &mut self.found[literal as usize / 64];
-        if *word == 0 {
-            self.used.push(literal / 64);
+        let times = &mut self.times[literal as usize];
+        if *times == 0 {
+            self.found.push(literal);
         }
-        *word |= 1 << (literal % 64);
+        *times += 1;
     }
 }
 
@@ -108,7 +157,7 @@ pub(super) struct Scanned<'a> {
 }
 
 impl Literals {
-    /// From each literal and its owner, of which `gate` says without which symbols it cannot hit, and its places.
+    /// From each literal and its owner, of which `gate` says without which symbols it cannot hit, and where it [looks].
     pub(super) fn build(pairs: Vec<(Piece, u16)>, gate: impl Fn(u16) -> (u64, u32)) -> Self {
         let mut owners: BTreeMap<Piece, Vec<u16>> = BTreeMap::new();
         let mut singles = Vec::new();
@@ -129,113 +178,148 @@ impl Literals {
             *end = singles.partition_point(|one| symbol(one.byte) <= symbol_of) as u32;
         }
         let symbols = singles.iter().fold(0, |all, one| all | 1 << symbol(one.byte));
+        let (mut tails, mut all) = (Vec::new(), Vec::new());
         let mut literals = Vec::with_capacity(owners.len());
         let mut found: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
-        for (piece, mut owners) in owners {
+        for (literal, (piece, mut owners)) in (0..).zip(owners) {
             owners.sort_unstable();
             owners.dedup();
-            let (triples, mut entry) = Entry::build(&piece, literals.len() as u32);
+            let (triples, mut entry) = Entry::build(&piece, literal);
             let gates = owners.iter().map(|owner| gate(*owner));
             let (required, places) =
                 gates.fold((u64::MAX, 0), |(all, any), one| (all & one.0, any | one.1));
             entry.required |= required;
             entry.places = places;
+            let tail = &bytes(&piece)[usize::from(entry.head)..];
+            literals.push(Literal {
+                tail: tails.len() as u32,
+                tail_length: tail.len() as u16,
+                owners_count: owners.len() as u16,
+                owners: all.len() as u32,
+            });
+            tails.extend_from_slice(tail);
+            all.extend(owners);
             for triple in triples {
                 found.entry(triple).or_default().push(entry);
             }
-            let tail = bytes(&piece)[usize::from(entry.head)..].to_vec();
-            literals.push(Literal { tail, owners });
         }
         let (thirds, ranks, entries) = table(found);
-        Self { thirds, ranks, entries, literals, singles, ends, symbols }
+        Self { thirds, ranks, entries, tails, owners: all, literals, singles, ends, symbols }
     }
 
     /// Notes where a literal may stand in `text`.
     #[inline(never)]
     pub(super) fn scan<'a>(&self, text: &'a [u8], buffers: &mut Buffers) -> Scanned<'a> {
-        buffers.clear(self.literals.len());
+        buffers.clear(self.literals.len(), text.len());
         let (mut pair, mut before) = (symbols::START, symbols::OTHER);
-        let mut present = 0_u64;
-        for chunk in text.chunks(64) {
-            let mut here = 0_u64;
-            for &byte in chunk {
-                let bit = BIT[usize::from(byte)];
-                let met = self.thirds[pair % PAIRS] & bit != 0;
-                present |= bit;
-                here = here << 1 | u64::from(met);
-                let this = symbol(byte);
-                pair = before << BITS | this;
-                before = this;
-            }
-            buffers.places.push(here << (64 - chunk.len()));
+        let (mut present, mut count) = (0, 0);
+        for (at, &byte) in text.iter().enumerate() {
+            let (this, bit) = (symbol(byte), BIT[usize::from(byte)]);
+            let met = self.thirds[pair % PAIRS] & bit != 0;
+            present |= bit;
+            // Written at every byte: to ask would cost more.
+            buffers.places[count] = (at as u64) << 32 | (pair << BITS | this) as u64;
+            count += usize::from(met);
+            pair = before << BITS | this;
+            before = this;
         }
+        buffers.count = count;
         Scanned { text, present }
     }
 
-    /// Calls `each` with the owners of every literal in a text that stands at `place` (its bit).
+    /// Calls `each` with the owners of every literal in a text that is looked at in `place` (as [`looks`] says), and where
+    /// it begins, the first few times.
     pub(super) fn find(
         &self,
         scanned: &Scanned<'_>,
         place: u32,
         buffers: &mut Buffers,
-        mut each: impl FnMut(u16),
+        mut each: impl FnMut(u16, usize),
     ) {
-        let Scanned { text, present } = *scanned;
-        let mut met = present & self.symbols;
+        let mut met = scanned.present & self.symbols;
         while met != 0 {
-            let symbol = met.trailing_zeros() as usize;
-            let start = symbol.checked_sub(1).map_or(0, |before| self.ends[before]);
-            for one in &self.singles[start as usize..self.ends[symbol] as usize] {
-                let may = one.required & !present == 0 && one.places & place != 0;
-                if may && (alone(one.byte) || memchr::memchr(one.byte, text).is_some()) {
-                    each(one.owner);
-                }
-            }
+            self.singles(met.trailing_zeros() as usize, scanned, place, &mut each);
             met &= met - 1;
         }
-        for index in 0..buffers.places.len() {
-            let mut left = buffers.places[index];
-            while left != 0 {
-                let at = left.leading_zeros();
-                self.at(scanned, 64 * index + at as usize, place, buffers, &mut each);
-                left ^= 1 << (63 - at);
-            }
+        for index in 0..buffers.count {
+            let found = buffers.places[index];
+            let (at, triple) = ((found >> 32) as usize, found as u32 as usize);
+            self.at(scanned, at, triple, place, buffers, &mut each);
         }
     }
 
-    /// Calls `each` with the owners of the literals whose triple ends at `at`, unless they were found before.
+    /// Calls `each` with the owners of the literals of one byte that have `symbol`, and where they stand.
+    fn singles(
+        &self,
+        symbol: usize,
+        scanned: &Scanned<'_>,
+        place: u32,
+        each: &mut impl FnMut(u16, usize),
+    ) {
+        let start = symbol.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let (mut places, mut count, mut of) = ([0; TIMES_MAX as usize], 0, None);
+        for one in &self.singles[start as usize..self.ends[symbol] as usize] {
+            if one.required & !scanned.present != 0 || !meet(one.places, place) {
+                continue;
+            }
+            if of != Some(one.byte) {
+                (of, count) = (Some(one.byte), 0);
+                for (to, at) in places.iter_mut().zip(memchr::memchr_iter(one.byte, scanned.text)) {
+                    *to = at;
+                    count += 1;
+                }
+            }
+            places[..count].iter().for_each(|at| each(one.owner, *at));
+        }
+    }
+
+    /// Calls `each` with the owners of the literals whose `triple` ends at `at`, unless they were found too often.
     fn at(
         &self,
         scanned: &Scanned<'_>,
         at: usize,
+        triple: usize,
         place: u32,
         buffers: &mut Buffers,
-        each: &mut impl FnMut(u16),
+        each: &mut impl FnMut(u16, usize),
     ) {
         let Scanned { text, present } = *scanned;
-        let mut index = self.first(text, at);
+        let first = self.first(triple);
+        let long = buffers.count > LONG;
+        if long && buffers.is_closed(first) {
+            return;
+        }
+        let (mut index, mut open) = (first, false);
         while let Some(entry) = self.entries.get(index as usize) {
             index = entry.next;
-            let may = entry.required & !present == 0 && entry.places & place != 0;
-            if !may || buffers.is_found(entry.literal) {
+            let often = buffers.times[entry.literal as usize] >= TIMES_MAX;
+            // One question for all three, as none of the answers is foreseen.
+            if (entry.required & !present != 0) | !meet(entry.places, place) | often {
                 continue;
             }
-            let Some(rest) = entry.rest(text, at) else { continue };
+            open = true;
+            let Some((begin, rest)) = entry.rest(text, at) else { continue };
             let literal = &self.literals[entry.literal as usize];
-            let ends = !entry.ends || rest.len() == literal.tail.len();
-            if ends && rest.starts_with(&literal.tail) {
+            let length = usize::from(literal.tail_length);
+            let tail = &self.tails[literal.tail as usize..][..length];
+            let ends = !entry.ends || rest.len() == length;
+            if ends && (length == 0 || rest.starts_with(tail)) {
                 buffers.find(entry.literal);
-                literal.owners.iter().for_each(|owner| each(*owner));
+                let owners = &self.owners[literal.owners as usize..];
+                for owner in &owners[..usize::from(literal.owners_count)] {
+                    each(*owner, begin);
+                }
             }
+        }
+        if long && !open {
+            buffers.close(first);
         }
     }
 
-    /// The first entry of the triple that ends at `at`.
-    fn first(&self, text: &[u8], at: usize) -> u32 {
-        let before =
-            |back: usize| at.checked_sub(back).map_or(symbols::OTHER, |at| symbol(text[at]));
-        let pair = before(2) << BITS | before(1);
-        let below = self.thirds[pair] & ((1 << symbol(text[at])) - 1);
+    /// The first entry of `triple`.
+    fn first(&self, triple: usize) -> u32 {
+        let (pair, third) = (triple >> BITS, triple % (1 << BITS));
+        let below = self.thirds[pair] & ((1 << third) - 1);
         self.ranks[pair] + below.count_ones()
     }
 }
@@ -263,8 +347,8 @@ impl Entry {
         ((0..firsts).map(move |first| first << (2 * BITS) | triple), entry)
     }
 
-    /// What follows the first bytes of the literal, if they stand where its triple ends at `at`.
-    fn rest<'a>(&self, text: &'a [u8], at: usize) -> Option<&'a [u8]> {
+    /// Where the literal begins and what follows its first bytes, if they stand where its triple ends at `at`.
+    fn rest<'a>(&self, text: &'a [u8], at: usize) -> Option<(usize, &'a [u8])> {
         let begin = at.checked_sub(usize::from(self.back))?;
         if self.starts && begin > 0 {
             return None;
@@ -273,7 +357,7 @@ impl Entry {
         let unused = 64 - 8 * u32::from(self.head);
         let differ = word(here) ^ self.word;
         (differ << unused == 0 && here.len() >= usize::from(self.head))
-            .then(|| &here[usize::from(self.head)..])
+            .then(|| (begin, &here[usize::from(self.head)..]))
     }
 }
 

@@ -78,6 +78,16 @@ impl Places {
         self.mask & bit(value) != 0 || (!self.headers.is_empty() && self.names_header(value))
     }
 
+    /// The [bits](bit) of the values that it contains whatever they are called.
+    pub(super) fn mask(&self) -> u32 {
+        self.mask
+    }
+
+    /// Whether it contains headers by their names.
+    pub(super) fn names_headers(&self) -> bool {
+        !self.headers.is_empty()
+    }
+
     /// The [bits](bit) of the values that it may contain.
     pub(super) fn bits(&self) -> u32 {
         let headers = [Place::Header, Place::Agent, Place::Referer, Place::Cookie];

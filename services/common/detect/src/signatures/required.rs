@@ -3,7 +3,8 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-use super::symbols::{FREQUENCIES, set, symbol};
+use super::pieces::{END, Piece, START, bytes, piece};
+use super::symbols::{set, symbol};
 
 /// Most strings of a set that is followed, and most bytes of one of them.
 const SET_MAX: usize = 48;
@@ -13,22 +14,52 @@ const REPEATED_MAX: u32 = 8;
 /// Most literals of which one must stand.
 pub(super) const LITERALS_MAX: usize = 192;
 
-/// A string of bytes, with [`START`] or [`END`] where it must be at the edge of the text.
-pub(super) type Piece = Vec<u16>;
-/// The beginning of the text, before its first byte.
-pub(super) const START: u16 = 256;
-/// The end of the text, behind its last byte.
-pub(super) const END: u16 = 257;
-
 /// Strings, one of which must stand in every match.
 type Strings = Vec<Piece>;
+
+/// How many bytes come before a place, at least and (`None` where there is no bound) at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lead {
+    pub(super) least: usize,
+    pub(super) most: Option<usize>,
+}
+
+impl Lead {
+    const NONE: Self = Self { least: 0, most: Some(0) };
+
+    /// How long what `hir` matches is.
+    fn over(hir: &Hir) -> Self {
+        let properties = hir.properties();
+        Self { least: properties.minimum_len().unwrap_or(0), most: properties.maximum_len() }
+    }
+
+    pub(super) fn then(self, next: Self) -> Self {
+        let most = self.most.zip(next.most).map(|(one, other)| one + other);
+        Self { least: self.least + next.least, most }
+    }
+
+    fn or(self, other: Self) -> Self {
+        let most = self.most.zip(other.most).map(|(one, other)| one.max(other));
+        Self { least: self.least.min(other.least), most }
+    }
+}
+
+/// Strings, one of which stands in every match, and how far behind the beginning of the match.
+#[derive(Debug)]
+pub(super) struct Needed {
+    pub(super) strings: Vec<Piece>,
+    pub(super) lead: Lead,
+}
+
+/// What speaks against looking for a set of strings.
+pub(super) type Cost<'a> = &'a dyn Fn(&[Piece]) -> f32;
 
 /// What a part of a pattern matches.
 struct Info {
     /// All it matches, if that is little.
     exact: Option<Strings>,
     /// One of these stands in whatever it matches.
-    any: Option<Strings>,
+    any: Option<Needed>,
 }
 
 /// Symbols that stand in every match of `hir`.
@@ -72,47 +103,31 @@ pub(super) fn possible(hir: &Hir, bytes: &[bool; 256]) -> bool {
     }
 }
 
-/// The rarest set of strings, one of which stands in every match of `hir`.
-pub(super) fn literals(hir: &Hir) -> Option<Strings> {
-    best(info(hir))
+/// The set of strings of the least `cost`, one of which stands in every match of `hir`.
+pub(super) fn literals(hir: &Hir, cost: Cost<'_>) -> Option<Needed> {
+    best(info(hir, cost), cost)
 }
 
-/// How often one of `strings` is met at a place of an ordinary text.
-pub(super) fn cost(strings: &[Piece]) -> f32 {
-    // Few texts end where they would have to.
-    let edge = |piece: &Piece| if bytes(piece).len() < piece.len() { 0.25 } else { 1.0 };
-    strings.iter().map(|string| rarest(&bytes(string)).1 * edge(string)).sum()
+fn best(info: Info, cost: Cost<'_>) -> Option<Needed> {
+    rarer(info.exact.and_then(|strings| needed(strings, Lead::NONE)), info.any, cost)
 }
 
-/// A string that may stand anywhere.
-pub(super) fn piece(bytes: &[u8]) -> Piece {
-    bytes.iter().map(|byte| u16::from(*byte)).collect()
+/// Strings that are worth being looked for: none of them is met everywhere.
+fn needed(strings: Strings, lead: Lead) -> Option<Needed> {
+    let told = strings.iter().all(|string| !bytes(string).is_empty());
+    told.then_some(Needed { strings, lead })
 }
 
-/// What `piece` has without its edges.
-pub(super) fn bytes(piece: &Piece) -> Vec<u8> {
-    piece.iter().filter_map(|unit| u8::try_from(*unit).ok()).collect()
-}
-
-/// Where the rarest three bytes of `string` begin (or all of a shorter one), and how often they are met.
-pub(super) fn rarest(string: &[u8]) -> (usize, f32) {
-    let pieces = string.windows(string.len().clamp(1, 3)).enumerate();
-    let all = pieces.map(|(at, piece)| (at, FREQUENCIES.of(piece)));
-    all.min_by(|one, other| one.1.total_cmp(&other.1)).unwrap_or((0, f32::INFINITY))
-}
-
-fn best(info: Info) -> Option<Strings> {
-    rarer(info.exact.filter(|set| set.iter().all(|string| !bytes(string).is_empty())), info.any)
-}
-
-fn rarer(one: Option<Strings>, other: Option<Strings>) -> Option<Strings> {
+fn rarer(one: Option<Needed>, other: Option<Needed>, cost: Cost<'_>) -> Option<Needed> {
     match (one, other) {
-        (Some(one), Some(other)) => Some(if cost(&other) < cost(&one) { other } else { one }),
+        (Some(one), Some(other)) => {
+            Some(if cost(&other.strings) < cost(&one.strings) { other } else { one })
+        }
         (one, other) => one.or(other),
     }
 }
 
-fn info(hir: &Hir) -> Info {
+fn info(hir: &Hir, cost: Cost<'_>) -> Info {
     let exact = |strings| Info { exact: Some(strings), any: None };
     match hir.kind() {
         HirKind::Look(Look::Start) => exact(vec![vec![START]]),
@@ -120,10 +135,12 @@ fn info(hir: &Hir) -> Info {
         HirKind::Empty | HirKind::Look(_) => exact(vec![Vec::new()]),
         HirKind::Literal(literal) => exact(vec![piece(&literal.0)]),
         HirKind::Class(class) => Info { exact: few(class), any: None },
-        HirKind::Capture(capture) => info(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => concat(std::slice::from_ref(hir)),
+        HirKind::Capture(capture) => info(&capture.sub, cost),
+        HirKind::Repetition(repetition) if repetition.min > 0 => {
+            concat(std::slice::from_ref(hir), cost)
+        }
         HirKind::Repetition(repetition) => {
-            let sub = info(&repetition.sub).exact;
+            let sub = info(&repetition.sub, cost).exact;
             let optional = sub.filter(|set| repetition.max == Some(1) && set.len() < SET_MAX);
             let with_none = |mut strings: Strings| {
                 strings.push(Vec::new());
@@ -131,8 +148,8 @@ fn info(hir: &Hir) -> Info {
             };
             Info { exact: optional.map(with_none), any: None }
         }
-        HirKind::Concat(parts) => concat(parts),
-        HirKind::Alternation(parts) => alternation(parts),
+        HirKind::Concat(parts) => concat(parts, cost),
+        HirKind::Alternation(parts) => alternation(parts, cost),
     }
 }
 
@@ -145,61 +162,82 @@ fn few(class: &Class) -> Option<Strings> {
 }
 
 /// The run of exact strings that a sequence of parts is read by, and the best that came before it.
-struct Run {
+struct Run<'a> {
+    cost: Cost<'a>,
     strings: Strings,
+    /// Where they begin, and how far the parts were read.
+    begin: Lead,
+    here: Lead,
     /// All parts so far are in `strings`.
     whole: bool,
-    any: Option<Strings>,
+    any: Option<Needed>,
 }
 
-impl Run {
-    /// Goes on with what matches `next`.
-    fn push(&mut self, next: Info) {
+impl Run<'_> {
+    /// Goes on with what matches `next`, which is so long.
+    fn push(&mut self, next: Info, length: Lead) {
         match next.exact.as_ref().and_then(|strings| cross(&self.strings, strings)) {
             Some(longer) => self.strings = longer,
             None => {
                 self.cut(next.any);
-                self.strings = next.exact.unwrap_or_else(|| vec![Vec::new()]);
+                if let Some(strings) = next.exact {
+                    self.strings = strings;
+                } else {
+                    self.begin = self.here.then(length);
+                }
             }
         }
+        self.here = self.here.then(length);
     }
 
     /// What comes next may be preceded by anything.
-    fn cut(&mut self, any: Option<Strings>) {
+    fn cut(&mut self, any: Option<Needed>) {
         self.whole = false;
         let ended = std::mem::replace(&mut self.strings, vec![Vec::new()]);
-        let best = best(Info { exact: Some(ended), any });
-        self.any = rarer(self.any.take(), best);
+        let ended = needed(ended, self.begin);
+        let any = any.map(|any| Needed { lead: self.here.then(any.lead), ..any });
+        self.any = rarer(self.any.take(), rarer(ended, any, self.cost), self.cost);
+        self.begin = self.here;
     }
 
-    /// At least `repetition.min` times what matches `sub`: the first ones, anything, and the last one.
-    fn repeat(&mut self, repetition: &Repetition, sub: Info) {
-        let Some(strings) = sub.exact else { return self.push(sub) };
+    /// What `hir` repeats at least once: the first ones, anything, and the last one.
+    fn repeat(&mut self, hir: &Hir, repetition: &Repetition) {
+        let (sub, all) = (info(&repetition.sub, self.cost), Lead::over(hir));
+        let Some(strings) = sub.exact else { return self.push(sub, all) };
+        let begin = self.here;
         for _ in 0..repetition.min.min(REPEATED_MAX) {
-            self.push(Info { exact: Some(strings.clone()), any: None });
+            let one = Info { exact: Some(strings.clone()), any: None };
+            self.push(one, Lead::over(&repetition.sub));
         }
         if repetition.max != Some(repetition.min) || repetition.min > REPEATED_MAX {
             self.cut(None);
             self.strings = strings;
+            self.begin = Lead { most: begin.then(all).most, ..begin };
         }
+        self.here = begin.then(all);
     }
 }
 
-fn concat(parts: &[Hir]) -> Info {
-    let mut run = Run { strings: vec![Vec::new()], whole: true, any: None };
+fn concat(parts: &[Hir], cost: Cost<'_>) -> Info {
+    let mut run = Run {
+        cost,
+        strings: vec![Vec::new()],
+        begin: Lead::NONE,
+        here: Lead::NONE,
+        whole: true,
+        any: None,
+    };
     for part in parts {
         match part.kind() {
-            HirKind::Repetition(repetition) if repetition.min > 0 => {
-                run.repeat(repetition, info(&repetition.sub));
-            }
-            _ => run.push(info(part)),
+            HirKind::Repetition(repetition) if repetition.min > 0 => run.repeat(part, repetition),
+            _ => run.push(info(part, cost), Lead::over(part)),
         }
     }
-    let Run { strings, whole, any } = run;
+    let Run { strings, begin, whole, any, .. } = run;
     if whole {
         Info { exact: Some(strings), any }
     } else {
-        Info { exact: None, any: best(Info { exact: Some(strings), any }) }
+        Info { exact: None, any: rarer(needed(strings, begin), any, cost) }
     }
 }
 
@@ -222,21 +260,26 @@ fn cross(heads: &[Piece], tails: &[Piece]) -> Option<Strings> {
     both.iter().all(|string| string.len() <= STRING_MAX).then_some(both)
 }
 
-fn alternation(parts: &[Hir]) -> Info {
-    let all: Vec<Info> = parts.iter().map(info).collect();
+fn alternation(parts: &[Hir], cost: Cost<'_>) -> Info {
+    let all: Vec<Info> = parts.iter().map(|part| info(part, cost)).collect();
     let exact: Option<Vec<&Strings>> = all.iter().map(|info| info.exact.as_ref()).collect();
     if let Some(sets) =
         exact.filter(|sets| sets.iter().map(|set| set.len()).sum::<usize>() <= SET_MAX)
     {
         return Info { exact: Some(sets.into_iter().flatten().cloned().collect()), any: None };
     }
-    let sets: Option<Vec<Strings>> = all.into_iter().map(best).collect();
-    let any = sets.map(|sets| sets.concat()).filter(|strings| strings.len() <= LITERALS_MAX);
-    Info { exact: None, any }
+    let join = |one: Needed, other: Needed| Needed {
+        strings: [one.strings, other.strings].concat(),
+        lead: one.lead.or(other.lead),
+    };
+    let sets: Option<Vec<Needed>> = all.into_iter().map(|info| best(info, cost)).collect();
+    let any = sets.and_then(|sets| sets.into_iter().reduce(join));
+    Info { exact: None, any: any.filter(|any| any.strings.len() <= LITERALS_MAX) }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pieces::cost;
     use super::*;
 
     fn parse(pattern: &str) -> Hir {
@@ -264,7 +307,8 @@ mod tests {
             (&format!("[qz]{}", "x".repeat(23)), 2),
             (&format!("[qz]{}", "x".repeat(24)), 1),
         ] {
-            assert_eq!(literals(&parse(pattern)).unwrap_or_default().len(), number, "{pattern}");
+            let found = literals(&parse(pattern), &cost).map_or(0, |needed| needed.strings.len());
+            assert_eq!(found, number, "{pattern}");
         }
     }
 
@@ -288,17 +332,6 @@ mod tests {
     }
 
     #[test]
-    fn strings_cost_by_their_rarest_part_and_less_at_an_edge() {
-        let one = |text: &[u8]| cost(&[piece(text)]);
-        assert!(one(b"the") > one(b"qjx"));
-        assert_eq!(one(b"theqjxthe"), one(b"qjx"));
-        assert_eq!(rarest(b"theqjxthe").0, 3);
-        assert_eq!(cost(&[piece(b"the"), piece(b"qjx")]), one(b"the") + one(b"qjx"));
-        assert_eq!(cost(&[[&[START], &piece(b"the")[..]].concat()]), one(b"the") / 4.0);
-        assert_eq!(cost(&[piece(b"")]), f32::INFINITY);
-    }
-
-    #[test]
     fn what_a_pattern_needs_is_found_in_its_syntax() {
         for (pattern, needed, signs) in [
             ("union +select", vec!["union "], "union select"),
@@ -318,7 +351,7 @@ mod tests {
             ("(?:^|/)qjx(?:^a|b)", vec!["/qjxb", "^qjxb"], "qjx"),
         ] {
             let hir = parse(pattern);
-            let mut found = literals(&hir).unwrap_or_default();
+            let mut found = literals(&hir, &cost).map_or_else(Vec::new, |needed| needed.strings);
             found.sort();
             let shown = |unit: &u16| match *unit {
                 START => '^',

@@ -2,10 +2,12 @@
 
 use super::Signature;
 use super::compile::Signatures;
-use super::literals::{Buffers, Literals};
+use super::literals::{Buffers, Literals, looks};
+use super::matching::{Caches, Met, Pattern};
 use super::places::bit;
 use super::whole::example;
 use crate::features::flag;
+use crate::lexical;
 use crate::normalise::{Marks, Normaliser, Reading, structural};
 use crate::request::{Place, Request, Value};
 use crate::structure::{markup, shell, sql};
@@ -96,13 +98,27 @@ impl Flags {
     }
 }
 
+/// One signature to be tried, and where its literals stand.
+#[derive(Debug)]
+struct Candidate {
+    at: u16,
+    met: Met,
+}
+
+/// No candidate.
+const NONE: u16 = u16::MAX;
+
 /// The signatures that hit a reading, in rising order of position. One is reused for all readings.
 #[derive(Debug, Default)]
 pub struct Hits {
-    seen: Vec<u64>,
-    candidates: Vec<u16>,
+    candidates: Vec<Candidate>,
+    /// For each signature, which candidate it is.
+    slots: Vec<u16>,
     found: Vec<u16>,
     buffers: Buffers,
+    caches: Caches,
+    /// What reading the plain text needs.
+    pub(crate) lexical: lexical::Buffers,
 }
 
 impl Hits {
@@ -119,28 +135,34 @@ impl Hits {
         self.found.retain(|at| keep(usize::from(*at)));
     }
 
-    fn clear(&mut self, signatures: usize) {
-        for at in self.candidates.drain(..) {
-            self.seen[usize::from(at) / 64] = 0;
+    fn clear(&mut self, signatures: &Signatures) {
+        for candidate in self.candidates.drain(..) {
+            self.slots[usize::from(candidate.at)] = NONE;
         }
         self.found.clear();
-        if self.seen.len() * 64 < signatures {
-            self.seen.resize(signatures.div_ceil(64), 0);
+        if self.slots.len() < signatures.len() {
+            self.slots.resize(signatures.len(), NONE);
         }
+        self.caches.serve(signatures.identity, signatures.len());
     }
 
-    fn candidate(&mut self, at: u16) {
-        let (word, bit) = (usize::from(at) / 64, 1_u64 << (at % 64));
-        if self.seen[word] & bit == 0 {
-            self.seen[word] |= bit;
-            self.candidates.push(at);
-        }
+    /// What is known of the signature at `at`, if it is a candidate.
+    fn met(&mut self, at: u16) -> Option<&mut Met> {
+        let slot = self.slots[usize::from(at)];
+        self.candidates.get_mut(usize::from(slot)).map(|candidate| &mut candidate.met)
+    }
+
+    fn candidate(&mut self, at: u16, met: Met) {
+        self.slots[usize::from(at)] = self.candidates.len() as u16;
+        self.candidates.push(Candidate { at, met });
     }
 }
 
 /// What the gates are asked about.
 struct Asked<'a> {
     value: &'a Value<'a>,
+    /// The bit of its place.
+    place: u32,
     flags: &'a Flags,
     /// Signatures without `needs` are tried.
     open: bool,
@@ -151,11 +173,12 @@ struct Asked<'a> {
 impl Signatures {
     /// Fills `hits` with the signatures that hit `reading` of `value`. A quiet reading is searched for literals only.
     pub fn run(&self, value: &Value<'_>, reading: &Reading<'_>, flags: &Flags, hits: &mut Hits) {
-        hits.clear(self.len());
+        hits.clear(self);
         let header = reading.quiet
             && !value.name.is_empty()
             && matches!(value.place, Place::Header | Place::Cookie);
-        let asked = Asked { value, flags, open: !reading.quiet || flags.structured(), header };
+        let open = !reading.quiet || flags.structured();
+        let asked = Asked { value, place: bit(value), flags, open, header };
         let literals = match value.place {
             _ if asked.open || header => &self.literals,
             Place::Path | Place::Segment => &self.quiet[0],
@@ -172,7 +195,7 @@ impl Signatures {
         if header || asked.open {
             self.of_headers
                 .iter()
-                .for_each(|at| self.consider(*at, u64::MAX, u8::MAX, &asked, hits));
+                .for_each(|at| self.consider(*at, None, u64::MAX, u8::MAX, &asked, hits));
         }
         if asked.open {
             flags.each(|key| {
@@ -180,15 +203,14 @@ impl Signatures {
                 let these = usize::from(start)..usize::from(self.ends[key]);
                 for (wanted, at) in &self.flagged[these] {
                     if flags.contain(wanted) {
-                        self.consider(*at, u64::MAX, u8::MAX, &asked, hits);
+                        self.consider(*at, None, u64::MAX, u8::MAX, &asked, hits);
                     }
                 }
             });
         }
-        for index in 0..hits.candidates.len() {
-            let at = hits.candidates[index];
-            if self.decide(usize::from(at), reading) {
-                hits.found.push(at);
+        for candidate in &hits.candidates {
+            if self.decide(candidate, reading, &mut hits.caches) {
+                hits.found.push(candidate.at);
             }
         }
         hits.found.sort_unstable();
@@ -219,34 +241,57 @@ impl Signatures {
         let mut buffers = std::mem::take(&mut hits.buffers);
         let scanned = literals.scan(text, &mut buffers);
         let present = scanned.present;
-        literals.find(&scanned, bit(asked.value), &mut buffers, |at| {
-            self.consider(at, present, views, asked, hits);
+        literals.find(&scanned, looks(asked.place, views), &mut buffers, |at, begin| {
+            self.consider(at, Some(begin), present, views, asked, hits);
         });
         if asked.open || asked.header {
-            self.always.iter().for_each(|at| self.consider(*at, present, views, asked, hits));
+            self.always.iter().for_each(|at| self.consider(*at, None, present, views, asked, hits));
         }
         hits.buffers = buffers;
     }
 
-    fn consider(&self, at: u16, present: u64, views: u8, asked: &Asked<'_>, hits: &mut Hits) {
+    /// Makes the signature at `at`, of which a literal begins at `begin`, a candidate if its gate lets it pass.
+    fn consider(
+        &self,
+        at: u16,
+        begin: Option<usize>,
+        present: u64,
+        views: u8,
+        asked: &Asked<'_>,
+        hits: &mut Hits,
+    ) {
         let gate = &self.gates[usize::from(at)];
+        if views >> gate.view as u8 & 1 == 0 {
+            return;
+        }
+        if let Some(met) = hits.met(at) {
+            match begin {
+                Some(begin) => met.add(begin),
+                None => *met = Met::SOMEWHERE,
+            }
+            return;
+        }
+        let named = || self.get(usize::from(at)).is_some_and(|one| one.places.contain(asked.value));
         let passes = gate.required & !present == 0
-            && gate.view & views != 0
             && (!gate.open || asked.open || asked.header && gate.only_headers)
-            && asked.flags.contain(&gate.flags);
-        if passes && self.get(usize::from(at)).is_some_and(|one| one.places.contain(asked.value)) {
-            hits.candidate(at);
+            && asked.flags.contain(&gate.flags)
+            && (gate.places & asked.place != 0 || gate.headers && named());
+        if passes {
+            hits.candidate(at, begin.map_or(Met::SOMEWHERE, Met::at));
         }
     }
 
-    fn decide(&self, at: usize, reading: &Reading<'_>) -> bool {
-        let Some(signature) = self.get(at) else { return false };
-        let text = signature.view.of(reading);
+    fn decide(&self, candidate: &Candidate, reading: &Reading<'_>, caches: &mut Caches) -> bool {
+        let at = usize::from(candidate.at);
+        let gate = &self.gates[at];
+        let text = gate.view.of(reading);
         let needed = || {
-            signature.needs.iter().any(|need| memchr::memmem::find(text, need.as_bytes()).is_some())
+            let found = |need: &String| memchr::memmem::find(text, need.as_bytes()).is_some();
+            self.get(at).is_some_and(|signature| signature.needs.iter().any(found))
         };
-        self.patterns[at].as_ref().is_none_or(|pattern| pattern.is_match(text))
-            && (!self.gates[at].needs || needed())
+        let matches =
+            |pattern: &Pattern| pattern.is_match(caches.of(at, pattern), text, &candidate.met);
+        self.patterns[at].as_ref().is_none_or(matches) && (!gate.needs || needed())
     }
 
     /// Calls `each` with the position of every signature about the whole of `request` that hits it.

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
+use regex_syntax::ParserBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::pack::PATTERN_BYTES_MAX;
+use super::required;
+use super::symbols::set;
 use crate::request::{Header, Request};
 
 /// Most methods, and most headers of each kind, that one signature names.
@@ -96,6 +99,8 @@ pub(super) struct Compiled {
     at: u16,
     whole: Whole,
     target: Option<Regex>,
+    /// Symbols that stand in every target that matches.
+    symbols: u64,
     values: Vec<(String, Regex)>,
 }
 
@@ -106,6 +111,7 @@ impl Compiled {
             at,
             whole: whole.clone(),
             target: whole.target.as_deref().map(compile).transpose()?,
+            symbols: whole.target.as_deref().map_or(0, symbols_of),
             values: values
                 .map(|(name, pattern)| Ok((name.clone(), compile(pattern)?)))
                 .collect::<Result<_, String>>()?,
@@ -122,7 +128,9 @@ impl Compiled {
                 let mut named = request.headers.iter().filter(|header| is(header, name));
                 named.any(|header| pattern.is_match(header.value))
             })
-            && self.target.as_ref().is_none_or(|target| target.is_match(request.uri))
+            && self.target.as_ref().is_none_or(|target| {
+                self.symbols & !set(request.uri) == 0 && target.is_match(request.uri)
+            })
     }
 }
 
@@ -174,6 +182,12 @@ fn compile(pattern: &str) -> Result<Regex, String> {
     Regex::builder().syntax(syntax).configure(limits).build(pattern).map_err(|why| {
         format!("the pattern {pattern:?} does not compile: {why}: correct or shorten it")
     })
+}
+
+/// Symbols that stand in all that matches `pattern`.
+fn symbols_of(pattern: &str) -> u64 {
+    let mut parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(true).build();
+    parser.parse(pattern).map_or(0, |hir| required::symbols(&hir))
 }
 
 /// Reads an example: a request line, and a header on each line after it.

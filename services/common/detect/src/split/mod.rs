@@ -69,8 +69,19 @@ fn uri<'a, F: FnMut(Value<'a>)>(uri: &'a [u8], out: &mut Out<'_, F>) {
 }
 
 fn segment_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+    SEGMENT[usize::from(byte)]
 }
+
+/// The bytes of ordinary segments.
+static SEGMENT: [bool; 256] = {
+    let (mut segment, mut at) = ([false; 256], 0);
+    while at < 256 {
+        let byte = at as u8;
+        segment[at] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        at += 1;
+    }
+    segment
+};
 
 fn referer<'a, F: FnMut(Value<'a>)>(value: &'a [u8], out: &mut Out<'_, F>) {
     out.value(Place::Referer, b"", value);

@@ -94,6 +94,14 @@ fn padding(raw: &[u8]) -> bool {
 
 /// Whether `raw` is a word that no grammar gives a meaning.
 pub(super) fn plain(raw: &[u8]) -> bool {
-    raw.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        && !raw.starts_with(b"__")
+    raw.iter().all(|&b| PLAIN[usize::from(b)]) && !raw.starts_with(b"__")
 }
+
+static PLAIN: [bool; 256] = {
+    let (mut plain, mut at) = ([false; 256], 0);
+    while at < 256 {
+        plain[at] = (at as u8).is_ascii_alphanumeric() || matches!(at as u8, b'_' | b'-');
+        at += 1;
+    }
+    plain
+};

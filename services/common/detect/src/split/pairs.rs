@@ -9,6 +9,9 @@ const FORM_NAME_MAX: usize = 64;
 
 /// Splits `text` at `&`, and at `;` where every piece is a pair.
 pub(super) fn pairs<'a, F: FnMut(Value<'a>)>(text: &'a [u8], place: Place, out: &mut Out<'_, F>) {
+    if text.is_empty() {
+        return;
+    }
     let mut start = 0;
     for at in memchr_iter(b'&', text) {
         if parts(text, at) {

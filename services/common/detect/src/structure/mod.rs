@@ -3,3 +3,4 @@
 pub mod markup;
 pub mod shell;
 pub mod sql;
+mod table;

@@ -1,5 +1,7 @@
 //! The words that markup and its scripts are made of, sorted for a binary search.
 
+use super::super::table::{Table, count, flat};
+
 /// What an element is to somebody who injects it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -112,19 +114,14 @@ const EVENTS: &[&[u8]] = &[
     b"webkit", b"wheel",
 ];
 
+static TABLE: Table<Kind> = Table::new(&ELEMENTS);
+static ELEMENTS: [(&[u8], Kind); count(LISTS)] = flat(LISTS);
+const LISTS: &[(Kind, &[&[u8]])] =
+    &[(Kind::Active, ACTIVE), (Kind::Plain, PLAIN), (Kind::Format, FORMAT)];
+
 pub(super) fn kind(name: &[u8]) -> Kind {
     let local = name.iter().rposition(|b| *b == b':').map_or(name, |colon| &name[colon + 1..]);
-    if local == b"script" {
-        Kind::Script
-    } else if has(ACTIVE, name) {
-        Kind::Active
-    } else if has(PLAIN, name) {
-        Kind::Plain
-    } else if has(FORMAT, name) {
-        Kind::Format
-    } else {
-        Kind::Unknown
-    }
+    if local == b"script" { Kind::Script } else { TABLE.get(name).unwrap_or(Kind::Unknown) }
 }
 
 /// Whether `name` is shaped as an event's attribute.

@@ -1,5 +1,7 @@
 //! Names of commands of Unix and Windows, and how much a name by itself says.
 
+use super::super::table::{Table, count, flat};
+
 /// How ordinary a command's name is in text that is no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -20,33 +22,10 @@ pub(super) fn lookup(name: &[u8]) -> Option<Kind> {
         .iter()
         .find_map(|end| name.strip_suffix(*end))
         .unwrap_or(name);
-    let letter = usize::from(bare.first()?.wrapping_sub(b'a'));
-    let kind = FIRST.iter().zip(COMMANDS).find_map(|(first, entry)| {
-        let names = match (first.get(letter), first.get(letter + 1)) {
-            (Some(start), Some(end)) => &entry.names[*start..*end],
-            _ => entry.names,
-        };
-        names.iter().any(|name| name.as_bytes() == bare).then_some(entry.kind)
-    });
-    kind.or_else(|| versioned(bare))
+    TABLE.get(bare).or_else(|| versioned(bare))
 }
 
-/// For each kind, where the names of each letter begin, and where those of the last end.
-static FIRST: [[usize; 27]; 3] = {
-    let (mut first, mut kind) = ([[0; 27]; 3], 0);
-    while kind < 3 {
-        let (names, mut at, mut letter) = (COMMANDS[kind].names, 0, 0);
-        while letter < 27 {
-            while at < names.len() && names[at].as_bytes()[0] < b'a' + letter {
-                at += 1;
-            }
-            first[kind][letter as usize] = at;
-            letter += 1;
-        }
-        kind += 1;
-    }
-    first
-};
+static TABLE: Table<Kind> = Table::new(&NAMES);
 
 /// `python3.11`, `php8.2` and the like.
 fn versioned(name: &[u8]) -> Option<Kind> {
@@ -151,47 +130,55 @@ pub(super) fn leads(name: &[u8]) -> bool {
     )
 }
 
-/// The names of one kind, sorted.
-struct Names {
-    kind: Kind,
-    names: &'static [&'static str],
-}
+static NAMES: [(&[u8], Kind); count(LISTS)] = flat(LISTS);
 
+/// The names of each kind, sorted.
 #[rustfmt::skip]
-const COMMANDS: &[Names] = &[
-Names { kind: Kind::Sharp, names: &[
-"ansible", "apk", "apt", "apt-get", "aptitude", "arp", "arping", "attrib", "base32", "base64", "bash", "bcdedit",
-"bitsadmin", "busybox", "cacls", "certutil", "chgrp", "chmod", "chown", "cipher", "cmd", "crontab", "cscript",
-"csh", "curl", "dash", "dmesg", "dnf", "dnsdomainname", "domainname", "dpkg", "dumpkeys", "fping", "fsutil", "ftp",
-"gdb", "gem", "get-childitem", "get-content", "get-process", "getent", "getmac", "groupadd", "halt", "hexdump",
-"hostid", "hping3", "htop", "icacls", "iex", "ifconfig", "insmod", "invoke-expression", "invoke-webrequest",
-"iostat", "ipconfig", "ipcs", "iptables", "iwr", "killall", "ksh", "launchctl", "logname", "lsb_release", "lsblk",
-"lscpu", "lsof", "lspci", "lsusb", "ltrace", "lwp-download", "lwp-request", "mdfind", "mkfifo", "mknod", "mkpasswd",
-"modprobe", "mshta", "nbtstat", "nc", "ncat", "nerdctl", "netcat", "netstat", "new-object", "nmap", "nohup", "npm",
-"nslookup", "nslookup.exe", "objdump", "openssl", "osascript", "pacman", "pathping", "perl", "php", "phpinfo",
-"ping", "ping6", "pip", "pkill", "podman", "poweroff", "powershell", "printenv", "ps", "pwsh", "python", "python2",
-"python3", "quser", "qwinsta", "rcp", "reboot", "regsvr32", "rlogin", "rpm", "rsh", "rsync", "ruby", "rundll32",
-"sc", "schtasks", "scp", "setsid", "sftp", "shutdown", "socat", "ssh", "sshpass", "start-process", "strace", "su",
-"sudo", "sysctl", "systemctl", "systeminfo", "taskkill", "tasklist", "tcpdump", "tcsh", "telnet", "terraform",
-"tftp", "traceroute", "tracert", "uname", "unlink", "uptime", "useradd", "userdel", "usermod", "vmstat", "vssadmin",
-"wget", "whoami", "whois", "wmic", "wscript", "xargs", "xterm", "xxd", "ypdomainname", "yum", "zsh", "zypper"]},
-Names { kind: Kind::Plain, names: &[
-"7z", "assoc", "awk", "basename", "bzcat", "bzip2", "cc", "cd", "chdir", "chroot", "cksum", "clang", "comm", "cp",
-"dd", "del", "df", "diff3", "dig", "dir", "dirname", "docker", "du", "echo", "ed", "egrep", "emacs", "env", "erase",
-"ex", "expr", "fc", "fgrep", "findstr", "ftype", "gawk", "gcc", "git", "grep", "gunzip", "gzip", "hostname", "ip",
-"java", "javac", "jq", "kubectl", "ldd", "ln", "ls", "lua", "make", "mawk", "md5sum", "mkdir", "mkdtemp", "mktemp",
-"mv", "nano", "nawk", "netsh", "nl", "nm", "node", "od", "pgrep", "printf", "pwd", "readelf", "readlink",
-"realpath", "rev", "rm", "rmdir", "robocopy", "sdiff", "sed", "seq", "setx", "sh", "sha1sum", "sha256sum", "shuf",
-"ss", "stat", "strings", "tac", "tar", "tee", "tr", "tty", "uniq", "unzip", "ver", "vi", "vim", "wc", "whereis",
-"xcopy", "xz", "zcat", "zgrep", "zip"]},
-Names { kind: Kind::Word, names: &[
-"alias", "apropos", "arch", "at", "batch", "builtin", "cal", "cat", "choice", "clear", "command", "copy", "cut",
-"date", "diff", "eval", "exec", "exit", "expand", "export", "factor", "false", "file", "find", "finger", "fold",
-"free", "go", "groups", "head", "help", "history", "host", "id", "install", "jobs", "join", "kill", "last", "less",
-"link", "locate", "look", "mail", "man", "more", "mount", "move", "net", "nice", "paste", "path", "print", "query",
-"read", "reg", "ren", "route", "screen", "service", "set", "sleep", "snap", "sort", "source", "split", "start",
-"sync", "tail", "talk", "test", "time", "timeout", "title", "top", "touch", "tree", "true", "type", "umount",
-"unset", "users", "w", "wall", "watch", "which", "who", "write", "yes"]},
+const LISTS: &[(Kind, &[&[u8]])] = &[
+    (Kind::Sharp, &[
+        b"ansible", b"apk", b"apt", b"apt-get", b"aptitude", b"arp", b"arping", b"attrib", b"base32", b"base64",
+        b"bash", b"bcdedit", b"bitsadmin", b"busybox", b"cacls", b"certutil", b"chgrp", b"chmod", b"chown",
+        b"cipher", b"cmd", b"crontab", b"cscript", b"csh", b"curl", b"dash", b"dmesg", b"dnf", b"dnsdomainname",
+        b"domainname", b"dpkg", b"dumpkeys", b"fping", b"fsutil", b"ftp", b"gdb", b"gem", b"get-childitem",
+        b"get-content", b"get-process", b"getent", b"getmac", b"groupadd", b"halt", b"hexdump", b"hostid",
+        b"hping3", b"htop", b"icacls", b"iex", b"ifconfig", b"insmod", b"invoke-expression", b"invoke-webrequest",
+        b"iostat", b"ipconfig", b"ipcs", b"iptables", b"iwr", b"killall", b"ksh", b"launchctl", b"logname",
+        b"lsb_release", b"lsblk", b"lscpu", b"lsof", b"lspci", b"lsusb", b"ltrace", b"lwp-download",
+        b"lwp-request", b"mdfind", b"mkfifo", b"mknod", b"mkpasswd", b"modprobe", b"mshta", b"nbtstat", b"nc",
+        b"ncat", b"nerdctl", b"netcat", b"netstat", b"new-object", b"nmap", b"nohup", b"npm", b"nslookup",
+        b"nslookup.exe", b"objdump", b"openssl", b"osascript", b"pacman", b"pathping", b"perl", b"php", b"phpinfo",
+        b"ping", b"ping6", b"pip", b"pkill", b"podman", b"poweroff", b"powershell", b"printenv", b"ps", b"pwsh",
+        b"python", b"python2", b"python3", b"quser", b"qwinsta", b"rcp", b"reboot", b"regsvr32", b"rlogin", b"rpm",
+        b"rsh", b"rsync", b"ruby", b"rundll32", b"sc", b"schtasks", b"scp", b"setsid", b"sftp", b"shutdown",
+        b"socat", b"ssh", b"sshpass", b"start-process", b"strace", b"su", b"sudo", b"sysctl", b"systemctl",
+        b"systeminfo", b"taskkill", b"tasklist", b"tcpdump", b"tcsh", b"telnet", b"terraform", b"tftp",
+        b"traceroute", b"tracert", b"uname", b"unlink", b"uptime", b"useradd", b"userdel", b"usermod", b"vmstat",
+        b"vssadmin", b"wget", b"whoami", b"whois", b"wmic", b"wscript", b"xargs", b"xterm", b"xxd",
+        b"ypdomainname", b"yum", b"zsh", b"zypper",
+    ]),
+    (Kind::Plain, &[
+        b"7z", b"assoc", b"awk", b"basename", b"bzcat", b"bzip2", b"cc", b"cd", b"chdir", b"chroot", b"cksum",
+        b"clang", b"comm", b"cp", b"dd", b"del", b"df", b"diff3", b"dig", b"dir", b"dirname", b"docker", b"du",
+        b"echo", b"ed", b"egrep", b"emacs", b"env", b"erase", b"ex", b"expr", b"fc", b"fgrep", b"findstr",
+        b"ftype", b"gawk", b"gcc", b"git", b"grep", b"gunzip", b"gzip", b"hostname", b"ip", b"java", b"javac",
+        b"jq", b"kubectl", b"ldd", b"ln", b"ls", b"lua", b"make", b"mawk", b"md5sum", b"mkdir", b"mkdtemp",
+        b"mktemp", b"mv", b"nano", b"nawk", b"netsh", b"nl", b"nm", b"node", b"od", b"pgrep", b"printf", b"pwd",
+        b"readelf", b"readlink", b"realpath", b"rev", b"rm", b"rmdir", b"robocopy", b"sdiff", b"sed", b"seq",
+        b"setx", b"sh", b"sha1sum", b"sha256sum", b"shuf", b"ss", b"stat", b"strings", b"tac", b"tar", b"tee",
+        b"tr", b"tty", b"uniq", b"unzip", b"ver", b"vi", b"vim", b"wc", b"whereis", b"xcopy", b"xz", b"zcat",
+        b"zgrep", b"zip",
+    ]),
+    (Kind::Word, &[
+        b"alias", b"apropos", b"arch", b"at", b"batch", b"builtin", b"cal", b"cat", b"choice", b"clear",
+        b"command", b"copy", b"cut", b"date", b"diff", b"eval", b"exec", b"exit", b"expand", b"export", b"factor",
+        b"false", b"file", b"find", b"finger", b"fold", b"free", b"go", b"groups", b"head", b"help", b"history",
+        b"host", b"id", b"install", b"jobs", b"join", b"kill", b"last", b"less", b"link", b"locate", b"look",
+        b"mail", b"man", b"more", b"mount", b"move", b"net", b"nice", b"paste", b"path", b"print", b"query",
+        b"read", b"reg", b"ren", b"route", b"screen", b"service", b"set", b"sleep", b"snap", b"sort", b"source",
+        b"split", b"start", b"sync", b"tail", b"talk", b"test", b"time", b"timeout", b"title", b"top", b"touch",
+        b"tree", b"true", b"type", b"umount", b"unset", b"users", b"w", b"wall", b"watch", b"which", b"who",
+        b"write", b"yes",
+    ]),
 ];
 
 #[cfg(test)]
@@ -200,9 +187,9 @@ mod tests {
 
     #[test]
     fn the_names_are_sorted_and_within_their_length() {
-        for kind in COMMANDS {
-            assert!(kind.names.windows(2).all(|pair| pair[0] < pair[1]));
-            assert!(kind.names.iter().all(|name| name.len() <= NAME_MAX));
+        for (_, names) in LISTS {
+            assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(names.iter().all(|name| name.len() <= NAME_MAX));
         }
     }
 }

@@ -148,9 +148,14 @@ fn path(text: &[u8]) -> u32 {
 
 fn climbing(segment: &[u8]) -> bool {
     let odd = |byte: &u8| matches!(byte, b'.' | b';' | b'%' | b'|' | 0 | 0x80..);
+    let Some(first) = segment.first().filter(|first| odd(first) || **first == b'0') else {
+        return false;
+    };
+    if *first == b'0' {
+        return segment.starts_with(b"0x2e") && segment.ends_with(b"0x2e");
+    }
     let dots = segment.iter().filter(|byte| **byte == b'.').count();
     dots >= 2 && segment.iter().all(odd)
-        || segment.starts_with(b"0x2e") && segment.ends_with(b"0x2e")
 }
 
 /// Whether `folder` at the root, with `next` in it, is the system's own.
@@ -227,11 +232,11 @@ fn walk(text: &[u8]) -> u32 {
     if python || dotted && names_class(text) { OBJECT_WALK } else { 0 }
 }
 
-/// For each byte, folded to 32 values, with which bytes behind it, folded alike, one of [`CLASSES`] begins.
-const SECONDS: [u32; 32] = {
-    let (mut seconds, mut at) = ([0; 32], 0);
+/// For each byte, with which bytes behind it, folded to 32 values, one of [`CLASSES`] begins.
+static SECONDS: [u32; 256] = {
+    let (mut seconds, mut at) = ([0; 256], 0);
     while at < CLASSES.len() {
-        seconds[(CLASSES[at][0] % 32) as usize] |= 1 << (CLASSES[at][1] % 32);
+        seconds[CLASSES[at][0] as usize] |= 1 << (CLASSES[at][1] % 32);
         at += 1;
     }
     seconds
@@ -239,7 +244,7 @@ const SECONDS: [u32; 32] = {
 
 fn names_class(text: &[u8]) -> bool {
     text.windows(2).enumerate().any(|(at, two)| {
-        SECONDS[usize::from(two[0] % 32)] >> (two[1] % 32) & 1 != 0
+        SECONDS[usize::from(two[0])] >> (two[1] % 32) & 1 != 0
             && CLASSES.iter().any(|word| word[..2] == *two && text[at..].starts_with(word))
     })
 }

@@ -86,14 +86,26 @@ const OBJECT_WALK: u32 = 1 << 29;
 const PROSE_WORDS: u32 = 5;
 
 /// The bytes inside of which no command begins: letters, digits and `_`.
-static WORD: [bool; 256] = {
-    let (mut word, mut at) = ([false; 256], 0);
+static WORD: [bool; 256] = table(b"_", true);
+/// The bytes behind which a blank ends a word of prose.
+static ENDS_WORD: [bool; 256] = table(b".,", true);
+/// The signs that mean something to a shell.
+static ACTS: [bool; 256] = table(b";\n|&`$<>(%", false);
+
+/// `bytes`, and letters and digits if these are wanted.
+const fn table(bytes: &[u8], alphanumeric: bool) -> [bool; 256] {
+    let (mut table, mut at) = ([false; 256], 0);
     while at < 256 {
-        word[at] = (at as u8).is_ascii_alphanumeric() || at as u8 == b'_';
+        table[at] = alphanumeric && (at as u8).is_ascii_alphanumeric();
         at += 1;
     }
-    word
-};
+    at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
 
 /// What stood before a place where a command may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,30 +176,31 @@ impl<'a> Reader<'a> {
                 continue;
             }
             self.steps += 1;
-            let mut width = 1;
-            match byte {
-                b';' => self.separate(at, 1, Before::Semicolon),
-                b'\n' => self.separate(at, 1, Before::Newline),
-                b'|' | b'&' => width = self.bars(at, byte, previous),
-                b'`' => self.ticks(at),
-                b'$' => self.dollar(at),
-                b'<' | b'>' => self.redirect(at, byte),
-                b'(' => self.function(at),
-                b'%' => self.percent(at),
-                b' ' if previous.is_ascii_alphanumeric()
-                    || previous == b'.'
-                    || previous == b',' =>
-                {
-                    self.words += 1
-                }
-                _ => {}
-            }
-            if byte > b' ' && !WORD[usize::from(previous)] {
+            self.words += u32::from((byte == b' ') & ENDS_WORD[usize::from(previous)]);
+            let width = if ACTS[usize::from(byte)] { self.act(at, byte, previous) } else { 1 };
+            let begins = (byte > b' ') & !WORD[usize::from(previous)];
+            self.steps += u64::from(begins);
+            if begins & (self.open | (byte == b'/') | self.begins_phrase(at)) {
                 self.word_start(at, byte, previous);
             }
             at += width;
             previous = byte;
         }
+    }
+
+    /// What a sign that means something to a shell does; answers how long it is.
+    fn act(&mut self, at: usize, byte: u8, previous: u8) -> usize {
+        match byte {
+            b';' => self.separate(at, 1, Before::Semicolon),
+            b'\n' => self.separate(at, 1, Before::Newline),
+            b'|' | b'&' => return self.bars(at, byte, previous),
+            b'`' => self.ticks(at),
+            b'$' => self.dollar(at),
+            b'<' | b'>' => self.redirect(at, byte),
+            b'(' => self.function(at),
+            _ => self.percent(at),
+        }
+        1
     }
 
     fn byte(&self, at: usize) -> u8 {

@@ -92,21 +92,16 @@ const PHRASES: &[(&str, u32)] = &[
     ("ksh -c", INTERPRETER),
 ];
 
-/// For each byte, folded to 32 values, with which bytes behind it, folded alike, a phrase begins.
-const SECONDS: [u32; 32] = {
-    let (mut seconds, mut at) = ([0; 32], 0);
+/// For each byte, with which bytes behind it, folded to 32 values, a phrase begins.
+static SECONDS: [u32; 256] = {
+    let (mut seconds, mut at) = ([0; 256], 0);
     while at < PHRASES.len() {
         let phrase = PHRASES[at].0.as_bytes();
-        seconds[(phrase[0] % 32) as usize] |= 1 << (phrase[1] % 32);
+        seconds[phrase[0] as usize] |= 1 << (phrase[1] % 32);
         at += 1;
     }
     seconds
 };
-
-/// Whether a phrase may begin with these two bytes.
-fn begins_phrase(first: u8, second: u8) -> bool {
-    SECONDS[usize::from(first % 32)] >> (second % 32) & 1 != 0
-}
 
 /// Whether `text` begins with a file that is sensitive.
 pub(super) fn sensitive(text: &[u8]) -> bool {
@@ -116,11 +111,17 @@ pub(super) fn sensitive(text: &[u8]) -> bool {
 }
 
 impl Reader<'_> {
+    /// Whether a phrase may begin at `at`.
+    pub(super) fn begins_phrase(&self, at: usize) -> bool {
+        SECONDS[usize::from(self.byte(at))] >> (self.byte(at + 1) % 32) & 1 != 0
+    }
+
+    /// Looks at what begins behind a byte that is of no word.
     pub(super) fn word_start(&mut self, at: usize, byte: u8, previous: u8) {
         let rest = self.rest(at);
         let mut flags = 0;
         let second = self.byte(at + 1);
-        if begins_phrase(byte, second) {
+        if self.begins_phrase(at) {
             for (phrase, flag) in PHRASES {
                 let phrase = phrase.as_bytes();
                 let stands = phrase[..2] == [byte, second] && rest.starts_with(phrase);
@@ -138,7 +139,6 @@ impl Reader<'_> {
         if byte == b'/' && new && glob(rest, self.open, self.questions) {
             flags |= GLOB_PATH;
         }
-        self.steps += 1;
         self.flags |= flags;
     }
 

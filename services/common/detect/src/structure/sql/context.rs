@@ -254,9 +254,29 @@ fn union(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
         || !strict && matches!(tokens.kind(first.end), Kind::Comment | Kind::End | Kind::Right)
 }
 
+/// The kinds of tokens with which something that is SQL wherever it stands may begin.
+const TELLING: u64 = Kind::And.bit()
+    | Kind::Or.bit()
+    | Kind::Union.bit()
+    | Kind::Semicolon.bit()
+    | Kind::Left.bit()
+    | Kind::Delay.bit()
+    | Kind::Waitfor.bit()
+    | Kind::Function.bit()
+    | Kind::Common.bit()
+    | Kind::Catalogue.bit()
+    | Kind::Into.bit()
+    | Kind::Table.bit()
+    | Kind::If.bit()
+    | Kind::Case.bit()
+    | Kind::Variable.bit();
+
 /// What is SQL wherever it stands. `inside`: it is known to go on from a value, so less of it is enough.
 pub(super) fn anywhere(tokens: &Tokens<'_>, inside: bool, found: &mut Sql) {
-    for at in 0..tokens.len {
+    // A parenthesis tells something only before a select.
+    let select = tokens.kinds & Kind::Select.bit() != 0;
+    let telling = if select { TELLING } else { TELLING & !Kind::Left.bit() };
+    for at in (0..tokens.len).filter(|at| tokens.kind(*at).bit() & telling != 0) {
         match tokens.kind(at) {
             Kind::And | Kind::Or
                 if comparison(tokens, at + 1).is_some_and(|compared| compared.constant) =>

@@ -83,6 +83,13 @@ pub(super) enum Kind {
     Outfile,
 }
 
+impl Kind {
+    /// The bit of this kind: there are fewer than 64.
+    pub(super) const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+}
+
 /// One token: where it stands and which parenthesis closes or opens it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
@@ -99,6 +106,8 @@ pub(super) struct Tokens<'a> {
     pub(super) text: &'a [u8],
     list: &'a mut [Token],
     pub(super) len: usize,
+    /// The kinds of them, a bit each.
+    pub(super) kinds: u64,
 }
 
 impl<'a> Tokens<'a> {
@@ -106,7 +115,7 @@ impl<'a> Tokens<'a> {
     /// bytes and tokens seen.
     pub(super) fn new(text: &'a [u8], list: &'a mut [Token], steps: &mut u64) -> Self {
         let text = &text[..text.len().min(BYTES)];
-        let mut tokens = Tokens { text, list, len: 0 };
+        let mut tokens = Tokens { text, list, len: 0, kinds: 0 };
         let mut at = 0;
         let mut open = NONE;
         while at < text.len() && tokens.len < MAX {
@@ -133,6 +142,7 @@ impl<'a> Tokens<'a> {
             }
             tokens.list[index] = token;
             tokens.len += 1;
+            tokens.kinds |= kind.bit();
             at = end;
         }
         while open != NONE {
@@ -301,6 +311,15 @@ fn variable(text: &[u8], at: usize) -> usize {
 }
 
 fn word(text: &[u8], at: usize) -> usize {
-    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
-    at + text[at..].iter().take_while(|byte| part(byte)).count()
+    at + text[at..].iter().take_while(|byte| WORD[usize::from(**byte)]).count()
 }
+
+/// The bytes of words.
+static WORD: [bool; 256] = {
+    let (mut word, mut at) = ([false; 256], 0);
+    while at < 256 {
+        word[at] = (at as u8).is_ascii_alphanumeric() || matches!(at as u8, b'_' | b'$' | 0x80..);
+        at += 1;
+    }
+    word
+};
