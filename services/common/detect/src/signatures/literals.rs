@@ -12,7 +12,7 @@ use super::symbols::{self, BIT, BITS, PAIRS, set, symbol};
 const NONE: u32 = u32::MAX;
 const WORD: usize = 8;
 /// A text with more places than this may repeat itself, so what was looked at in vain is noted.
-const LONG: usize = 256;
+const LONG: u32 = 256;
 /// Where the bits of views are among those of places.
 const VIEWS: u32 = 16;
 
@@ -96,10 +96,9 @@ struct Single {
 /// Buffers of a search, reused for all.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    /// Where literals may stand: the last byte of a triple in the upper half, and the triple in the lower. There is room
-    /// for one at each byte, and what lies behind the first `count` is of texts before.
+    /// Where literals may stand, a bit for each byte, the lowest first, and how many there are.
     places: Vec<u64>,
-    count: usize,
+    count: u32,
     /// How often each literal was found, and those that were.
     times: Vec<u8>,
     found: Vec<u32>,
@@ -109,11 +108,9 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    fn clear(&mut self, literals: usize, bytes: usize) {
+    fn clear(&mut self, literals: usize) {
+        self.places.clear();
         self.count = 0;
-        if self.places.len() < bytes {
-            self.places.resize(bytes, 0);
-        }
         for word in self.used.drain(..) {
             self.closed[word as usize] = 0;
         }
@@ -210,20 +207,21 @@ impl Literals {
     /// Notes where a literal may stand in `text`.
     #[inline(never)]
     pub(super) fn scan<'a>(&self, text: &'a [u8], buffers: &mut Buffers) -> Scanned<'a> {
-        buffers.clear(self.literals.len(), text.len());
+        buffers.clear(self.literals.len());
         let (mut pair, mut before) = (symbols::START, symbols::OTHER);
-        let (mut present, mut count) = (0, 0);
-        for (at, &byte) in text.iter().enumerate() {
-            let (this, bit) = (symbol(byte), BIT[usize::from(byte)]);
-            let met = self.thirds[pair % PAIRS] & bit != 0;
-            present |= bit;
-            // Written at every byte: to ask would cost more.
-            buffers.places[count] = (at as u64) << 32 | (pair << BITS | this) as u64;
-            count += usize::from(met);
-            pair = before << BITS | this;
-            before = this;
+        let mut present = 0_u64;
+        for chunk in text.chunks(64) {
+            let mut here = 0_u64;
+            for (at, &byte) in chunk.iter().enumerate() {
+                let (this, bit) = (symbol(byte), BIT[usize::from(byte)]);
+                present |= bit;
+                here |= u64::from(self.thirds[pair % PAIRS] & bit != 0) << at;
+                pair = before << BITS | this;
+                before = this;
+            }
+            buffers.places.push(here);
+            buffers.count += here.count_ones();
         }
-        buffers.count = count;
         Scanned { text, present }
     }
 
@@ -241,10 +239,13 @@ impl Literals {
             self.singles(met.trailing_zeros() as usize, scanned, place, &mut each);
             met &= met - 1;
         }
-        for index in 0..buffers.count {
-            let found = buffers.places[index];
-            let (at, triple) = ((found >> 32) as usize, found as u32 as usize);
-            self.at(scanned, at, triple, place, buffers, &mut each);
+        for index in 0..buffers.places.len() {
+            let mut left = buffers.places[index];
+            while left != 0 {
+                let at = 64 * index + left.trailing_zeros() as usize;
+                self.at(scanned, at, place, buffers, &mut each);
+                left &= left - 1;
+            }
         }
     }
 
@@ -273,18 +274,17 @@ impl Literals {
         }
     }
 
-    /// Calls `each` with the owners of the literals whose `triple` ends at `at`, unless they were found too often.
+    /// Calls `each` with the owners of the literals whose triple ends at `at`, unless they were found too often.
     fn at(
         &self,
         scanned: &Scanned<'_>,
         at: usize,
-        triple: usize,
         place: u32,
         buffers: &mut Buffers,
         each: &mut impl FnMut(u16, usize),
     ) {
         let Scanned { text, present } = *scanned;
-        let first = self.first(triple);
+        let first = self.first(text, at);
         let long = buffers.count > LONG;
         if long && buffers.is_closed(first) {
             return;
@@ -316,10 +316,12 @@ impl Literals {
         }
     }
 
-    /// The first entry of `triple`.
-    fn first(&self, triple: usize) -> u32 {
-        let (pair, third) = (triple >> BITS, triple % (1 << BITS));
-        let below = self.thirds[pair] & ((1 << third) - 1);
+    /// The first entry of the triple that ends at `at`.
+    fn first(&self, text: &[u8], at: usize) -> u32 {
+        let before =
+            |back: usize| at.checked_sub(back).map_or(symbols::OTHER, |at| symbol(text[at]));
+        let pair = before(2) << BITS | before(1);
+        let below = self.thirds[pair] & ((1 << symbol(text[at])) - 1);
         self.ranks[pair] + below.count_ones()
     }
 }

@@ -50,7 +50,10 @@ impl Pattern {
             .nfa_size_limit(Some(COMPILED_BYTES_MAX));
         let nfa = NFA::compiler().configure(limits).build_from_hir(hir);
         let nfa = nfa.map_err(|why| why.to_string())?;
-        let dfa = DFA::builder().build_from_nfa(nfa).map_err(|why| why.to_string())?;
+        // The least memory that its states need is never refused.
+        let memory = DFA::config().skip_cache_capacity_check(true);
+        let dfa = DFA::builder().configure(memory).build_from_nfa(nfa);
+        let dfa = dfa.map_err(|why| why.to_string())?;
         let properties = hir.properties();
         Ok(Self {
             dfa,
