@@ -19,6 +19,8 @@ use super::required::Lead;
 use crate::identity::Identity;
 
 const COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Most memory of the states of one pattern: texts of an attacker's choice could reach many.
+const STATES_BYTES_MAX: usize = 256 << 10;
 /// Most places of the literals of one signature that are kept.
 pub(super) const MET_MAX: usize = 3;
 /// Most beginnings for each place that are tried one by one.
@@ -50,8 +52,9 @@ impl Pattern {
             .nfa_size_limit(Some(COMPILED_BYTES_MAX));
         let nfa = NFA::compiler().configure(limits).build_from_hir(hir);
         let nfa = nfa.map_err(|why| why.to_string())?;
-        // The least memory that its states need is never refused.
-        let memory = DFA::config().skip_cache_capacity_check(true);
+        // Beyond that states are forgotten and found again; the least that a pattern needs is never refused.
+        let memory =
+            DFA::config().cache_capacity(STATES_BYTES_MAX).skip_cache_capacity_check(true);
         let dfa = DFA::builder().configure(memory).build_from_nfa(nfa);
         let dfa = dfa.map_err(|why| why.to_string())?;
         let properties = hir.properties();
