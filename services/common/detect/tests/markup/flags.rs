@@ -130,9 +130,20 @@ fn benign_text_sets_no_telling_flag() {
 
 #[test]
 fn steps_grow_with_the_text_only() {
-    for piece in
-        ["<a b=\"", "<svg onload=", "javascript:", "(((", "'\"><", "on=on=", "self[", "&lt;\\x3c"]
-    {
+    for piece in [
+        "<a b=\"",
+        "<svg onload=",
+        "<svg<g",
+        "<g<svg/a=",
+        "<a href=b<a ",
+        "<a onx={<a ",
+        "javascript:",
+        "(((",
+        "'\"><",
+        "on=on=",
+        "self[",
+        "&lt;\\x3c",
+    ] {
         let count = |times: usize| {
             let mut steps = 0;
             read(piece.repeat(times).as_bytes(), &mut steps);

@@ -155,7 +155,7 @@ impl Scan<'_> {
             while at < self.text.len() && (is_blank(self.byte(at)) || self.byte(at) == b'/') {
                 at += 1;
             }
-            if at >= self.text.len() || at - begin > self.budget {
+            if at >= self.text.len() || at - begin >= self.budget {
                 break;
             }
             if self.byte(at) == b'>' {
@@ -171,10 +171,11 @@ impl Scan<'_> {
         found
     }
 
-    /// Reads one attribute and answers where it ends; always moves on.
+    /// Reads one attribute and answers where it ends; always moves on, and no further than there is budget for.
     fn attribute(&mut self, at: usize, found: &mut Attributes) -> usize {
         let stop = |b: &u8| is_blank(*b) || matches!(*b, b'/' | b'>' | b'=');
-        let len = self.text[at..].iter().skip(1).take_while(|b| !stop(b)).count() + 1;
+        let rest = self.text[at..].iter().skip(1).take(self.budget);
+        let len = rest.take_while(|b| !stop(b)).count() + 1;
         let name = &self.text[at..at + len];
         let name = name
             .iter()
@@ -192,7 +193,8 @@ impl Scan<'_> {
             (&rest[..len], (value_at + len + 2).min(self.text.len()))
         } else {
             let rest = self.text.get(value_at..).unwrap_or_default();
-            let len = rest.iter().position(|b| is_blank(*b) || *b == b'>').unwrap_or(rest.len());
+            let ends = |b: &u8| is_blank(*b) || *b == b'>';
+            let len = rest.iter().take(self.budget).position(ends).unwrap_or(rest.len());
             (&rest[..len], (value_at + len).min(self.text.len()))
         };
         found.valued += 1;
