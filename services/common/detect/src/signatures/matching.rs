@@ -53,8 +53,7 @@ impl Pattern {
         let nfa = NFA::compiler().configure(limits).build_from_hir(hir);
         let nfa = nfa.map_err(|why| why.to_string())?;
         // Beyond that states are forgotten and found again; the least that a pattern needs is never refused.
-        let memory =
-            DFA::config().cache_capacity(STATES_BYTES_MAX).skip_cache_capacity_check(true);
+        let memory = DFA::config().cache_capacity(STATES_BYTES_MAX).skip_cache_capacity_check(true);
         let dfa = DFA::builder().configure(memory).build_from_nfa(nfa);
         let dfa = dfa.map_err(|why| why.to_string())?;
         let properties = hir.properties();
