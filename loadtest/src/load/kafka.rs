@@ -178,20 +178,31 @@ impl Offsets {
                 totals.scored += u64::try_from(offset)?;
             }
         }
+        let dead_letters = events.dead_letters();
+        let mut ends = TopicPartitionList::new();
         for partition in 0..events.partitions() {
-            totals.appended += self.end(events.name(), partition)?;
+            ends.add_partition_offset(events.name(), partition, Offset::End)?;
         }
-        totals.dead_letters = self.end(&events.dead_letters(), 0)?;
-        Ok(totals)
-    }
-
-    fn end(&self, topic: &str, partition: i32) -> Result<u64> {
+        ends.add_partition_offset(&dead_letters, 0, Offset::End)?;
+        // The end is what the protocol answers for the time -1, and all of them are one request.
         let asking = || {
-            format!("could not ask for the end of {topic}; has `perimeter bootstrap kafka` made it")
+            format!(
+                "could not ask for the ends of {} and {dead_letters}; has `perimeter bootstrap kafka` made them",
+                events.name()
+            )
         };
-        let (_, end) =
-            self.0.fetch_watermarks(topic, partition, ASK_TIMEOUT).with_context(asking)?;
-        Ok(u64::try_from(end)?)
+        let ends = self.0.offsets_for_times(ends, ASK_TIMEOUT).with_context(asking)?;
+        for element in ends.elements() {
+            element.error().with_context(asking)?;
+            let Offset::Offset(end) = element.offset() else { bail!("{}", asking()) };
+            let total = if element.topic() == dead_letters {
+                &mut totals.dead_letters
+            } else {
+                &mut totals.appended
+            };
+            *total += u64::try_from(end)?;
+        }
+        Ok(totals)
     }
 }
 

@@ -43,8 +43,10 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     let since = context.clock.now() - RETAINED_MS;
     shared.index.forget(since);
     let topics = tail::TOPICS.map(|topic| (topic, From::Since(since)));
+    // What was is asked for by people, who do not see half a second.
+    let unhurried = Context { bus: context.bus.clone().in_bulk(), ..context.clone() };
     let followed = pipeline::follow(
-        &context,
+        &unhurried,
         &topics,
         tail::Tail::new(rules.clone(), pasts.clone(), shared.index.clone()),
     );

@@ -26,13 +26,13 @@ use reader::{CHUNK_BYTES, Probe, Progress, Reader};
 /// Most files open at a time.
 pub const READERS_MAX: usize = 512;
 /// A pass ends when it has this much; the next begins with the file after.
-const EVENTS_MAX: usize = 4_096;
+const EVENTS_MAX: usize = 8_192;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long nothing is looked at once everything was read.
 const IDLE: Duration = Duration::from_millis(25);
 /// The same after a pass of at least [`BUSY_EVENTS`]: then every batch is worth more to everybody after us than the
 /// time that it waits.
-const IDLE_BUSY: Duration = Duration::from_millis(50);
+const IDLE_BUSY: Duration = Duration::from_millis(100);
 const BUSY_EVENTS: usize = 1_000;
 /// How often files are looked for.
 const LOOK_INTERVAL_MS: Millis = 200;

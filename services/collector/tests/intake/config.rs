@@ -194,7 +194,10 @@ fn the_properties_of_a_topic_are_ours_unless_its_brokers_are_not() {
     let topic = "[[topic]]\nname = \"logs\"\nformat = \"documents\"\n";
     let elsewhere = "[properties]\n\"bootstrap.servers\" = \"theirs:9092\"\n";
     for (text, expected) in [
-        (topic.to_owned(), "bootstrap.servers=ours:9092 client.rack=a sasl.password=secret"),
+        (
+            topic.to_owned(),
+            "client.id=perimeter-collector bootstrap.servers=ours:9092 client.rack=a sasl.password=secret",
+        ),
         (format!("{elsewhere}{topic}"), "bootstrap.servers=theirs:9092 sasl.password=secret"),
     ] {
         let settings = Settings::none()

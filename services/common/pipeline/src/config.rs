@@ -96,7 +96,8 @@ impl Env {
         Err(ConfigError::Unknown { names: names.join(", "), known: known.join(", ") })
     }
 
-    /// librdkafka's properties: `KAFKA_SASL_USERNAME` is `sasl.username`.
+    /// librdkafka's properties: `KAFKA_SASL_USERNAME` is `sasl.username`. The broker knows us by the service's name, so
+    /// its quotas, logs and metrics can tell us apart, unless `KAFKA_CLIENT_ID` says otherwise.
     pub fn kafka_properties(&self) -> Result<Vec<(String, String)>, ConfigError> {
         if self.shared("KAFKA_BOOTSTRAP_SERVERS").is_none() {
             let expected = "the brokers' addresses, for example broker-1:9092,broker-2:9092";
@@ -105,11 +106,13 @@ impl Env {
                 expected,
             });
         }
-        let named = self.values.iter().filter_map(|(name, value)| {
+        let service = self.prefix.trim_end_matches('_').to_lowercase();
+        let mut properties = vec![("client.id".to_owned(), format!("perimeter-{service}"))];
+        properties.extend(self.values.iter().filter_map(|(name, value)| {
             let property = name.strip_prefix("KAFKA_")?;
             Some((property.to_lowercase().replace('_', "."), value.clone()))
-        });
-        Ok(named.collect())
+        }));
+        Ok(properties)
     }
 
     /// librdkafka's properties for somebody else's brokers: `<PREFIX>_KAFKA_SASL_PASSWORD` is `sasl.password`.
@@ -177,6 +180,20 @@ mod tests {
         let properties = env.kafka_properties().unwrap();
         assert!(properties.contains(&("sasl.username".to_owned(), "perimeter".to_owned())));
         assert!(properties.contains(&("bootstrap.servers".to_owned(), "b:9092".to_owned())));
+    }
+
+    #[test]
+    fn the_broker_knows_a_service_by_its_name_unless_told_otherwise() {
+        let servers = ("KAFKA_BOOTSTRAP_SERVERS", "b:9092");
+        for (given, expected) in [
+            (vec![servers], "perimeter-scorer"),
+            (vec![servers, ("KAFKA_CLIENT_ID", "blue")], "blue"),
+        ] {
+            let properties = env(&given).kafka_properties().unwrap();
+            // What stands last holds.
+            let id = properties.iter().rfind(|(name, _)| name == "client.id");
+            assert_eq!(id.map(|(_, value)| value.as_str()), Some(expected));
+        }
     }
 
     #[test]

@@ -69,9 +69,9 @@ struct Pace {
 }
 
 /// As soon as there is one.
-const PROMPT: Pace = Pace { linger_ms: "1", fetch_bytes_min: "1", fetch_wait_ms: "100" };
+const PROMPT: Pace = Pace { linger_ms: "1", fetch_bytes_min: "1", fetch_wait_ms: "300" };
 /// For what nobody waits for.
-const BULK: Pace = Pace { linger_ms: "200", fetch_bytes_min: "262144", fetch_wait_ms: "400" };
+const BULK: Pace = Pace { linger_ms: "400", fetch_bytes_min: "262144", fetch_wait_ms: "400" };
 
 impl Kafka {
     pub(crate) fn new(properties: Vec<(String, String)>) -> Result<Self> {

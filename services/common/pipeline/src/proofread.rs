@@ -12,9 +12,10 @@ use crate::run::{Group, run};
 use crate::service::Context;
 use crate::stage::{Outputs, Received, Stage};
 
-/// Dead-letters what cannot be read on the topic of `R`, until shutdown.
+/// Dead-letters what cannot be read on the topic of `R`, until shutdown. Nobody waits for that, so it reads in bulk.
 pub async fn proofread<R: Record>(context: &Context, group: Group) -> Result<()> {
-    run(context, group, |_| Ok(Proofread::<R>::default())).await
+    let context = Context { bus: context.bus.clone().in_bulk(), ..context.clone() };
+    run(&context, group, |_| Ok(Proofread::<R>::default())).await
 }
 
 /// A stage that answers every record with nothing. Whatever is not one is the runner's to dead-letter.

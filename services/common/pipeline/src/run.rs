@@ -24,11 +24,12 @@ use crate::worker::Worker;
 /// Most records in one batch of all partitions together.
 const BATCH_MAX: usize = 4_096;
 /// Most batches of one partition whose outputs are not acknowledged yet; beyond, reading waits.
-const IN_FLIGHT_BATCHES_MAX: usize = 64;
+const IN_FLIGHT_BATCHES_MAX: usize = 128;
 const POLL_IDLE: Duration = Duration::from_millis(100);
 /// With acknowledgements outstanding, a commit must not wait for the next record.
 const POLL_BUSY: Duration = Duration::from_millis(5);
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+/// A commit is a request of its own; what was handled since the last one is handled again after a crash.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(250);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 const FLUSH_MAX: Duration = Duration::from_secs(3);

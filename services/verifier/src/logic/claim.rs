@@ -64,12 +64,16 @@ pub(super) struct Tracked {
     pub(super) proof_since: Millis,
     pub(super) tries: u32,
     pub(super) next_probe_at: Millis,
+    /// When probes were sent last.
+    pub(super) probed_at: Millis,
     /// Which replica gave the awaited answer for which address; once proved, since all of them last did.
     pub(super) proofs: BTreeSet<(IpAddr, String)>,
     /// How often it was probed again since every replica last gave the awaited answer.
     rechecks: usize,
     /// Whether a probe got the other answer since `proof_since`.
     pub(super) contrary: bool,
+    /// Whether a probe was refused since `proof_since`.
+    pub(super) refused: bool,
     /// When it is told next what is missing at level 3, if anything is.
     pub(super) shortfall_at: Millis,
     /// When level 3 was proved in this state.
@@ -107,9 +111,11 @@ impl Tracked {
             proof_since: now,
             tries: 0,
             next_probe_at: now,
+            probed_at: now,
             proofs: BTreeSet::new(),
             rechecks: 0,
             contrary: false,
+            refused: false,
             shortfall_at: now,
             proved_at: None,
             read_back_at: None,
@@ -157,6 +163,7 @@ impl Tracked {
         self.proofs.clear();
         self.rechecks = 0;
         self.contrary = false;
+        self.refused = false;
         self.proved_at = None;
     }
 

@@ -15,10 +15,10 @@ use super::{ABSENT_MS, Core, ENVOY, phase};
 const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
     [Ipv4Addr::new(193, 0, 14, 129), Ipv4Addr::new(198, 41, 0, 4), Ipv4Addr::new(199, 7, 83, 42)];
 const CONTROL_INTERVAL_MS: Millis = 1_000;
-/// How often a block that is proved is probed again, by one probe (ADR 0018); stretched so that all of them together
-/// stay bounded.
+/// How often a block that is proved is probed again, by one probe (ADR 0018).
 const RECHECK_MS: Millis = 5_000;
-const RECHECK_PER_CLAIM_MS: Millis = 5;
+/// Stretches that where many are proved, so that all of them together are probed about 50 times a second.
+const RECHECK_PER_CLAIM_MS: Millis = 20;
 /// Around the end no probe can be held against anybody: clocks differ.
 pub(super) const SKEW_MS: Millis = 1_000;
 const LIFT_FIRST_MS: Millis = 200;
@@ -29,6 +29,9 @@ const PROBE_INTERVAL_MS_MAX: Millis = 500;
 /// Most probes without an answer at one time; whoever comes after waits for a turn.
 pub const IN_FLIGHT_MAX: usize = 256;
 const PROBES_PER_ADDRESS_MAX: usize = 4;
+/// Tries with a single probe, until one of them is refused. Envoy may have asked the same replica each time, so later
+/// tries ask for all of them.
+const SINGLE_TRIES_MAX: u32 = 4;
 
 /// One request to send through Envoy as if it came from `address`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +81,22 @@ fn offset_ms(tries: u32) -> Millis {
     match tries {
         0..6 => 10 << tries,
         _ => PROBE_INTERVAL_MS_MAX * Millis::from(tries - 5),
+    }
+}
+
+/// A probe sent at `at` was refused: of a block that begins, the first sign that it is in force, so the probes for every
+/// replica go out at once.
+fn refused(tracked: &mut Tracked, at: Millis, now: Millis) {
+    if at < tracked.proof_since {
+        return;
+    }
+    tracked.contrary |= tracked.state == State::Lifting;
+    if tracked.state == State::Holding
+        && tracked.proved_at.is_none()
+        && !std::mem::replace(&mut tracked.refused, true)
+    {
+        tracked.tries = tracked.tries.saturating_sub(1);
+        tracked.next_probe_at = now;
     }
 }
 
@@ -151,18 +170,22 @@ impl Core {
     }
 
     /// One probe for each replica that has not answered as awaited, and one more, because Envoy chooses whom it asks.
-    /// Of a block that is proved, one in all, until that was tried as often as there are replicas and one of them is
+    /// Of a block that begins, one in all until that is refused: it is too early for the others before. Of a block that
+    /// is proved, one in all, until that was tried as often as there are replicas and one of them is
     /// still missing: then one for each.
     fn send_probes(&mut self, tracked: &mut Tracked, now: Millis) {
+        tracked.probed_at = now;
         let asked = self.prober.asked(now);
         let mut counts = Vec::with_capacity(tracked.addresses.len());
         let proved = tracked.proved_at.is_some();
+        let begins =
+            tracked.state == State::Holding && !tracked.refused && tracked.tries < SINGLE_TRIES_MAX;
         let again = if proved { tracked.begin_recheck(asked) } else { 1 };
         for address in &tracked.addresses {
             let missing = asked
                 .iter()
                 .filter(|replica| !tracked.proofs.contains(&(*address, (*replica).clone())));
-            let count = if proved { again } else { missing.count() + 1 };
+            let count = if proved || begins { again } else { missing.count() + 1 };
             counts.push((*address, count.clamp(1, PROBES_PER_ADDRESS_MAX)));
         }
         for (address, count) in counts {
@@ -212,9 +235,7 @@ impl Core {
         };
         match answer {
             Answer::Passed => self.with(id, now, |core, tracked| core.passed(tracked, at, now)),
-            Answer::Refused => self.with(id, now, |_, tracked| {
-                tracked.contrary |= tracked.state == State::Lifting && at >= tracked.proof_since;
-            }),
+            Answer::Refused => self.with(id, now, |_, tracked| refused(tracked, at, now)),
             Answer::Failed => {}
         }
     }

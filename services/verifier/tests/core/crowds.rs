@@ -55,6 +55,19 @@ fn thousands_that_end_at_once_are_all_proved_gone_and_a_new_block_does_not_wait_
 }
 
 #[test]
+fn a_thousand_proved_blocks_are_looked_at_again_fifty_times_a_second() {
+    let mut world = enforced_many(1_000, 120_000);
+    // Each of them was proved by then, and probed again once in step with its proof.
+    world.run_to(30_000);
+    world.probes_sent = 0;
+    world.run_to(90_000);
+    let control = 60;
+    let again = world.probes_sent - control;
+    // Now and then a round takes a probe for each replica, because the first ones met the same.
+    assert!((3_000..=6_000).contains(&again), "{again} probes in a minute");
+}
+
+#[test]
 fn waiting_for_a_slow_waf_costs_no_time() {
     let decision = block(ATTACKER, 1, 15_000);
     let mut world = enforced(&decision);

@@ -71,6 +71,17 @@ fn the_proof_comes_with_the_log_entry_of_the_last_replica() {
 }
 
 #[test]
+fn until_a_probe_is_refused_one_a_time_is_sent_and_then_one_for_each_replica() {
+    let decision = block(ATTACKER, 1, 15_000);
+    let mut world = enforced(&decision);
+    world.run_to(1_000);
+    assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Effective/0"]);
+    // After 10 and 20 ms, too early; one when the first replica says it holds it, which is refused or not; then two
+    // replicas and one to spare; and two control probes.
+    assert!(world.probes_sent <= 4 + 3 + 2, "{} probes", world.probes_sent);
+}
+
+#[test]
 fn without_any_executor_everything_is_absent_and_a_later_success_is_still_told() {
     let decision = block(ATTACKER, 1, 60_000);
     let mut world = World::new();

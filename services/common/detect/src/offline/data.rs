@@ -92,21 +92,17 @@ impl Data {
         self.push(row, found);
     }
 
-    /// Adds what `moved`, the row added last with its value at another place, looks like.
-    pub fn add_elsewhere(&mut self, moved: &Row, extract: &mut impl FnMut(&Request<'_>, Sink<'_>)) {
-        let source = self.source(&moved.source);
-        let instances = self.keep(source, read(moved, extract));
-        if let Some(bag) = self.bags.last_mut() {
-            bag.elsewhere.extend(instances);
-        }
-    }
-
-    /// Adds what `other`, the row added last with its value escaped otherwise, looks like.
-    pub fn add_escaped(&mut self, other: &Row, extract: &mut impl FnMut(&Request<'_>, Sink<'_>)) {
+    /// Adds what `other`, the row added last written differently, looks like to the list of its bag that `list` picks.
+    pub fn add_other(
+        &mut self,
+        other: &Row,
+        list: impl FnOnce(&mut Bag) -> &mut Vec<Instance>,
+        extract: &mut impl FnMut(&Request<'_>, Sink<'_>),
+    ) {
         let source = self.source(&other.source);
         let instances = self.keep(source, read(other, extract));
         if let Some(bag) = self.bags.last_mut() {
-            bag.escaped.extend(instances);
+            list(bag).extend(instances);
         }
     }
 

@@ -158,12 +158,12 @@ fn read(
         if settings.elsewhere > 0.0
             && let Some(moved) = elsewhere(row, at)
         {
-            data.add_elsewhere(&moved, extract);
+            data.add_other(&moved, |bag| &mut bag.elsewhere, extract);
         }
         if settings.escaped > 0.0
             && let Some(other) = escaped_otherwise(row, at)
         {
-            data.add_escaped(&other, extract);
+            data.add_other(&other, |bag| &mut bag.escaped, extract);
         }
     }
     data

@@ -18,7 +18,8 @@ use super::prefix::Prefix;
 use super::required::Lead;
 use crate::identity::Identity;
 
-const COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Most memory of a compiled pattern.
+pub(super) const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Most memory of the states of one pattern: texts of an attacker's choice could reach many.
 const STATES_BYTES_MAX: usize = 256 << 10;
 /// Most places of the literals of one signature that are kept.

@@ -7,6 +7,7 @@ use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::matching::COMPILED_BYTES_MAX;
 use super::pack::PATTERN_BYTES_MAX;
 use super::required;
 use super::symbols::set;
@@ -14,7 +15,6 @@ use crate::request::{Header, Request};
 
 /// Most methods, and most headers of each kind, that one signature names.
 const NAMES_MAX: usize = 16;
-const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Methods that nearly every request has.
 const ORDINARY: [&[u8]; 3] = [b"GET", b"POST", b"HEAD"];
 /// Most headers of an example.
@@ -178,7 +178,7 @@ fn differs(headers: &[Header<'_>], name: &str) -> bool {
 
 fn compile(pattern: &str) -> Result<Regex, String> {
     let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(true);
-    let limits = Regex::config().utf8_empty(false).nfa_size_limit(Some(PATTERN_COMPILED_BYTES_MAX));
+    let limits = Regex::config().utf8_empty(false).nfa_size_limit(Some(COMPILED_BYTES_MAX));
     Regex::builder().syntax(syntax).configure(limits).build(pattern).map_err(|why| {
         format!("the pattern {pattern:?} does not compile: {why}: correct or shorten it")
     })

@@ -35,6 +35,11 @@ fn addresses_count_if_a_program_would_run_what_is_there() {
         ("http://198.18.0.4/q/tool.txt", &["shell.remote_script", "shell.remote_number"][..]),
         ("https://host.example/run.php?", &["shell.remote_script"]),
         ("php://filter/resource=q.php", &["shell.wrapper"]),
+        ("http://192.168.1.10/admin", &[]),
+        ("http://172.16.0.1/admin", &[]),
+        ("http://172.32.0.1/admin", &["shell.remote_number"]),
+        ("http://127.0.0.1:8080/", &[]),
+        ("http://10.0.0.5/tool.sh", &[]),
         ("http://example.org/story.php", &[]),
         ("see http://198.18.0.4/tool.txt", &[]),
     ] {

@@ -12,9 +12,13 @@ fn phrases_count_where_a_word_begins() {
         ("a nc e b", &[]),
         ("a cmd.exe", &["windows"]),
         ("a cmd.ex", &[]),
-        ("a perl -e b", &["interpreter"]),
+        ("a perl -e 'b'", &["interpreter"]),
+        ("a perl -e b", &[]),
+        ("a sh -c b", &["interpreter"]),
+        (&format!("a perl -e {};", "b".repeat(62)), &["interpreter"]),
+        (&format!("a perl -e {};", "b".repeat(63)), &[]),
         ("a /dev/tcp/b", &["reverse_shell"]),
-        ("a .perl -e b", &["interpreter"]),
+        ("a .perl -e $b", &["interpreter"]),
         ("a_perl -e b", &[]),
     ]);
 }

@@ -88,7 +88,8 @@ fn what_a_command_does_is_seen() {
         &["() { :;}; echo x", "() { :; }; /bin/id", "() { _; } >_[$($())] { id; }"],
     );
     check("assigned_command", &["; a=id;$a", "x;z=ls; $z -l"]);
-    check("interpreter", &["; python3 -c 'print(1)'", "perl -e 'x'"]);
+    check("interpreter", &["; python3 -c 'print(1)'", "perl -e 'x'", "sh -c id", "php -r $a"]);
+    assert_eq!(names("python -c command"), ["command_line"]);
     check("break_out", &["';id;'", "x\"; uname -a; \"", "' || whoami"]);
 }
 

@@ -1,6 +1,8 @@
 //! Files, addresses and objects that a program is made to open: what a value is as a path, as the address of a script,
 //! as a lookup or as a walk through a language's objects.
 
+use std::net::Ipv4Addr;
+
 use memchr::memmem::find;
 
 use super::{
@@ -202,6 +204,7 @@ fn address(text: &[u8]) -> u32 {
         return 0;
     }
     let number = host.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b':'));
+    let number = number && !own_network(host);
     let cut = path.ends_with(b"?");
     let bare = path.strip_suffix(b"?").unwrap_or(path);
     let file = bare.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
@@ -209,6 +212,14 @@ fn address(text: &[u8]) -> u32 {
     let (stem, ending) = file.split_at(ending);
     let script = SCRIPTS.contains(&ending) && (number || cut || SHELLS.contains(&stem));
     (if number { REMOTE_NUMBER } else { 0 }) | (if script { REMOTE_SCRIPT } else { 0 })
+}
+
+/// Whether a host, perhaps with a port, is a number of the server itself or its own network: nothing remote is there.
+fn own_network(host: &[u8]) -> bool {
+    let address = host.split(|byte| *byte == b':').next().unwrap_or_default();
+    let address: Option<Ipv4Addr> =
+        std::str::from_utf8(address).ok().and_then(|address| address.parse().ok());
+    address.is_some_and(|address| address.is_private() || address.is_loopback())
 }
 
 /// Lookups of a logger: `${`, then a word that reads or nests.

@@ -92,6 +92,9 @@ const PHRASES: &[(&str, u32)] = &[
     ("ksh -c", INTERPRETER),
 ];
 
+/// How far behind an interpreter's option code is looked for.
+const CODE_BYTES_MAX: usize = 64;
+
 /// For each byte, with which bytes behind it, folded to 32 values, a phrase begins.
 static SECONDS: [u32; 256] = {
     let (mut seconds, mut at) = ([0; 256], 0);
@@ -124,7 +127,9 @@ impl Reader<'_> {
         if self.begins_phrase(at) {
             for (phrase, flag) in PHRASES {
                 let phrase = phrase.as_bytes();
-                let stands = phrase[..2] == [byte, second] && rest.starts_with(phrase);
+                let stands = phrase[..2] == [byte, second]
+                    && rest.starts_with(phrase)
+                    && (*flag != INTERPRETER || code(phrase, rest));
                 flags |= if stands { *flag } else { 0 };
             }
         }
@@ -260,6 +265,13 @@ impl Reader<'_> {
             self.flags |= SHELLSHOCK;
         }
     }
+}
+
+/// Whether what follows `phrase`, with which `rest` begins, may be code: a shell takes any word for it, the interpreter
+/// of a language needs a sign.
+fn code(phrase: &[u8], rest: &[u8]) -> bool {
+    let sign = |byte: &u8| matches!(byte, b'\'' | b'"' | b'(' | b';' | b'=' | b'{' | b'$');
+    phrase.ends_with(b"sh -c") || rest[phrase.len()..].iter().take(CODE_BYTES_MAX).any(sign)
 }
 
 /// A path in which `?`, `*` or `[…]` stand for letters of a well-known place, like `/???/c?t`.
