@@ -92,8 +92,8 @@ const PHRASES: &[(&str, u32)] = &[
     ("ksh -c", INTERPRETER),
 ];
 
-/// How far behind an interpreter's option code is looked for.
-const CODE_BYTES_MAX: usize = 64;
+/// How far behind a phrase is looked for what makes a command of it.
+const BEHIND_BYTES_MAX: usize = 64;
 
 /// For each byte, with which bytes behind it, folded to 32 values, a phrase begins.
 static SECONDS: [u32; 256] = {
@@ -129,7 +129,7 @@ impl Reader<'_> {
                 let phrase = phrase.as_bytes();
                 let stands = phrase[..2] == [byte, second]
                     && rest.starts_with(phrase)
-                    && (*flag != INTERPRETER || code(phrase, rest));
+                    && meant(phrase, *flag, &rest[phrase.len()..]);
                 flags |= if stands { *flag } else { 0 };
             }
         }
@@ -267,11 +267,16 @@ impl Reader<'_> {
     }
 }
 
-/// Whether what follows `phrase`, with which `rest` begins, may be code: a shell takes any word for it, the interpreter
-/// of a language needs a sign.
-fn code(phrase: &[u8], rest: &[u8]) -> bool {
+/// Whether a phrase that `rest` follows is a command and no prose: behind the option of an interpreter stands code, which
+/// for a shell is any word and for a language has a sign; behind the list of users an option, or nothing.
+fn meant(phrase: &[u8], flag: u32, rest: &[u8]) -> bool {
+    let near = &rest[..rest.len().min(BEHIND_BYTES_MAX)];
     let sign = |byte: &u8| matches!(byte, b'\'' | b'"' | b'(' | b';' | b'=' | b'{' | b'$');
-    phrase.ends_with(b"sh -c") || rest[phrase.len()..].iter().take(CODE_BYTES_MAX).any(sign)
+    match flag {
+        INTERPRETER => phrase.ends_with(b"sh -c") || near.iter().any(sign),
+        WINDOWS if phrase == b"net user " => rest.is_empty() || near.contains(&b'/'),
+        _ => true,
+    }
 }
 
 /// A path in which `?`, `*` or `[…]` stand for letters of a well-known place, like `/???/c?t`.
