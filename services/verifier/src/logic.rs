@@ -9,6 +9,7 @@ mod enforced;
 mod envoy;
 mod prober;
 mod readback;
+mod schedule;
 mod watched;
 
 use std::collections::{BTreeSet, HashMap};

@@ -66,6 +66,8 @@ pub(super) struct Tracked {
     pub(super) next_probe_at: Millis,
     /// When probes were sent last.
     pub(super) probed_at: Millis,
+    /// How many probes sent since `proof_since` Envoy has not logged yet.
+    pub(super) unlogged: usize,
     /// Which replica gave the awaited answer for which address; once proved, since all of them last did.
     pub(super) proofs: BTreeSet<(IpAddr, String)>,
     /// How often it was probed again since every replica last gave the awaited answer.
@@ -112,6 +114,7 @@ impl Tracked {
             tries: 0,
             next_probe_at: now,
             probed_at: now,
+            unlogged: 0,
             proofs: BTreeSet::new(),
             rechecks: 0,
             contrary: false,
@@ -159,11 +162,12 @@ impl Tracked {
     pub(super) fn prove_again(&mut self, since: Millis) {
         self.proof_since = since;
         self.tries = 0;
-        self.next_probe_at = since + super::envoy::first_probe_after_ms(self.state);
+        self.next_probe_at = since + super::schedule::first_after_ms(self.state);
         self.proofs.clear();
         self.rechecks = 0;
         self.contrary = false;
         self.refused = false;
+        self.unlogged = 0;
         self.proved_at = None;
     }
 

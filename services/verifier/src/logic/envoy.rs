@@ -9,23 +9,14 @@ use uuid::Uuid;
 
 use super::claim::{Record, State, Tracked};
 use super::watched::Turn;
-use super::{ABSENT_MS, Core, ENVOY, phase};
+use super::{ABSENT_MS, Core, ENVOY, phase, schedule};
 
 /// Public addresses that attack nobody (root name servers): one of them stands for a clean client.
 const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
     [Ipv4Addr::new(193, 0, 14, 129), Ipv4Addr::new(198, 41, 0, 4), Ipv4Addr::new(199, 7, 83, 42)];
 const CONTROL_INTERVAL_MS: Millis = 1_000;
-/// How often a block that is proved is probed again, by one probe (ADR 0018).
-const RECHECK_MS: Millis = 5_000;
-/// Stretches that where many are proved, so that all of them together are probed about 50 times a second.
-const RECHECK_PER_CLAIM_MS: Millis = 20;
 /// Around the end no probe can be held against anybody: clocks differ.
 pub(super) const SKEW_MS: Millis = 1_000;
-const LIFT_FIRST_MS: Millis = 200;
-const LIFT_INTERVAL_MS: Millis = 100;
-/// A lift that is late is probed less often.
-const LATE_INTERVAL_MS: Millis = 1_000;
-const PROBE_INTERVAL_MS_MAX: Millis = 500;
 /// Most probes without an answer at one time; whoever comes after waits for a turn.
 pub const IN_FLIGHT_MAX: usize = 256;
 const PROBES_PER_ADDRESS_MAX: usize = 4;
@@ -69,19 +60,6 @@ pub struct Replicas {
     /// Those Envoy would ask now.
     pub asked: Vec<String>,
     pub all: Vec<String>,
-}
-
-/// How long after a state begins its first probe goes out.
-pub(super) fn first_probe_after_ms(state: State) -> Millis {
-    if state == State::Lifting { LIFT_FIRST_MS } else { offset_ms(0) }
-}
-
-/// When the probes of a block not yet proved go out: 10, 20, 40 … 320 ms, then every 500 ms.
-fn offset_ms(tries: u32) -> Millis {
-    match tries {
-        0..6 => 10 << tries,
-        _ => PROBE_INTERVAL_MS_MAX * Millis::from(tries - 5),
-    }
 }
 
 /// A probe sent at `at` was refused: of a block that begins, the first sign that it is in force, so the probes for every
@@ -150,23 +128,11 @@ impl Core {
         {
             tracked.turn = None;
             self.send_probes(&mut tracked, now);
-            tracked.next_probe_at = self.probe_again_at(&mut tracked, now);
+            tracked.tries += u32::from(tracked.proved_at.is_none());
+            tracked.next_probe_at = schedule::again_at(&tracked, self.watched.len(), now);
             tracked.due = tracked.due.min(tracked.next_probe_at);
             self.watched.keep(tracked);
         }
-    }
-
-    fn probe_again_at(&self, tracked: &mut Tracked, now: Millis) -> Millis {
-        if tracked.proved_at.is_some() {
-            let count = Millis::try_from(self.watched.len()).unwrap_or(Millis::MAX);
-            return now + RECHECK_MS.max(count.saturating_mul(RECHECK_PER_CLAIM_MS));
-        }
-        tracked.tries += 1;
-        if tracked.state == State::Lifting {
-            let late = now >= tracked.since + 2 * ABSENT_MS;
-            return now + if late { LATE_INTERVAL_MS } else { LIFT_INTERVAL_MS };
-        }
-        (tracked.proof_since + offset_ms(tracked.tries)).max(now + offset_ms(0))
     }
 
     /// One probe for each replica that has not answered as awaited, and one more, because Envoy chooses whom it asks.
@@ -174,6 +140,9 @@ impl Core {
     /// is proved, one in all, until that was tried as often as there are replicas and one of them is
     /// still missing: then one for each.
     fn send_probes(&mut self, tracked: &mut Tracked, now: Millis) {
+        if now >= tracked.probed_at + schedule::LOG_LATE_MS {
+            tracked.unlogged = 0;
+        }
         tracked.probed_at = now;
         let asked = self.prober.asked(now);
         let mut counts = Vec::with_capacity(tracked.addresses.len());
@@ -189,6 +158,7 @@ impl Core {
             counts.push((*address, count.clamp(1, PROBES_PER_ADDRESS_MAX)));
         }
         for (address, count) in counts {
+            tracked.unlogged += count;
             for _ in 0..count {
                 let probe = self.prober.send(Some(tracked.decision_id), address, now);
                 self.effects.probes.push(probe);
@@ -254,6 +224,7 @@ impl Core {
             if at < tracked.proof_since {
                 return;
             }
+            tracked.unlogged = tracked.unlogged.saturating_sub(1);
             let own = logged.denied && logged.decision_id == Some(id);
             match (tracked.state, logged.denied) {
                 (State::Holding, true) if own => {
@@ -263,9 +234,13 @@ impl Core {
                     tracked.proofs.insert((address, point));
                 }
                 (State::Lifting, true) => tracked.contrary = true,
-                _ => return,
+                _ => {}
             }
             core.prove(tracked, now);
+            let again = tracked.state == State::Lifting || tracked.refused;
+            if tracked.proved_at.is_none() && again && tracked.unlogged == 0 {
+                tracked.next_probe_at = tracked.next_probe_at.min(schedule::soonest(tracked, now));
+            }
         });
     }
 
@@ -314,7 +289,7 @@ impl Core {
             State::Holding => format!("{names} refused a probe; a clean address passed"),
         };
         tracked.proved_at = Some(now);
-        tracked.next_probe_at = now + RECHECK_MS;
+        tracked.next_probe_at = now + schedule::RECHECK_MS;
         self.record_at_envoy(tracked, 3, Effect::Effective, reason, now);
     }
 

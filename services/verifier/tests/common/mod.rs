@@ -29,8 +29,9 @@ pub(crate) struct World {
     pub(crate) held: BTreeMap<String, Vec<(IpNet, Uuid, Millis)>>,
     /// Replicas Envoy asks, in turn.
     pub(crate) asked: Vec<String>,
-    /// Whether Envoy's log arrives.
+    /// Whether Envoy's log arrives, and how late.
     pub(crate) log_arrives: bool,
+    pub(crate) log_delay_ms: Millis,
     /// Whether everybody is refused.
     pub(crate) refuse_all: bool,
     pub(crate) waf: Vec<IpNet>,
@@ -61,6 +62,7 @@ impl World {
             held: BTreeMap::new(),
             asked,
             log_arrives: true,
+            log_delay_ms: LOG_DELAY_MS,
             refuse_all: false,
             waf: Vec::new(),
             waf_readable: true,
@@ -203,7 +205,7 @@ impl World {
             nonce: Some(probe.nonce),
         };
         if self.log_arrives {
-            self.log.push_back((self.now + self.answer_ms + LOG_DELAY_MS, logged));
+            self.log.push_back((self.now + self.answer_ms + self.log_delay_ms, logged));
         }
         let answer = if denied { Answer::Refused } else { Answer::Passed };
         let answered = Input::Answered { nonce: probe.nonce, answer };

@@ -82,6 +82,26 @@ fn until_a_probe_is_refused_one_a_time_is_sent_and_then_one_for_each_replica() {
 }
 
 #[test]
+fn a_slow_log_is_waited_for_and_not_answered_with_more_probes() {
+    let decision = block(ATTACKER, 1, 15_000);
+    let mut world = World::new();
+    world.log_delay_ms = 200;
+    world.decide(&decision);
+    world.run_to(30);
+    world.enforce(&decision);
+    world.run_to(900);
+    assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Effective/0"]);
+    assert!(world.probes_sent <= 4 + 3 + 1, "{} probes", world.probes_sent);
+    world.run_to(15_000);
+    world.release(&decision);
+    world.probes_sent = 0;
+    world.run_to(16_000);
+    assert_eq!(world.effects("envoy", 3, Phase::Lift), ["Effective/0"]);
+    // The lift's own and two control probes.
+    assert!(world.probes_sent <= 3 + 2, "{} probes", world.probes_sent);
+}
+
+#[test]
 fn without_any_executor_everything_is_absent_and_a_later_success_is_still_told() {
     let decision = block(ATTACKER, 1, 60_000);
     let mut world = World::new();

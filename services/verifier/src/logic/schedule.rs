@@ -1,0 +1,54 @@
+//! When probes go out: often at first, once in a while where all is proved, and never faster than Envoy logs them.
+
+use schemas::Millis;
+
+use super::ABSENT_MS;
+use super::claim::{State, Tracked};
+
+/// How often a block that is proved is probed again, by one probe (ADR 0018).
+pub(super) const RECHECK_MS: Millis = 5_000;
+/// Stretches that where many are proved, so that all of them together are probed about 50 times a second.
+const RECHECK_PER_CLAIM_MS: Millis = 20;
+/// How long the log of probes is waited for before others are sent: it is slow where a machine is busy, and more probes
+/// would make it busier.
+pub(super) const LOG_LATE_MS: Millis = 250;
+const LIFT_FIRST_MS: Millis = 200;
+const LIFT_INTERVAL_MS: Millis = 100;
+/// A lift that is late is probed less often.
+const LATE_INTERVAL_MS: Millis = 1_000;
+const PROBE_INTERVAL_MS_MAX: Millis = 500;
+
+/// How long after a state begins its first probe goes out.
+pub(super) fn first_after_ms(state: State) -> Millis {
+    if state == State::Lifting { LIFT_FIRST_MS } else { offset_ms(0) }
+}
+
+/// When the probes of a block not yet proved go out: 10, 20, 40 … 320 ms, then every 500 ms.
+fn offset_ms(tries: u32) -> Millis {
+    match tries {
+        0..6 => 10 << tries,
+        _ => PROBE_INTERVAL_MS_MAX * Millis::from(tries - 5),
+    }
+}
+
+/// When probes may go out again if all of them were logged, and were not enough.
+pub(super) fn soonest(tracked: &Tracked, now: Millis) -> Millis {
+    let late = now >= tracked.since + 2 * ABSENT_MS;
+    let at = match tracked.state {
+        State::Lifting if late => tracked.probed_at + LATE_INTERVAL_MS,
+        State::Lifting => tracked.probed_at + LIFT_INTERVAL_MS,
+        _ => (tracked.proof_since + offset_ms(tracked.tries)).max(now + offset_ms(0)),
+    };
+    at.max(now)
+}
+
+/// When probes go out again after those of `now`, one of `claims` that are watched; of a block that no probe has found
+/// in force yet, without waiting for the log.
+pub(super) fn again_at(tracked: &Tracked, claims: usize, now: Millis) -> Millis {
+    if tracked.proved_at.is_some() {
+        let claims = Millis::try_from(claims).unwrap_or(Millis::MAX);
+        return now + RECHECK_MS.max(claims.saturating_mul(RECHECK_PER_CLAIM_MS));
+    }
+    let begins = tracked.state == State::Holding && !tracked.refused;
+    soonest(tracked, now).max(if begins { now } else { now + LOG_LATE_MS })
+}
