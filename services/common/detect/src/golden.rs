@@ -1,4 +1,4 @@
-//! A frozen set of requests that whatever is loaded must get right: ordinary ones, written for this, and the attacks
+//! A frozen set of requests that whatever is loaded must get right: ordinary and doubtful ones, written for this, and the attacks
 //! that the built-in packs name as their own. It tells a model or a pack that would do harm from one that would not;
 //! how good it is, an evaluation tells.
 
@@ -13,6 +13,9 @@ const VALUES: &str = include_str!("../golden/values.txt");
 const TARGETS: &str = include_str!("../golden/targets.txt");
 /// What they ask with.
 const AGENTS: &str = include_str!("../golden/agents.txt");
+
+/// What people and programs write for good reasons, and attackers for theirs: it may be evidence, and never suffices.
+const DOUBTFUL: &str = include_str!("../golden/doubtful.txt");
 
 /// Most ordinary requests that may be evidence, in per cent; none may suffice alone.
 const EVIDENCE_PERCENT_MAX: usize = 2;
@@ -34,6 +37,13 @@ pub fn wrong(detector: &Detector) -> Option<String> {
             alone.get_or_insert_with(|| told.to_owned());
         }
     });
+    for value in DOUBTFUL.lines() {
+        in_fields(value, |told, request| {
+            if detector.score(&mut reader, request).llr >= detector.model.alone {
+                alone.get_or_insert_with(|| told.to_owned());
+            }
+        });
+    }
     if let Some(told) = alone {
         return Some(format!("one ordinary request would suffice for a block: {told}"));
     }
@@ -70,19 +80,7 @@ fn get(uri: &[u8]) -> Request<'_> {
 /// Calls `each` with every ordinary request, and what to call it.
 fn ordinary(mut each: impl FnMut(&str, &Request<'_>)) {
     for value in VALUES.lines() {
-        let encoded = encoded(value);
-        let query = ["/search?q=", &encoded].concat();
-        each(&format!("{value} in a query"), &get(query.as_bytes()));
-        let json = serde_json::json!({ "q": value }).to_string();
-        let form = ["q=", &encoded].concat();
-        for (kind, body) in
-            [("application/json", json), ("application/x-www-form-urlencoded", form)]
-        {
-            let headers = [Header { name: b"content-type", value: kind.as_bytes() }];
-            let (headers, body) = (&headers[..], Some(body.as_bytes()));
-            let told = format!("{value} in a body of {kind}");
-            each(&told, &Request { method: b"POST", headers, body, ..get(b"/comment") });
-        }
+        in_fields(value, &mut each);
     }
     for target in TARGETS.lines() {
         each(&format!("GET {target}"), &get(target.as_bytes()));
@@ -90,6 +88,21 @@ fn ordinary(mut each: impl FnMut(&str, &Request<'_>)) {
     for agent in AGENTS.lines() {
         let told = format!("the user agent {agent}");
         each(&told, &Request { agent: Some(agent.as_bytes()), ..get(b"/") });
+    }
+}
+
+/// Calls `each` with `value` as a parameter of a query, in JSON and in a form.
+fn in_fields(value: &str, mut each: impl FnMut(&str, &Request<'_>)) {
+    let encoded = encoded(value);
+    let query = ["/search?q=", &encoded].concat();
+    each(&format!("{value} in a query"), &get(query.as_bytes()));
+    let json = serde_json::json!({ "q": value }).to_string();
+    let form = ["q=", &encoded].concat();
+    for (kind, body) in [("application/json", json), ("application/x-www-form-urlencoded", form)] {
+        let headers = [Header { name: b"content-type", value: kind.as_bytes() }];
+        let (headers, body) = (&headers[..], Some(body.as_bytes()));
+        let told = format!("{value} in a body of {kind}");
+        each(&told, &Request { method: b"POST", headers, body, ..get(b"/comment") });
     }
 }
 
