@@ -1,6 +1,6 @@
-//! A frozen set of requests that whatever is loaded must get right: ordinary and doubtful ones, written for this, and the attacks
-//! that the built-in packs name as their own. It tells a model or a pack that would do harm from one that would not;
-//! how good it is, an evaluation tells.
+//! A frozen set of requests that whatever is loaded must get right: ordinary and doubtful ones, written for this, and
+//! the attacks that the built-in packs name as their own. It tells a model or a pack that would do harm from one that
+//! would not; how good it is, an evaluation tells.
 
 use crate::detector::{Detector, Reader};
 use crate::model::Model;
