@@ -197,7 +197,8 @@ fn a_model_that_would_block_anybody_or_miss_nearly_all_stays_out() {
     let shipped: serde_json::Value = serde_json::from_str(&shipped_model()).unwrap();
     for (changes, why) in [
         (&[("quiet", 20.0)][..], "one ordinary request would suffice for a block: "),
-        (&[("bias", 3.0)], "ordinary requests would count as evidence"),
+        (&[("bias", 3.0)], "one ordinary request would suffice for a block: "),
+        (&[("bias", 3.0), ("alone", 50.0)], "ordinary requests would count as evidence"),
         (&[("evidence", -5.0)], "ordinary requests would count as evidence"),
         (&[("evidence", 40.0), ("alone", 50.0)], "attacks that the built-in rules name"),
         (&[("bias", -20.0)], "attacks that the built-in rules name"),
