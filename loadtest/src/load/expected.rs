@@ -16,6 +16,9 @@ const PROVED_AT: (&str, i32) = ("envoy", 3);
 /// Longest latency that is told apart, in microseconds.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
 
+/// Most unexpected detections that are told one by one.
+const TOLD_MAX: usize = 10;
+
 /// Microseconds since the Unix epoch.
 pub type Micros = i64;
 
@@ -83,6 +86,8 @@ pub struct Expected {
     /// Events meant to leave before are of the warm-up: looked for, and not in the latencies.
     steady_from: Micros,
     found: Found,
+    /// The first unexpected detections, in words.
+    told: Vec<String>,
     read: Latencies,
     published: Latencies,
     proved: Latencies,
@@ -110,7 +115,10 @@ impl Expected {
         let key = (detection.observable.clone(), detection.detected_at);
         let Some((intended_at, seen)) = self.awaited.get_mut(&key) else {
             // Somebody else's traffic is none of our business.
-            self.found.unexpected += u64::from(self.clients.contains(&key.0));
+            if self.clients.contains(&key.0) {
+                self.found.unexpected += 1;
+                self.tell(detection);
+            }
             return;
         };
         if std::mem::replace(seen, true) {
@@ -122,6 +130,31 @@ impl Expected {
             self.read.record(read_at - *intended_at);
             self.published.record(published_at * 1_000 - *intended_at);
         }
+    }
+
+    /// Keeps what a person needs to look into an unexpected detection.
+    fn tell(&mut self, detection: &Detection) {
+        if self.told.len() == TOLD_MAX {
+            return;
+        }
+        let last = match self.detected_at.get(&detection.observable) {
+            Some(last) => {
+                format!("its last expected one {} ms before", detection.detected_at - last)
+            }
+            None => "none was expected of it so far".to_owned(),
+        };
+        let shown = detection.evidence.iter().filter(|piece| !piece.value.is_empty());
+        let heaviest = shown.max_by(|one, other| one.weight.total_cmp(&other.weight));
+        let evidence = heaviest.map_or_else(
+            || "no evidence".to_owned(),
+            |piece| format!("{} at {}: {:?}", piece.rule, piece.place, piece.value),
+        );
+        self.told.push(format!(
+            "{} at {} ({last}): {} by {evidence}",
+            detection.observable,
+            detection.detected_at,
+            detection.category.words(),
+        ));
     }
 
     /// An outcome was read at `read_at`. Not every detection leads to a block: a client that is blocked already is not
@@ -140,6 +173,11 @@ impl Expected {
 
     pub fn found(&self) -> Found {
         self.found
+    }
+
+    /// The first [`Found::unexpected`] detections, each in words.
+    pub fn unexpected(&self) -> &[String] {
+        &self.told
     }
 
     /// From when an attack was meant to leave until its detection could be read: acknowledged by then.
@@ -244,6 +282,9 @@ mod tests {
         }
         let found = Found { attacks: 1, expected: 1, seen: 1, repeated: 1, unexpected: 1 };
         assert_eq!(expected.found(), found);
+        let [told] = expected.unexpected() else { panic!("{:?}", expected.unexpected()) };
+        let words = ["81.2.69.142", "10001", "1 ms before", "SQL injection"];
+        assert!(words.iter().all(|word| told.contains(word)), "{told}");
         assert_eq!(expected.read().count, 0, "the warm-up is not in the latencies");
     }
 }

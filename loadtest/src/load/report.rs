@@ -52,6 +52,9 @@ pub struct Leg {
     pub published_per_second: f64,
     pub scored_per_second: f64,
     pub found: Found,
+    /// The first detections that nothing asks for, each in words.
+    #[serde(default)]
+    pub unexpected: Vec<String>,
     /// In milliseconds, from when an attack was meant to leave until its detection could be read.
     pub detected_ms: Quantiles,
     /// Until the scorer handed the detection to its producer, by the pipeline's clock.
@@ -173,6 +176,7 @@ fn leg(leg: &Leg) -> String {
         format!("  published   {} (meant to leave → produced)", quantiles(&leg.published_ms)),
         format!("  proved      {} (meant to leave → level 3)", quantiles(&leg.proved_ms)),
     ];
+    lines.extend(leg.unexpected.iter().map(|one| format!("  unexpected  {one}")));
     if let Some(step) = leg.step {
         lines.push(format!(
             "  step        +{:.0}/s for {:.0} s; gone after {}",

@@ -34,7 +34,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const BACKLOG_TIMEOUT: Duration = Duration::from_secs(900);
 /// How long detections and leases that are still missing are waited for once everything was scored.
 const STRAGGLERS_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two legs: longer than a detection keeps the next of the same client away.
+/// Before each leg, as another run may have ended just now: longer than a detection keeps the next of the same client
+/// away.
 const PAUSE: Duration = Duration::from_secs(3);
 /// From the start of the onlookers to the first record.
 const LEAD_US: Micros = 500_000;
@@ -75,10 +76,8 @@ pub async fn run(
         ..Report::default()
     };
     let sweep = run.plans.len() > 1;
-    for (index, plan) in run.plans.iter().enumerate() {
-        if index > 0 {
-            tokio::time::sleep(PAUSE).await;
-        }
+    for plan in &run.plans {
+        tokio::time::sleep(PAUSE).await;
         terminal.say(&format!(
             "{}: {:.0}/s, {} records",
             run.what,
@@ -165,6 +164,7 @@ fn account(
     of.rate = plan.rate;
     of.seconds = plan.schedule.length().as_secs_f64();
     of.found = expected.found();
+    of.unexpected = expected.unexpected().to_vec();
     of.detected_ms = expected.read();
     of.published_ms = expected.published();
     of.proved_ms = expected.proved();
