@@ -7,7 +7,10 @@ use memchr::memchr_iter;
 
 /// Shortest run that is tried.
 pub(super) const RUN_MIN: usize = 16;
-/// Shortest hex number after `0x` that is tried.
+/// Fewest hex digits that are tried: of shorter names of files, which are often digests, one in some thousands happens to
+/// be the digits of a text.
+const DIGITS_MIN: usize = 24;
+/// Fewest after `0x`.
 const NUMBER_MIN: usize = 8;
 
 /// JSON in base64 is read too, but is a sign of nothing.
@@ -104,7 +107,7 @@ impl Strings {
 
 fn hex_digits(run: &[u8]) -> Option<&[u8]> {
     let number = run.strip_prefix(b"0x").or_else(|| run.strip_prefix(b"0X"));
-    let least = if number.is_some() { NUMBER_MIN } else { RUN_MIN };
+    let least = if number.is_some() { NUMBER_MIN } else { DIGITS_MIN };
     let digits = number.unwrap_or(run);
     let fits = digits.len() >= least && digits.len().is_multiple_of(2);
     (fits && digits.iter().all(|&b| hex(b).is_some())).then_some(digits)

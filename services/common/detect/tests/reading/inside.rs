@@ -73,11 +73,13 @@ fn hex_is_read_in_pairs_if_all_of_it_is_text() {
         ("0x2f657401", None),
         ("0x2f65747f", None),
         ("x02f6574637878", None),
-        ("2f6574632f706173", Some("/etc/pas")),
-        ("2f6574632f7061", None),
-        ("2f6574632f70617", None),
-        ("2f6574632f7061730", None),
-        ("2f6574632f706109", Some("/etc/pa ")),
+        ("2f6574632f7061737377642e", Some("/etc/passwd.")),
+        ("2f6574632f706173737764", None),
+        ("2f6574632f7061737377642", None),
+        ("2f6574632f7061737377642e0", None),
+        ("2f6574632f70617373776409", Some("/etc/passwd ")),
+        // A digest, though all of it happens to be text.
+        ("295e763c20275e22", None),
     ] {
         let wanted: Vec<_> = text.iter().map(|text| ((*text).to_owned(), hex.to_vec())).collect();
         assert_eq!(inside(raw), wanted, "{raw}");

@@ -35,6 +35,9 @@ fn addresses_count_if_a_program_would_run_what_is_there() {
         ("http://198.18.0.4/q/tool.txt", &["shell.remote_script", "shell.remote_number"][..]),
         ("https://host.example/run.php?", &["shell.remote_script"]),
         ("php://filter/resource=q.php", &["shell.wrapper"]),
+        // A signature says so of these.
+        ("ldap://host.example/ou=q", &[]),
+        ("file:///home/q/a.txt", &[]),
         ("http://192.168.1.10/admin", &[]),
         ("http://172.16.0.1/admin", &[]),
         ("http://172.32.0.1/admin", &["shell.remote_number"]),
@@ -171,7 +174,10 @@ fn a_lookup_reads_and_a_walk_ends_where_code_runs() {
         ("{env:a}", &[]),
         ("${a:env:b}", &[]),
         ("$", &[]),
-        ("__class__", walk),
+        // An attribute's name by itself is what people search for.
+        ("__class__", &[]),
+        ("__class__.a", walk),
+        ("a.__class__", walk),
         ("__a.mro__", walk),
         ("_class__", &[]),
         ("__class_", &[]),

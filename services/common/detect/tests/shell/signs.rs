@@ -11,6 +11,8 @@ fn phrases_count_where_a_word_begins() {
         ("anc -e b", &[]),
         ("a nc e b", &[]),
         ("a cmd.exe", &["windows"]),
+        ("cmd.exe b", &["windows"]),
+        ("cmd.exe", &[]),
         ("a cmd.ex", &[]),
         ("a net user b /add", &["windows"]),
         ("a net user ", &["windows"]),

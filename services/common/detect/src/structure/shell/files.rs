@@ -15,7 +15,7 @@ const ROOTS: &[&[u8]] = &[
     b"etc", b"proc", b"var", b"usr", b"root", b"home", b"opt", b"tmp", b"boot", b"dev", b"sys",
     b"bin", b"sbin", b"mnt", b"srv",
 ];
-/// Schemes by which a program opens more than pages.
+/// Schemes by which a program opens more than pages, those aside of which a signature says so.
 const WRAPPERS: &[&[u8]] = &[
     b"php://",
     b"phar://",
@@ -28,11 +28,8 @@ const WRAPPERS: &[&[u8]] = &[
     b"rar://",
     b"gopher://",
     b"dict://",
-    b"file:/",
     b"jar:",
     b"netdoc:",
-    b"ldap://",
-    b"ldaps://",
     b"tftp://",
     b"compress.",
     b"data:text/plain",
@@ -235,9 +232,12 @@ fn pair(text: &[u8], first: u8, second: u8) -> Option<usize> {
     memchr::memchr_iter(first, text).find(|at| text.get(at + 1) == Some(&second))
 }
 
-/// Walks through objects up to what runs code.
+/// Walks through objects up to what runs code. An attribute's name by itself is what people search for.
 fn walk(text: &[u8]) -> u32 {
+    let inner = text.strip_prefix(b"__").and_then(|rest| rest.strip_suffix(b"__"));
+    let alone = inner.is_some_and(|name| name.iter().all(u8::is_ascii_lowercase));
     let python = pair(text, b'_', b'_')
+        .filter(|_| !alone)
         .is_some_and(|at| WALKS.iter().any(|word| find(&text[at + 2..], word).is_some()));
     let dotted = memchr::memchr2(b'.', b'(', text).is_some();
     if python || dotted && names_class(text) { OBJECT_WALK } else { 0 }

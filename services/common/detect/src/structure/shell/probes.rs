@@ -129,7 +129,7 @@ impl Reader<'_> {
                 let phrase = phrase.as_bytes();
                 let stands = phrase[..2] == [byte, second]
                     && rest.starts_with(phrase)
-                    && meant(phrase, *flag, &rest[phrase.len()..]);
+                    && meant(phrase, *flag, &self.text[..at], &rest[phrase.len()..]);
                 flags |= if stands { *flag } else { 0 };
             }
         }
@@ -267,13 +267,15 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a phrase that `rest` follows is a command and no prose: behind the option of an interpreter stands code, which
-/// for a shell is any word and for a language has a sign; behind the list of users an option, or nothing.
-fn meant(phrase: &[u8], flag: u32, rest: &[u8]) -> bool {
+/// Whether a phrase between `before` and `rest` is a command and no prose: behind the option of an interpreter stands
+/// code, which for a shell is any word and for a language has a sign; behind the list of users an option, or nothing. The
+/// name of a program by itself is what people search for.
+fn meant(phrase: &[u8], flag: u32, before: &[u8], rest: &[u8]) -> bool {
     let near = &rest[..rest.len().min(BEHIND_BYTES_MAX)];
     let sign = |byte: &u8| matches!(byte, b'\'' | b'"' | b'(' | b';' | b'=' | b'{' | b'$');
     match flag {
         INTERPRETER => phrase.ends_with(b"sh -c") || near.iter().any(sign),
+        WINDOWS if phrase.ends_with(b".exe") => !(before.is_empty() && rest.is_empty()),
         WINDOWS if phrase == b"net user " => rest.is_empty() || near.contains(&b'/'),
         _ => true,
     }
