@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -26,20 +26,19 @@ impl Http {
         Http(client)
     }
 
-    /// Sends `request`; answers the status and a body of at most `body_bytes_max`.
+    /// Sends `request`; the body of the answer has at most `body_bytes_max`.
     pub(crate) async fn get(
         &self,
         request: Request<Empty<Bytes>>,
         timeout: Duration,
         body_bytes_max: usize,
-    ) -> Result<(StatusCode, Bytes)> {
+    ) -> Result<Response<Bytes>> {
         let uri = request.uri().clone();
         let sent = async {
-            let response = self.0.request(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), body_bytes_max).collect().await;
+            let (head, body) = self.0.request(request).await?.into_parts();
+            let body = Limited::new(body, body_bytes_max).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!(error))?;
-            anyhow::Ok((status, body.to_bytes()))
+            anyhow::Ok(Response::from_parts(head, body.to_bytes()))
         };
         tokio::time::timeout(timeout, sent)
             .await

@@ -4,6 +4,7 @@
 //! hold by its own fold it waits for the proofs of each level, says what is absent when they do not come, and after
 //! the end waits for the proofs that nothing holds any more.
 
+mod answers;
 mod claim;
 mod enforced;
 mod envoy;
@@ -23,9 +24,10 @@ use schemas::{
 };
 use uuid::Uuid;
 
+pub use answers::Answer;
 use claim::{Record, State, Tracked};
 use enforced::Early;
-pub use envoy::{Answer, IN_FLIGHT_MAX, Logged, Replicas, SendProbe};
+pub use envoy::{IN_FLIGHT_MAX, Logged, Replicas, SendProbe};
 pub use readback::{IpSet, ReadWaf, WafRead};
 use watched::Watched;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use observe::probe::{
-    NONCES_MAX, Nonce, PROBE_AGE_MAX_MS, PROBE_HEADER, PROBE_PATH, PrivateKey, sign,
+    NONCES_MAX, Nonce, POINT_HEADER, PROBE_AGE_MAX_MS, PROBE_HEADER, PROBE_PATH, PrivateKey, sign,
 };
 use schemas::Millis;
 
@@ -18,6 +18,7 @@ use crate::logic::{Answer, IN_FLIGHT_MAX, SendProbe};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 const BODY_BYTES_MAX: usize = 64 * 1024;
+const POINT_BYTES_MAX: usize = 64;
 
 /// What was sent lately, word for word; clones share it. At most [`NONCES_MAX`].
 ///
@@ -87,16 +88,24 @@ impl Prober {
             }
         };
         match self.http.get(request, TIMEOUT, BODY_BYTES_MAX).await {
-            Ok((StatusCode::FORBIDDEN, _)) => Answer::Refused,
-            Ok((StatusCode::NO_CONTENT, _)) => Answer::Passed,
-            Ok((status, _)) => {
-                tracing::debug!(%status, "a probe was answered by something else");
-                Answer::Failed
-            }
+            Ok(response) => match response.status() {
+                StatusCode::FORBIDDEN => Answer::Refused(point(&response)),
+                StatusCode::NO_CONTENT => Answer::Passed(point(&response)),
+                status => {
+                    tracing::debug!(%status, "a probe was answered by something else");
+                    Answer::Failed
+                }
+            },
             Err(error) => {
                 tracing::debug!(error = format!("{error:#}"), "a probe was not answered");
                 Answer::Failed
             }
         }
     }
+}
+
+/// The executor that the answer names.
+fn point(response: &Response<Bytes>) -> Option<String> {
+    let named = response.headers().get(POINT_HEADER)?.to_str().ok()?;
+    (named.len() <= POINT_BYTES_MAX).then(|| named.to_owned())
 }

@@ -172,7 +172,7 @@ fn begin(verification: &Verification, decision: &Decision) -> SendProbe {
     let (effects, _) = verification.take();
     let address = schemas::observable::representative(decision.observable.network());
     for control in effects.probes.iter().filter(|probe| probe.address != address) {
-        let answered = Input::Answered { nonce: control.nonce, answer: Answer::Passed };
+        let answered = Input::Answered { nonce: control.nonce, answer: Answer::Passed(None) };
         verification.apply(answered, T0 + 10);
     }
     *effects.probes.iter().find(|probe| probe.address == address).unwrap()

@@ -25,14 +25,14 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
-    /// Answers a request: the decision that refused it, or nothing where it passed.
+    /// Answers a request: the decision that refused it, or nothing where it passed; and who said so.
     pub(crate) fn request(
         &mut self,
         executors: &[Process],
         address: IpAddr,
         nonce: Option<Nonce>,
         now: Millis,
-    ) -> Option<Uuid> {
+    ) -> (Option<Uuid>, Option<String>) {
         let turn = self.seen.entry(address).or_default();
         *turn += 1;
         let serving: Vec<&Process> =
@@ -45,7 +45,7 @@ impl Envoy {
             .next();
         let Some((point, answer)) = answered else {
             self.failed_open += 1;
-            return None;
+            return (None, None);
         };
         let (denied, decision_id) = match answer {
             Answer::Deny(id) => (true, Some(id)),
@@ -53,10 +53,10 @@ impl Envoy {
         };
         if denied || nonce.is_some() {
             let address = Some(address);
-            let logged = Logged { address, denied, point: Some(point), decision_id, nonce };
+            let logged = Logged { address, denied, point: Some(point.clone()), decision_id, nonce };
             self.log.push_back((now + LOG_DELAY_MS, logged));
         }
-        decision_id.filter(|_| denied)
+        (decision_id.filter(|_| denied), Some(point))
     }
 
     /// The entries of the log that have arrived by now.

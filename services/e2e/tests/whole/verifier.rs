@@ -136,8 +136,12 @@ impl Process {
             faults.tell(&self.log, DECISIONS, &messages)?;
             let quiet = effects.probes.is_empty() && effects.read_waf.is_none();
             for probe in effects.probes {
-                let refused = envoy.request(executors, probe.address, Some(probe.nonce), now);
-                let answer = if refused.is_some() { Answer::Refused } else { Answer::Passed };
+                let (refused, point) =
+                    envoy.request(executors, probe.address, Some(probe.nonce), now);
+                let answer = match refused {
+                    Some(_) => Answer::Refused(point),
+                    None => Answer::Passed(point),
+                };
                 self.verification.apply(Input::Answered { nonce: probe.nonce, answer }, now);
             }
             if let Some(asked) = effects.read_waf {

@@ -185,7 +185,7 @@ impl World {
     /// A client's request: Envoy asks, the application answers, the collector makes an event of it.
     fn visit(&mut self, visit: &Visit) {
         let now = self.now();
-        let refused = self.envoy.request(&self.executors, visit.client, None, now);
+        let (refused, _) = self.envoy.request(&self.executors, visit.client, None, now);
         assert!(
             refused.is_none() || visit.kind != Kind::Good,
             "{} is a good client and was refused at {} ms",
@@ -231,7 +231,7 @@ impl World {
     pub(crate) fn refuses(&mut self, address: &str) -> bool {
         let address: IpAddr = address.parse().unwrap();
         let now = self.now();
-        self.envoy.request(&self.executors, address, None, now).is_some()
+        self.envoy.request(&self.executors, address, None, now).0.is_some()
     }
 
     /// Starts the process of a replica anew.

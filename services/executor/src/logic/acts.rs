@@ -114,12 +114,22 @@ fn ruling(view: &View, network: IpNet, now: Millis) -> Option<Action> {
 #[derive(Debug)]
 pub struct Acts {
     point: String,
-    said: HashMap<Uuid, (Wanted, Status)>,
+    said: HashMap<Uuid, Said>,
+    /// Counts the calls of [`Acts::settle`].
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Said {
+    claim: Wanted,
+    status: Status,
+    /// The last round in which it was wanted.
+    round: u64,
 }
 
 impl Acts {
     pub fn new(point: impl Into<String>) -> Self {
-        Acts { point: point.into(), said: HashMap::new() }
+        Acts { point: point.into(), said: HashMap::new(), round: 0 }
     }
 
     pub fn point(&self) -> &str {
@@ -129,29 +139,42 @@ impl Acts {
     /// What is to be published now, at most `room` records; what does not fit comes at the next call.
     pub fn settle(
         &mut self,
-        wanted: Vec<Wanted>,
+        wanted: &[Wanted],
         now: Millis,
         room: usize,
         held: impl Fn(&Wanted) -> Held,
     ) -> Vec<Enforcement> {
         let mut published = Vec::new();
-        let mut gone = std::mem::take(&mut self.said);
+        self.round += 1;
+        let round = self.round;
         for claim in wanted {
-            let said = gone.remove(&claim.decision_id).map(|(_, status)| status);
-            let status = self.tell(&claim, said, now, room, &held, &mut published);
-            if let Some(status) = status {
-                self.said.insert(claim.decision_id, (claim, status));
+            let said = self.said.get(&claim.decision_id).map(|said| said.status);
+            let status = self.tell(claim, said, now, room, &held, &mut published);
+            let Some(status) = status else { continue };
+            match self.said.get_mut(&claim.decision_id) {
+                Some(said) if said.claim == *claim => {
+                    (said.status, said.round) = (status, round);
+                }
+                _ => {
+                    let said = Said { claim: claim.clone(), status, round };
+                    self.said.insert(claim.decision_id, said);
+                }
             }
         }
         // No longer in the view: replaced by a newer decision, or ended while the point could not be reached.
-        for (id, (mut claim, said)) in gone {
+        let gone = self.said.iter().filter(|(_, said)| said.round != round);
+        let gone: Vec<Uuid> = gone.map(|(id, _)| *id).collect();
+        for id in gone {
+            let Some(Said { mut claim, status: said, round }) = self.said.remove(&id) else {
+                continue;
+            };
             if matches!(said, Status::Lifted | Status::Superseded) {
                 continue;
             }
             claim.stands = if now >= claim.until { Stands::Ended } else { Stands::Replaced };
             let status = self.tell(&claim, Some(said), now, room, &held, &mut published);
             if status == Some(said) {
-                self.said.insert(id, (claim, said));
+                self.said.insert(id, Said { claim, status: said, round });
             }
         }
         published

@@ -267,7 +267,7 @@ impl WafLoop {
             return Vec::new();
         }
         let sets = self.sets.each_ref().map(|set| (set, set.desired(sight)));
-        self.acts.settle(sight.wanted.clone(), now, room, |claim| {
+        self.acts.settle(&sight.wanted, now, room, |claim| {
             let family = Family::of(claim.observable.network());
             let set = sets.iter().find(|(set, _)| set.family == family);
             set.map_or(Held::NotYet, |(set, desired)| set.held(claim, desired))

@@ -23,7 +23,7 @@ use crate::ownership::Ownership;
 /// Name of the point.
 pub const POINT: &str = "aws-waf";
 /// Changes of the leases that come together are written together.
-const PASS_INTERVAL: Duration = Duration::from_millis(100);
+const PASS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The service that holds the sets, or its twin in memory.
 #[derive(Clone)]

@@ -195,7 +195,7 @@ impl Mirror {
     /// What to publish, at most `room` records.
     pub fn settle(&mut self, sight: &Sight, now: Millis, room: usize) -> Vec<Enforcement> {
         let (written, shown) = (&self.written, &sight.shown);
-        self.acts.settle(sight.wanted.clone(), now, room, |claim| {
+        self.acts.settle(&sight.wanted, now, room, |claim| {
             // What others show of a claim that is withheld here is not known.
             let same = written.get(&claim.observable) == shown.get(&claim.observable);
             if same && claim.stands != Stands::Withheld { Held::AsWanted } else { Held::NotYet }

@@ -19,6 +19,7 @@ use envoy_types::pb::envoy::service::auth::v3::{
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status as RpcStatus;
+use observe::probe::{POINT_HEADER, PROBE_PATH};
 use observe::{Trusted, client_address};
 use pipeline::{Clock, Context, Leases};
 use proto::roles::Guard;
@@ -66,11 +67,11 @@ impl EnvoyPoint {
     /// What to publish now, at most `room` records.
     pub fn apply(&mut self, view: &View, now: Millis, room: usize) -> Vec<Enforcement> {
         let wanted = wanted(view, &self.protected, now);
-        self.settle(wanted, now, room)
+        self.settle(&wanted, now, room)
     }
 
     /// As [`EnvoyPoint::apply`], from claims looked up before: nobody waits for the leases while this is done.
-    fn settle(&mut self, wanted: Vec<Wanted>, now: Millis, room: usize) -> Vec<Enforcement> {
+    fn settle(&mut self, wanted: &[Wanted], now: Millis, room: usize) -> Vec<Enforcement> {
         self.acts.settle(wanted, now, room, |claim| match claim.stands {
             Stands::Withheld => Held::Failed(WITHHELD.to_owned()),
             _ => Held::AsWanted,
@@ -128,7 +129,7 @@ pub async fn reconcile(
         });
         if let Some((wanted, next_end)) = looked {
             let held = wanted.iter().filter(|claim| claim.stands == Stands::Holds).count();
-            outbox.put(point.settle(wanted, now, outbox.room()));
+            outbox.put(point.settle(&wanted, now, outbox.room()));
             show(point.acts.point(), held, held, 0);
             reached(point.acts.point(), now);
             until = until.min(next_end.unwrap_or(Millis::MAX));
@@ -242,7 +243,10 @@ impl Authorization for Authz {
             None => Err(Status::unavailable(
                 "the leases are not read to their end yet; ask the other replica",
             )),
-            Some(answer) => Ok(Response::new(response(&self.point, answer))),
+            Some(answer) => {
+                let probed = path_of(request.get_ref()) == Some(PROBE_PATH);
+                Ok(Response::new(response(&self.point, answer, probed)))
+            }
         }
     }
 }
@@ -265,7 +269,14 @@ fn client_of(request: &CheckRequest, trusted: &Trusted) -> Result<IpAddr, Status
     Ok(client_address(peer, forwarded_for, trusted).address)
 }
 
-fn response(point: &str, answer: Answer) -> CheckResponse {
+/// Path and query of the request.
+fn path_of(request: &CheckRequest) -> Option<&str> {
+    let http = request.attributes.as_ref()?.request.as_ref()?.http.as_ref()?;
+    Some(&http.path)
+}
+
+/// `probed`: the answer shows which point gave it.
+fn response(point: &str, answer: Answer, probed: bool) -> CheckResponse {
     let text = |text: String| Value { kind: Some(Kind::StringValue(text)) };
     let (code, decision_id) = match answer {
         Answer::Pass(decision_id) => (Code::Ok, decision_id),
@@ -276,18 +287,17 @@ fn response(point: &str, answer: Answer) -> CheckResponse {
     if let Some(decision_id) = decision_id {
         fields.insert("decision_id".to_owned(), text(decision_id.to_string()));
     }
+    let shown = probed.then(|| header(POINT_HEADER, point.to_owned()));
     let http_response = match answer {
-        Answer::Pass(_) => HttpResponse::OkResponse(OkHttpResponse::default()),
+        Answer::Pass(_) => HttpResponse::OkResponse(OkHttpResponse {
+            response_headers_to_add: shown.into_iter().collect(),
+            ..OkHttpResponse::default()
+        }),
         Answer::Deny(decision_id) => HttpResponse::DeniedResponse(DeniedHttpResponse {
             status: Some(HttpStatus { code: FORBIDDEN }),
-            headers: vec![HeaderValueOption {
-                header: Some(HeaderValue {
-                    key: DECISION_HEADER.to_owned(),
-                    value: decision_id.to_string(),
-                    ..HeaderValue::default()
-                }),
-                ..HeaderValueOption::default()
-            }],
+            headers: std::iter::once(header(DECISION_HEADER, decision_id.to_string()))
+                .chain(shown)
+                .collect(),
             body: "refused\n".to_owned(),
         }),
     };
@@ -296,6 +306,11 @@ fn response(point: &str, answer: Answer) -> CheckResponse {
         dynamic_metadata: Some(Struct { fields }),
         http_response: Some(http_response),
     }
+}
+
+fn header(name: &str, value: String) -> HeaderValueOption {
+    let header = HeaderValue { key: name.to_owned(), value, ..HeaderValue::default() };
+    HeaderValueOption { header: Some(header), ..HeaderValueOption::default() }
 }
 
 /// Whose `X-Forwarded-For` is believed: the policy's proxies, and this host's own addresses behind loopback.

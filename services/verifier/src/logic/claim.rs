@@ -68,8 +68,14 @@ pub(super) struct Tracked {
     pub(super) probed_at: Millis,
     /// How many probes sent since `proof_since` Envoy has not logged yet.
     pub(super) unlogged: usize,
+    /// How many of them were not answered yet.
+    pub(super) unanswered: usize,
     /// Which replica gave the awaited answer for which address; once proved, since all of them last did.
     pub(super) proofs: BTreeSet<(IpAddr, String)>,
+    /// Which replica gave it by the word of the answer, which Envoy has not logged yet; for when to probe again.
+    pub(super) heard: BTreeSet<(IpAddr, String)>,
+    /// How many probes were sent at once for what an answer said.
+    pub(super) eager: u32,
     /// How often it was probed again since every replica last gave the awaited answer.
     rechecks: usize,
     /// Whether a probe got the other answer since `proof_since`.
@@ -115,7 +121,10 @@ impl Tracked {
             next_probe_at: now,
             probed_at: now,
             unlogged: 0,
+            unanswered: 0,
             proofs: BTreeSet::new(),
+            heard: BTreeSet::new(),
+            eager: 0,
             rechecks: 0,
             contrary: false,
             refused: false,
@@ -164,10 +173,13 @@ impl Tracked {
         self.tries = 0;
         self.next_probe_at = since + super::schedule::first_after_ms(self.state);
         self.proofs.clear();
+        self.heard.clear();
+        self.eager = 0;
         self.rechecks = 0;
         self.contrary = false;
         self.refused = false;
         self.unlogged = 0;
+        self.unanswered = 0;
         self.proved_at = None;
     }
 
@@ -176,6 +188,19 @@ impl Tracked {
         self.addresses.iter().all(|address| {
             replicas.iter().all(|replica| self.proofs.contains(&(*address, replica.clone())))
         })
+    }
+
+    /// Whether `replica` gave the awaited answer for `address`, by Envoy's log or by its own word.
+    pub(super) fn heard(&self, address: IpAddr, replica: &str) -> bool {
+        let key = (address, replica.to_owned());
+        self.proofs.contains(&key) || self.heard.contains(&key)
+    }
+
+    /// Whether each of `replicas` did, for every address.
+    pub(super) fn heard_by(&self, replicas: &[String]) -> bool {
+        self.addresses
+            .iter()
+            .all(|address| replicas.iter().all(|replica| self.heard(*address, replica)))
     }
 
     /// Begins another look at a block that is proved; answers how many probes each address is due.

@@ -6,10 +6,7 @@ use schemas::{Effect, Enforcement, Millis, Phase, Status};
 use uuid::Uuid;
 
 use super::claim::{Record, State, Tracked};
-use super::{AWS_WAF, Core, EARLY_MAX, ENVOY};
-
-/// How soon after a probe its entry in Envoy's log is usually here.
-const LOG_USUAL_MS: Millis = 30;
+use super::{AWS_WAF, Core, EARLY_MAX, ENVOY, schedule};
 
 /// What was said about decisions that were not read yet: the newest [`EARLY_MAX`] of it.
 #[derive(Default)]
@@ -80,12 +77,10 @@ impl Core {
             format!("{said}: {}", enforcement.reason)
         };
         self.record(tracked, Record { point, level: 1, phase, effect, reason }, now);
-        // A replica that just took the block in will refuse the next probe: no need to wait for the schedule, only for
-        // the log of probes for every replica that may be on its way.
+        // A replica that just took the block in will refuse the next probe: no need to wait for the schedule.
         let waiting = tracked.proved_at.is_none() && tracked.state == State::Holding;
         if waiting && phase == Phase::Apply && point.starts_with("envoy/") {
-            let heard = if tracked.refused { tracked.probed_at + LOG_USUAL_MS } else { now };
-            tracked.next_probe_at = tracked.next_probe_at.min(heard.max(now));
+            tracked.next_probe_at = tracked.next_probe_at.min(schedule::taken_in(tracked, now));
         }
     }
 

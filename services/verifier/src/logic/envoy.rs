@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::claim::{Record, State, Tracked};
 use super::watched::Turn;
-use super::{ABSENT_MS, Core, ENVOY, phase, schedule};
+use super::{ABSENT_MS, Core, ENVOY, answers, phase, schedule};
 
 /// Public addresses that attack nobody (root name servers): one of them stands for a clean client.
 const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
@@ -29,15 +29,6 @@ const SINGLE_TRIES_MAX: u32 = 4;
 pub struct SendProbe {
     pub nonce: Nonce,
     pub address: IpAddr,
-}
-
-/// What the HTTP client got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    Refused,
-    Passed,
-    /// No answer, or one that is neither.
-    Failed,
 }
 
 /// One entry of Envoy's log: a denial, a probe, or both.
@@ -60,22 +51,6 @@ pub struct Replicas {
     /// Those Envoy would ask now.
     pub asked: Vec<String>,
     pub all: Vec<String>,
-}
-
-/// A probe sent at `at` was refused: of a block that begins, the first sign that it is in force, so the probes for every
-/// replica go out at once.
-fn refused(tracked: &mut Tracked, at: Millis, now: Millis) {
-    if at < tracked.proof_since {
-        return;
-    }
-    tracked.contrary |= tracked.state == State::Lifting;
-    if tracked.state == State::Holding
-        && tracked.proved_at.is_none()
-        && !std::mem::replace(&mut tracked.refused, true)
-    {
-        tracked.tries = tracked.tries.saturating_sub(1);
-        tracked.next_probe_at = now;
-    }
 }
 
 impl Core {
@@ -135,35 +110,50 @@ impl Core {
         }
     }
 
-    /// One probe for each replica that has not answered as awaited, and one more, because Envoy chooses whom it asks.
-    /// Of a block that begins, one in all until that is refused: it is too early for the others before. Of a block that
-    /// is proved, one in all, until that was tried as often as there are replicas and one of them is
-    /// still missing: then one for each.
+    /// One probe for each replica that is still to be heard, and one more, because Envoy chooses whom it asks. One in all
+    /// where a block begins or ends, until the first answer is as awaited: before, it is too early for the others. Of a
+    /// block that is proved, one in all, until that was tried as often as there are replicas and one of them is still
+    /// missing: then one for each.
     fn send_probes(&mut self, tracked: &mut Tracked, now: Millis) {
         if now >= tracked.probed_at + schedule::LOG_LATE_MS {
             tracked.unlogged = 0;
+            tracked.heard.clear();
         }
-        tracked.probed_at = now;
         let asked = self.prober.asked(now);
         let mut counts = Vec::with_capacity(tracked.addresses.len());
         let proved = tracked.proved_at.is_some();
-        let begins =
-            tracked.state == State::Holding && !tracked.refused && tracked.tries < SINGLE_TRIES_MAX;
+        let single = proved || self.begins(tracked);
         let again = if proved { tracked.begin_recheck(asked) } else { 1 };
+        // Of a lift nobody is in a hurry, so who is missing is asked for until it answers, a few times.
+        let sparing = tracked.state == State::Lifting
+            && !tracked.heard.is_empty()
+            && tracked.eager < answers::EAGER_MAX;
         for address in &tracked.addresses {
-            let missing = asked
-                .iter()
-                .filter(|replica| !tracked.proofs.contains(&(*address, (*replica).clone())));
-            let count = if proved || begins { again } else { missing.count() + 1 };
-            counts.push((*address, count.clamp(1, PROBES_PER_ADDRESS_MAX)));
+            let missing = asked.iter().filter(|replica| !tracked.heard(*address, replica));
+            let count = if single { again } else { missing.count() + usize::from(!sparing) };
+            counts.push((*address, count.min(PROBES_PER_ADDRESS_MAX)));
         }
+        if counts.iter().all(|(_, count)| *count == 0) {
+            return;
+        }
+        tracked.probed_at = now;
         for (address, count) in counts {
             tracked.unlogged += count;
+            tracked.unanswered += count;
             for _ in 0..count {
                 let probe = self.prober.send(Some(tracked.decision_id), address, now);
                 self.effects.probes.push(probe);
             }
         }
+    }
+
+    /// Whether no answer to a probe was as awaited yet, and a single one is enough to learn when they are.
+    fn begins(&self, tracked: &Tracked) -> bool {
+        let none = match tracked.state {
+            State::Lifting => self.prober.named && tracked.heard.is_empty(),
+            _ => !tracked.refused,
+        };
+        none && tracked.tries < SINGLE_TRIES_MAX
     }
 
     pub(super) fn replicas(&mut self, replicas: Replicas, now: Millis) {
@@ -175,7 +165,7 @@ impl Core {
     }
 
     /// Looks whether claims are proved by what changed for all of them: the replicas, or a clean address passing.
-    fn prove_all(&mut self, now: Millis) {
+    pub(super) fn prove_all(&mut self, now: Millis) {
         let unproved: Vec<Uuid> = self
             .watched
             .all()
@@ -184,29 +174,6 @@ impl Core {
             .collect();
         for id in unproved {
             self.with(id, now, |core, tracked| core.prove(tracked, now));
-        }
-    }
-
-    pub(super) fn answered(&mut self, nonce: Nonce, answer: Answer, now: Millis) {
-        let Some(sent) = self.prober.sent.get_mut(&nonce) else { return };
-        if !std::mem::replace(&mut sent.answered, true) {
-            self.prober.in_flight -= 1;
-        }
-        let (id, at) = (sent.decision_id, sent.at);
-        let Some(id) = id else {
-            if answer == Answer::Passed {
-                let was_fresh = self.prober.clean_passes(now);
-                self.prober.clean_passed_at = Some(now);
-                if !was_fresh {
-                    self.prove_all(now);
-                }
-            }
-            return;
-        };
-        match answer {
-            Answer::Passed => self.with(id, now, |core, tracked| core.passed(tracked, at, now)),
-            Answer::Refused => self.with(id, now, |_, tracked| refused(tracked, at, now)),
-            Answer::Failed => {}
         }
     }
 
@@ -239,6 +206,8 @@ impl Core {
             core.prove(tracked, now);
             let again = tracked.state == State::Lifting || tracked.refused;
             if tracked.proved_at.is_none() && again && tracked.unlogged == 0 {
+                // Whom the log does not name was not heard, whatever an answer said.
+                tracked.heard.clear();
                 tracked.next_probe_at = tracked.next_probe_at.min(schedule::soonest(tracked, now));
             }
         });
@@ -259,20 +228,6 @@ impl Core {
         self.with(id, now, |core, tracked| {
             core.record_at_envoy(tracked, 2, Effect::Effective, reason, now);
         });
-    }
-
-    /// A probe passed: expected before the proof, a failure after it, the proof itself once lifted.
-    fn passed(&mut self, tracked: &mut Tracked, sent_at: Millis, now: Millis) {
-        if tracked.state != State::Holding || sent_at < tracked.proof_since {
-            return;
-        }
-        tracked.contrary = true;
-        let proved_before = tracked.proved_at.is_some_and(|proved_at| sent_at > proved_at);
-        if proved_before && now < tracked.until - SKEW_MS {
-            let reason = "a probe for the address passed after it had been refused everywhere";
-            self.record_at_envoy(tracked, 3, Effect::Ineffective, reason.to_owned(), now);
-            tracked.prove_again(now);
-        }
     }
 
     /// Level 3: every replica Envoy would ask has given the awaited answer for every address.
@@ -350,7 +305,7 @@ impl Core {
         (effect, reason)
     }
 
-    fn record_at_envoy(
+    pub(super) fn record_at_envoy(
         &mut self,
         tracked: &mut Tracked,
         level: i32,

@@ -31,6 +31,8 @@ pub(super) struct Prober {
     in_order: VecDeque<(Millis, Nonce)>,
     pub(super) in_flight: usize,
     pub(super) replicas: Option<(Millis, Replicas)>,
+    /// Whether an answer ever named the executor that gave it.
+    pub(super) named: bool,
     pub(super) control_at: Millis,
     pub(super) clean_passed_at: Option<Millis>,
 }
@@ -44,6 +46,7 @@ impl Prober {
             in_order: VecDeque::new(),
             in_flight: 0,
             replicas: None,
+            named: false,
             control_at: Millis::MIN,
             clean_passed_at: None,
         }

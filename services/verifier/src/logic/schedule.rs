@@ -12,6 +12,10 @@ const RECHECK_PER_CLAIM_MS: Millis = 20;
 /// How long the log of probes is waited for before others are sent: it is slow where a machine is busy, and more probes
 /// would make it busier.
 pub(super) const LOG_LATE_MS: Millis = 250;
+/// The same where every replica gave the awaited answer: more probes would tell nothing new.
+pub(super) const LOG_OVERDUE_MS: Millis = 1_000;
+/// How soon after a probe its entry in Envoy's log is usually here.
+const LOG_USUAL_MS: Millis = 30;
 const LIFT_FIRST_MS: Millis = 200;
 const LIFT_INTERVAL_MS: Millis = 100;
 /// A lift that is late is probed less often.
@@ -40,6 +44,12 @@ pub(super) fn soonest(tracked: &Tracked, now: Millis) -> Millis {
         _ => (tracked.proof_since + offset_ms(tracked.tries)).max(now + offset_ms(0)),
     };
     at.max(now)
+}
+
+/// When probes may go out of a block that a replica has just taken in: once one was refused there are others for every
+/// replica, whose log may be on its way.
+pub(super) fn taken_in(tracked: &Tracked, now: Millis) -> Millis {
+    if tracked.refused { (tracked.probed_at + LOG_USUAL_MS).max(now) } else { now }
 }
 
 /// When probes go out again after those of `now`, one of `claims` that are watched; of a block that no probe has found

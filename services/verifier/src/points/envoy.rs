@@ -36,11 +36,11 @@ impl Admin {
         let request = Request::get(format!("http://{authority}/clusters?format=json"))
             .body(Empty::<Bytes>::new())
             .context("could not build a request; is VERIFIER_ENVOY_ADMIN_URL a URL?")?;
-        let (status, body) = self.http.get(request, TIMEOUT, BODY_BYTES_MAX).await?;
-        if !status.is_success() {
-            bail!("Envoy's admin port answered {status}");
+        let response = self.http.get(request, TIMEOUT, BODY_BYTES_MAX).await?;
+        if !response.status().is_success() {
+            bail!("Envoy's admin port answered {}", response.status());
         }
-        read(&body, &self.cluster)
+        read(response.body(), &self.cluster)
     }
 }
 

@@ -34,9 +34,13 @@ pub(crate) struct World {
     pub(crate) log_delay_ms: Millis,
     /// Whether everybody is refused.
     pub(crate) refuse_all: bool,
+    /// Whether an answer says which executor gave it.
+    pub(crate) names_points: bool,
     pub(crate) waf: Vec<IpNet>,
     pub(crate) waf_readable: bool,
     pub(crate) probes_sent: usize,
+    /// Of those, how many were for [`ATTACKER`].
+    pub(crate) attacker_probes: usize,
     /// How long an answer to a probe takes.
     pub(crate) answer_ms: Millis,
     pub(crate) ticks: usize,
@@ -64,9 +68,11 @@ impl World {
             log_arrives: true,
             log_delay_ms: LOG_DELAY_MS,
             refuse_all: false,
+            names_points: true,
             waf: Vec::new(),
             waf_readable: true,
             probes_sent: 0,
+            attacker_probes: 0,
             answer_ms: 0,
             ticks: 0,
             reads: Vec::new(),
@@ -172,6 +178,7 @@ impl World {
         self.outcomes.extend(effects.publish.into_iter().map(|publish| publish.outcome));
         for probe in effects.probes {
             self.probes_sent += 1;
+            self.attacker_probes += usize::from(probe.address.to_string() == ATTACKER);
             self.answer(probe);
         }
         if let Some(asked) = effects.read_waf {
@@ -197,6 +204,7 @@ impl World {
         };
         let refusal = point.as_ref().and_then(|point| self.refusal(point, probe.address));
         let denied = refusal.is_some() || self.refuse_all;
+        let named = point.clone().filter(|_| self.names_points);
         let logged = Logged {
             address: Some(probe.address),
             denied,
@@ -207,7 +215,7 @@ impl World {
         if self.log_arrives {
             self.log.push_back((self.now + self.answer_ms + self.log_delay_ms, logged));
         }
-        let answer = if denied { Answer::Refused } else { Answer::Passed };
+        let answer = if denied { Answer::Refused(named) } else { Answer::Passed(named) };
         let answered = Input::Answered { nonce: probe.nonce, answer };
         self.answers.push_back((self.now + self.answer_ms, answered));
     }

@@ -8,7 +8,7 @@ mod crowds;
 mod rechecks;
 
 use common::{ATTACKER, T0, World, block, by_operator, core, told};
-use schemas::{Action, Mode, Outcome, Phase, Status};
+use schemas::{Action, Millis, Mode, Outcome, Phase, Status};
 use verifier::logic::Input;
 
 const APPLIED: [&str; 6] = [
@@ -70,35 +70,56 @@ fn the_proof_comes_with_the_log_entry_of_the_last_replica() {
     assert!(took_ms <= 60, "enforced after 30 ms, logged after 20 more, proved after {took_ms}");
 }
 
-#[test]
-fn until_a_probe_is_refused_one_a_time_is_sent_and_then_one_for_each_replica() {
-    let decision = block(ATTACKER, 1, 15_000);
-    let mut world = enforced(&decision);
-    world.run_to(1_000);
-    assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Effective/0"]);
-    // After 10 and 20 ms, too early; one when the first replica says it holds it, which is refused or not; then two
-    // replicas and one to spare; and two control probes.
-    assert!(world.probes_sent <= 4 + 3 + 2, "{} probes", world.probes_sent);
-}
-
-#[test]
-fn a_slow_log_is_waited_for_and_not_answered_with_more_probes() {
+/// Proves a block and its lift; `most` are the probes of each.
+#[track_caller]
+fn check_probes(names_points: bool, log_delay_ms: Millis, most: [usize; 2]) {
     let decision = block(ATTACKER, 1, 15_000);
     let mut world = World::new();
-    world.log_delay_ms = 200;
+    world.names_points = names_points;
+    world.log_delay_ms = log_delay_ms;
     world.decide(&decision);
     world.run_to(30);
     world.enforce(&decision);
     world.run_to(900);
     assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Effective/0"]);
-    assert!(world.probes_sent <= 4 + 3 + 1, "{} probes", world.probes_sent);
+    let applied = world.attacker_probes;
     world.run_to(15_000);
     world.release(&decision);
-    world.probes_sent = 0;
+    world.attacker_probes = 0;
     world.run_to(16_000);
     assert_eq!(world.effects("envoy", 3, Phase::Lift), ["Effective/0"]);
-    // The lift's own and two control probes.
-    assert!(world.probes_sent <= 3 + 2, "{} probes", world.probes_sent);
+    let lifted = world.attacker_probes;
+    assert!(applied <= most[0] && lifted <= most[1], "{applied} and {lifted} of {most:?}");
+}
+
+#[test]
+fn where_answers_say_who_gave_them_only_the_others_are_probed_however_late_the_log_is() {
+    // After 10 and 20 ms, too early; one when each replica says it holds it; then one for the other, with one to spare.
+    for log_delay_ms in [20, 200, 600] {
+        check_probes(true, log_delay_ms, [2 + 2 + 2, 2]);
+    }
+}
+
+#[test]
+fn where_they_do_not_a_slow_log_is_waited_for_and_not_answered_with_more_probes() {
+    // After 10 and 20 ms; one when each replica says it holds it; then two replicas and one to spare.
+    for log_delay_ms in [20, 200] {
+        check_probes(false, log_delay_ms, [2 + 2 + 3, 3]);
+    }
+}
+
+#[test]
+fn the_word_of_an_answer_proves_nothing_that_the_log_does_not_say() {
+    let decision = block(ATTACKER, 1, 15_000);
+    let mut world = World::new();
+    world.log_arrives = false;
+    world.decide(&decision);
+    world.enforce(&decision);
+    world.run_to(6_000);
+    assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Absent/0"]);
+    world.log_arrives = true;
+    world.run_to(8_000);
+    assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Absent/0", "Effective/1"]);
 }
 
 #[test]
