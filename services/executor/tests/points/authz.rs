@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress, address};
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
 use envoy_types::pb::google::protobuf::value::Kind;
 use executor::OwnFreeze;
-use executor::points::envoy::serve;
+use executor::points::envoy::{DECISION_HEADER, serve};
 use observe::Trusted;
+use observe::probe::{POINT_HEADER, PROBE_PATH};
 use pipeline::{Bus, Context, Health, Leases};
 use schemas::Protected;
 use tonic::transport::Channel;
@@ -25,13 +27,26 @@ async fn ask(
     peer: &str,
     forwarded_for: Option<&str>,
 ) -> Result<CheckResponse, Status> {
+    ask_for(channel, "/", peer, forwarded_for).await
+}
+
+async fn ask_for(
+    channel: &Channel,
+    path: &str,
+    peer: &str,
+    forwarded_for: Option<&str>,
+) -> Result<CheckResponse, Status> {
     let headers = forwarded_for.map(|value| ("x-forwarded-for".to_owned(), value.to_owned()));
     let socket = SocketAddress { address: peer.to_owned(), ..SocketAddress::default() };
     let source = Peer {
         address: Some(Address { address: Some(address::Address::SocketAddress(socket)) }),
         ..Peer::default()
     };
-    let http = HttpRequest { headers: headers.into_iter().collect(), ..HttpRequest::default() };
+    let http = HttpRequest {
+        path: path.to_owned(),
+        headers: headers.into_iter().collect(),
+        ..HttpRequest::default()
+    };
     let attributes = AttributeContext {
         source: Some(source),
         request: Some(Request { http: Some(http), ..Request::default() }),
@@ -46,6 +61,16 @@ fn metadata(response: &CheckResponse, name: &str) -> Option<String> {
         Kind::StringValue(text) => Some(text.clone()),
         _ => None,
     }
+}
+
+/// Headers that whoever asked Envoy will see in its answer.
+fn shown(response: &CheckResponse) -> Vec<&str> {
+    let headers = match response.http_response.as_ref() {
+        Some(HttpResponse::OkResponse(passed)) => &passed.response_headers_to_add,
+        Some(HttpResponse::DeniedResponse(denied)) => &denied.headers,
+        _ => return Vec::new(),
+    };
+    headers.iter().filter_map(|option| Some(option.header.as_ref()?.key.as_str())).collect()
 }
 
 async fn answering(context: Context, address: SocketAddr, leases: Leases) -> anyhow::Result<()> {
@@ -100,6 +125,8 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
     let nonsense = ask(&envoy, "somewhere", None).await.unwrap_err();
     assert_eq!(nonsense.code(), Code::InvalidArgument, "an error, never a denial");
 
+    only_a_probe_sees_who_answered(&envoy).await;
+
     let begun = Instant::now();
     while health().await != 1 {
         assert!(begun.elapsed() < Duration::from_secs(5), "SERVING once it has read");
@@ -120,6 +147,18 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
     context.shutdown.cancel();
     drop(envoy);
     server.await.unwrap().unwrap();
+}
+
+async fn only_a_probe_sees_who_answered(envoy: &Channel) {
+    for (path, client, headers) in [
+        ("/", "81.2.69.142", &[DECISION_HEADER][..]),
+        ("/", "9.9.9.9", &[]),
+        (PROBE_PATH, "81.2.69.142", &[DECISION_HEADER, POINT_HEADER]),
+        (PROBE_PATH, "9.9.9.9", &[POINT_HEADER]),
+    ] {
+        let answer = ask_for(envoy, path, "127.0.0.1", Some(client)).await.unwrap();
+        assert_eq!(shown(&answer), headers, "{path} for {client}");
+    }
 }
 
 async fn only_services_of_ours_may_ask(address: SocketAddr, authority: &Authority) {

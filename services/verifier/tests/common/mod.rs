@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) log_delay_ms: Millis,
     /// Whether everybody is refused.
     pub(crate) refuse_all: bool,
+    /// Whom Envoy asks is a matter of chance (seeded), and not of turns.
+    pub(crate) by_chance: bool,
     /// Whether an answer says which executor gave it.
     pub(crate) names_points: bool,
     pub(crate) waf: Vec<IpNet>,
@@ -68,6 +70,7 @@ impl World {
             log_arrives: true,
             log_delay_ms: LOG_DELAY_MS,
             refuse_all: false,
+            by_chance: false,
             names_points: true,
             waf: Vec::new(),
             waf_readable: true,
@@ -200,7 +203,7 @@ impl World {
         self.turn += 1;
         let point = match self.asked.is_empty() {
             true => None,
-            false => Some(self.asked[self.turn % self.asked.len()].clone()),
+            false => Some(self.asked[self.choice() % self.asked.len()].clone()),
         };
         let refusal = point.as_ref().and_then(|point| self.refusal(point, probe.address));
         let denied = refusal.is_some() || self.refuse_all;
@@ -218,6 +221,14 @@ impl World {
         let answer = if denied { Answer::Refused(named) } else { Answer::Passed(named) };
         let answered = Input::Answered { nonce: probe.nonce, answer };
         self.answers.push_back((self.now + self.answer_ms, answered));
+    }
+
+    fn choice(&self) -> usize {
+        match self.by_chance {
+            // The high bits of a multiple of the golden ratio by an odd square: no two neighbours are alike.
+            true => (self.turn * self.turn).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40,
+            false => self.turn,
+        }
     }
 
     fn refusal(&self, point: &str, address: IpAddr) -> Option<Uuid> {

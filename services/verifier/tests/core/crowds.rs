@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use schemas::Millis;
 
-use super::common::{ATTACKER, World, block, told};
+use super::common::{ATTACKER, T0, World, block, told};
 use super::enforced;
 
 #[test]
@@ -16,7 +16,6 @@ fn probes_stay_bounded_when_thousands_must_hold_and_nobody_logs() {
         let address = Ipv4Addr::from(0x5102_0000 + number);
         world.decide(&block(&address.to_string(), u128::from(number) + 1, 60_000));
     }
-    world.probes_sent = 0;
     world.run_to(2_000);
     // Ten tries of three probes each, and one control probe a second.
     assert!(world.probes_sent <= 2_000 * 3 * 10 + 3, "{} probes", world.probes_sent);
@@ -43,6 +42,7 @@ fn thousands_that_end_at_once_are_all_proved_gone_and_a_new_block_does_not_wait_
     world.run_to(15_100);
     world.held.clear();
     world.waf.clear();
+    world.probes_sent = 0;
     let new = block(ATTACKER, 9_999, 60_000);
     world.run_to(15_400);
     world.decide(&new);
@@ -52,6 +52,25 @@ fn thousands_that_end_at_once_are_all_proved_gone_and_a_new_block_does_not_wait_
     world.run_to(20_000);
     let gone = world.outcomes.iter().filter(|outcome| told(outcome) == "envoy/3 Lift Effective");
     assert_eq!(gone.count(), 3_000);
+}
+
+#[test]
+fn thousands_of_lifts_take_three_probes_each_or_a_few_more() {
+    let mut world = enforced_many(3_000, 15_000);
+    world.by_chance = true;
+    world.run_to(14_000);
+    world.answer_ms = 50;
+    world.run_to(15_100);
+    world.held.clear();
+    world.waf.clear();
+    world.probes_sent = 0;
+    world.run_to(20_000);
+    let gone = world.outcomes.iter().filter(|outcome| told(outcome) == "envoy/3 Lift Effective");
+    let last_at = gone.clone().map(|outcome| outcome.verified_at).max().unwrap() - T0;
+    assert_eq!(gone.count(), 3_000);
+    // Whom Envoy asks by chance: now and then the same replica twice.
+    let (sent, most) = (world.probes_sent, 3_000 * 16 / 5);
+    assert!(last_at < 18_000 && sent <= most, "{last_at} ms, {sent} probes");
 }
 
 #[test]
