@@ -225,7 +225,7 @@ impl World {
 
     fn choice(&self) -> usize {
         match self.by_chance {
-            // The high bits of a multiple of the golden ratio by an odd square: no two neighbours are alike.
+            // The middle of a product looks like chance and is the same in every run.
             true => (self.turn * self.turn).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40,
             false => self.turn,
         }
