@@ -115,6 +115,13 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         let busy =
             consumer.context().lock().in_flight.values().any(|in_flight| !in_flight.is_empty());
         let messages = poll_batch(consumer, if busy { POLL_BUSY } else { POLL_IDLE });
+        // A fenced member, for one, never reads again, whatever is tried: only a new process does.
+        if let Some((code, reason)) = consumer.client().fatal_error() {
+            bail!(
+                "the client that reads {} can do no more ({code}: {reason}); stopping, to be started again",
+                self.topic.name()
+            );
+        }
         self.follow_assignment(consumer)?;
         let mut batches: BTreeMap<i32, Vec<Raw<'_>>> = BTreeMap::new();
         for message in &messages {
