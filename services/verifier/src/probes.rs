@@ -104,7 +104,7 @@ impl Prober {
     }
 }
 
-/// The executor that the answer names.
+/// The replica that the answer names.
 fn point(response: &Response<Bytes>) -> Option<String> {
     let named = response.headers().get(POINT_HEADER)?.to_str().ok()?;
     (named.len() <= POINT_BYTES_MAX).then(|| named.to_owned())

@@ -18,8 +18,8 @@ use schemas::observable::canonical_address;
 pub const PROBE_HEADER: &str = "x-perimeter-probe";
 /// Path that every probe asks for; the proxy answers it by itself.
 pub const PROBE_PATH: &str = "/.well-known/perimeter-probe";
-/// Header of the answer to whoever asks for [`PROBE_PATH`]: the executor that Envoy asked. Whoever sees it knows at once
-/// which executor is still to be heard; the proof itself is in Envoy's log.
+/// Header of the answer to whoever asks for [`PROBE_PATH`]: the replica that Envoy asked. Whoever sees it knows at once
+/// which replica is still to be heard; the proof itself is in Envoy's log.
 pub const POINT_HEADER: &str = "x-perimeter-point";
 /// Oldest probe that is believed.
 pub const PROBE_AGE_MAX_MS: Millis = 10_000;

@@ -10,10 +10,10 @@ use super::claim::{State, Tracked};
 use super::envoy::SKEW_MS;
 use super::{Core, schedule};
 
-/// Most probes sent at once because the answer to another left an executor unheard. Envoy may ask the same one each time.
+/// Most probes sent at once because the answer to another left a replica unheard. Envoy may ask the same one each time.
 pub(super) const EAGER_MAX: u32 = 3;
 
-/// What the HTTP client got, and the executor that the answer names. That is a word for when to probe again and proves
+/// What the HTTP client got, and the replica that the answer names. That is a word for when to probe again and proves
 /// nothing: whatever stands behind Envoy could write it, but not into Envoy's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

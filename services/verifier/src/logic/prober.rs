@@ -31,7 +31,7 @@ pub(super) struct Prober {
     in_order: VecDeque<(Millis, Nonce)>,
     pub(super) in_flight: usize,
     pub(super) replicas: Option<(Millis, Replicas)>,
-    /// Whether an answer ever named the executor that gave it.
+    /// Whether an answer ever named the replica that gave it.
     pub(super) named: bool,
     pub(super) control_at: Millis,
     pub(super) clean_passed_at: Option<Millis>,
