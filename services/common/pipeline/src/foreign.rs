@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
 use crate::kafka::{Kafka, METADATA_TIMEOUT};
-use crate::membership::Membership;
+use crate::membership::{Membership, able};
 use crate::memory::Log;
 
 /// Most records, and about the most bytes, that are handed out at once.
@@ -85,12 +85,14 @@ impl Consumer {
         }
     }
 
-    /// The next records, in the order of each partition; none if none came within a moment.
+    /// The next records, in the order of each partition; none if none came within a moment. An error is final: only a new
+    /// member reads on.
     pub async fn next(&mut self) -> Result<Vec<Foreign>> {
         let records = match &self.inner {
             Inner::Kafka(consumer) => {
                 let polled = consumer.clone();
                 let records = tokio::task::spawn_blocking(move || poll(&polled)).await?;
+                able(consumer, &self.subscription.topic)?;
                 let mut state = consumer.context().lock();
                 state.assigned.clear();
                 // What is somebody else's now is read again there.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -225,6 +225,16 @@ impl ConsumerContext for Membership {
 fn lag(topic: &str, partition: i32) -> metrics::Gauge {
     let labels = [("topic", topic.to_owned()), ("partition", partition.to_string())];
     metrics::gauge!("perimeter_stage_lag_records", &labels)
+}
+
+/// Fails where `consumer` will never read again, whatever is tried: a member that was fenced, for one. Polling it says
+/// nothing of that after the first time.
+pub(crate) fn able(consumer: &BaseConsumer<Membership>, topic: &str) -> Result<()> {
+    let Some((code, reason)) = consumer.client().fatal_error() else { return Ok(()) };
+    bail!(
+        "could not go on reading {topic} ({code}: {reason}); stopping, to be started again; if that repeats, another \
+         process runs with the same replica number"
+    )
 }
 
 /// Hands messages to the producer; the answer counts their acknowledgements down.

@@ -16,7 +16,7 @@ use schemas::{Record, Topic};
 
 use crate::bus::{Bus, Raw, ReadBack};
 use crate::kafka::raw;
-use crate::membership::{Membership, Producer, Refused, send};
+use crate::membership::{Membership, Producer, Refused, able, send};
 use crate::service::Context;
 use crate::stage::Stage;
 use crate::worker::Worker;
@@ -115,13 +115,7 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
         let busy =
             consumer.context().lock().in_flight.values().any(|in_flight| !in_flight.is_empty());
         let messages = poll_batch(consumer, if busy { POLL_BUSY } else { POLL_IDLE });
-        // A fenced member, for one, never reads again, whatever is tried: only a new process does.
-        if let Some((code, reason)) = consumer.client().fatal_error() {
-            bail!(
-                "the client that reads {} can do no more ({code}: {reason}); stopping, to be started again",
-                self.topic.name()
-            );
-        }
+        able(consumer, self.topic.name())?;
         self.follow_assignment(consumer)?;
         let mut batches: BTreeMap<i32, Vec<Raw<'_>>> = BTreeMap::new();
         for message in &messages {

@@ -89,6 +89,25 @@ async fn what_was_read_comes_again_until_it_is_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_fenced_says_so() {
+    let (cluster, bus) = cluster();
+    cluster.create_topic(TOPIC, 1, 1).unwrap();
+    publish(&bus, 0, "a").await;
+    let mut consumer = join(&bus).await;
+    read(&mut consumer, 1).await;
+    crate::fence(&cluster);
+    let reading = async {
+        loop {
+            if let Err(error) = consumer.next().await {
+                break error.to_string();
+            }
+        }
+    };
+    let error = tokio::time::timeout(WITHIN, reading).await.expect("a fenced member ends");
+    assert!(error.contains("could not go on reading their.logs"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_not_there_is_named() {
     let (cluster, bus) = cluster();
     cluster

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use pipeline::{Bus, Clock, Context, Fault, From, Group, Health, Outputs, Received, Stage, run};
 use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use schemas::{
     Action, Decision, Enforcement, Generation, Mode, Observable, Origin, Phase, Reason, Record,
     Status, Topic,
@@ -172,6 +173,12 @@ impl World {
     }
 }
 
+/// The broker says that another process took the members' places.
+fn fence(cluster: &MockCluster<'static, rdkafka::producer::DefaultProducerContext>) {
+    let fenced = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID; 8];
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &fenced);
+}
+
 fn count(seen: &Seen) -> usize {
     seen.lock().unwrap().values().map(Vec::len).sum()
 }
@@ -203,6 +210,29 @@ async fn records_of_one_key_are_answered_in_order_and_a_restart_goes_on_where_it
     running.await.unwrap().unwrap();
     assert_eq!(count(&world.seen), 81, "what was drained is not repeated");
     assert_eq!(world.published(&again).len(), 81);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_that_was_fenced_ends_with_a_sentence_and_its_next_start_goes_on() {
+    let world = World::new();
+    let context = world.context();
+    let publisher = context.bus.publisher().unwrap();
+    publisher.publish(&decision("81.2.69.1", 1)).await.unwrap();
+    let running = world.start(&context);
+    world.until("answering the first", || count(&world.seen) == 1).await;
+    fence(&world.cluster);
+    let ended = tokio::time::timeout(WAIT, running).await.expect("a fenced stage ends");
+    let error = ended.unwrap().unwrap_err().to_string();
+    assert!(error.contains("could not go on reading decisions"), "{error}");
+
+    world.cluster.clear_request_errors(RDKafkaApiKey::Heartbeat);
+    let again = world.context();
+    let running = world.start(&again);
+    publisher.publish(&decision("81.2.69.1", 2)).await.unwrap();
+    let last = || world.seen.lock().unwrap()["81.2.69.1"].last() == Some(&2);
+    world.until("answering the second", last).await;
+    again.shutdown.cancel();
+    running.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
