@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
@@ -227,13 +227,18 @@ fn lag(topic: &str, partition: i32) -> metrics::Gauge {
     metrics::gauge!("perimeter_stage_lag_records", &labels)
 }
 
-/// Fails where `consumer` will never read again, whatever is tried: a member that was fenced, for one. Polling it says
-/// nothing of that after the first time.
+/// Why `client` will never read or publish again, whatever is tried; none while it may. Polling it says nothing of that
+/// after the first time.
+pub(crate) fn given_up<C: ClientContext>(client: &Client<C>) -> Option<String> {
+    client.fatal_error().map(|(code, reason)| format!("{code}: {reason}"))
+}
+
+/// Fails where `consumer` has given up: it was fenced, for one.
 pub(crate) fn able(consumer: &BaseConsumer<Membership>, topic: &str) -> Result<()> {
-    let Some((code, reason)) = consumer.client().fatal_error() else { return Ok(()) };
+    let Some(cause) = given_up(consumer.client()) else { return Ok(()) };
     bail!(
-        "could not go on reading {topic} ({code}: {reason}); stopping, to be started again; if that repeats, another \
-         process runs with the same replica number"
+        "could not go on reading {topic} ({cause}); stopping, to be started again; if that repeats, another process runs \
+         with the same replica number"
     )
 }
 

@@ -1,12 +1,14 @@
 //! Sends single records and waits until the broker has them.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use rdkafka::producer::Producer as _;
 use schemas::Record;
 
 use crate::kafka::Kafka;
-use crate::membership::{Acks, Producer, Refused, hand};
+use crate::membership::{Acks, Producer, Refused, given_up, hand};
 use crate::memory::Log;
 use crate::stage::Message;
 
@@ -20,6 +22,8 @@ pub enum PublishError {
     Encode(#[from] schemas::EncodeError),
     #[error("could not publish to {topic}: {cause}")]
     Broker { topic: String, cause: String },
+    #[error("could not publish: {0:#}")]
+    Client(anyhow::Error),
 }
 
 /// A handle for publishing; clones share one producer.
@@ -28,13 +32,33 @@ pub struct Publisher(Inner);
 
 #[derive(Clone)]
 enum Inner {
-    Kafka(Producer),
+    Kafka(Arc<Client>),
     Memory(Log),
+}
+
+/// A producer, replaced once it gave up.
+struct Client {
+    kafka: Kafka,
+    producer: Mutex<Producer>,
+}
+
+impl Client {
+    /// An idempotent producer gives up when it can no longer tell which of its records the broker has: where a broker lost
+    /// the end of its log, for one. It refuses all that waits in it, and whoever sent that publishes again.
+    fn producer(&self) -> Result<Producer, PublishError> {
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cause) = given_up(producer.client()) {
+            tracing::warn!(cause, "the producer gave up; going on with a new one");
+            *producer = self.kafka.producer().map_err(PublishError::Client)?;
+        }
+        Ok(producer.clone())
+    }
 }
 
 impl Publisher {
     pub(crate) fn kafka(kafka: &Kafka) -> Result<Publisher> {
-        Ok(Publisher(Inner::Kafka(kafka.producer()?)))
+        let client = Client { kafka: kafka.clone(), producer: Mutex::new(kafka.producer()?) };
+        Ok(Publisher(Inner::Kafka(Arc::new(client))))
     }
 
     pub(crate) fn memory(log: Log) -> Publisher {
@@ -52,20 +76,22 @@ impl Publisher {
         self.send_all(messages).await
     }
 
-    /// Sends messages together, in order; returns once the broker acknowledged all of them.
+    /// Sends messages together, in order; returns once the broker acknowledged all of them. After an error some may have
+    /// been published.
     pub async fn send_all(&self, messages: Vec<Message>) -> Result<(), PublishError> {
-        let producer = match &self.0 {
+        let client = match &self.0 {
             Inner::Memory(log) => {
                 for message in messages {
                     log.append(message);
                 }
                 return Ok(());
             }
-            Inner::Kafka(producer) => producer,
+            Inner::Kafka(client) => client,
         };
+        let producer = client.producer()?;
         let acks = Acks::expecting(messages.len());
         for message in &messages {
-            enqueue(producer, message, &acks).await?;
+            enqueue(&producer, message, &acks).await?;
         }
         acks.settled().await;
         match acks.refused().cloned() {

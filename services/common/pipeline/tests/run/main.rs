@@ -179,6 +179,12 @@ fn fence(cluster: &MockCluster<'static, rdkafka::producer::DefaultProducerContex
     cluster.request_errors(RDKafkaApiKey::Heartbeat, &fenced);
 }
 
+/// The broker says that records are missing before the next ones that are sent, so that their producer gives up.
+fn lose(cluster: &MockCluster<'static, rdkafka::producer::DefaultProducerContext>) {
+    let lost = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER];
+    cluster.request_errors(RDKafkaApiKey::Produce, &lost);
+}
+
 fn count(seen: &Seen) -> usize {
     seen.lock().unwrap().values().map(Vec::len).sum()
 }
@@ -233,6 +239,42 @@ async fn a_stage_that_was_fenced_ends_with_a_sentence_and_its_next_start_goes_on
     world.until("answering the second", last).await;
     again.shutdown.cancel();
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_whose_producer_gave_up_ends_and_its_next_start_answers() {
+    let world = World::new();
+    let context = world.context();
+    context.bus.publisher().unwrap().publish(&decision("81.2.69.1", 1)).await.unwrap();
+    lose(&world.cluster);
+    let ended = tokio::time::timeout(WAIT, world.start(&context)).await.expect("the stage ends");
+    let error = ended.unwrap().unwrap_err().to_string();
+    assert!(error.contains("; stopping, "), "{error}");
+
+    let again = world.context();
+    let running = world.start(&again);
+    world.until("answering again", || world.published(&again).len() == 1).await;
+    again.shutdown.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_whose_producer_gave_up_says_so_once_and_goes_on_with_a_new_one() {
+    let world = World::new();
+    let context = world.context();
+    let publisher = context.bus.publisher().unwrap();
+    publisher.publish(&enforcement(&decision("81.2.69.1", 1))).await.unwrap();
+    lose(&world.cluster);
+    let many: Vec<Enforcement> =
+        (2..200).map(|strikes| enforcement(&decision("81.2.69.1", strikes))).collect();
+    let publishing = tokio::time::timeout(WAIT, publisher.publish_all(&many));
+    let error = publishing.await.expect("nobody waits for ever").unwrap_err().to_string();
+    assert!(error.contains("could not publish to enforcements"), "{error}");
+
+    let last = enforcement(&decision("81.2.69.1", 200));
+    let publishing = tokio::time::timeout(WAIT, publisher.publish(&last));
+    publishing.await.expect("a new producer publishes").unwrap();
+    assert_eq!(world.published(&context).last(), Some(&last.decision_id));
 }
 
 #[tokio::test(flavor = "multi_thread")]
