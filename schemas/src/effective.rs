@@ -155,6 +155,15 @@ impl View {
             .filter_map(move |Reverse(length)| self.leases.get(&network_of(address, *length)))
     }
 
+    /// Whether any lease is narrower than `network`, so that one of them may lie inside it.
+    pub fn any_narrower_than(&self, network: IpNet) -> bool {
+        let lengths = match network {
+            IpNet::V4(_) => &self.lengths_v4,
+            IpNet::V6(_) => &self.lengths_v6,
+        };
+        lengths.keys().next().is_some_and(|Reverse(longest)| *longest > network.prefix_len())
+    }
+
     fn lengths_mut(&mut self, network: IpNet) -> &mut BTreeMap<Reverse<u8>, usize> {
         match network {
             IpNet::V4(_) => &mut self.lengths_v4,

@@ -7,8 +7,8 @@ use proto::v1::{AdminRequest, FreezeCause, StateReply, StateRequest};
 use tonic::{Request, Response, Status};
 
 use crate::freeze::OwnFreeze;
+use crate::logic::envoy;
 use crate::logic::freeze::CALL_REASON_BYTES_MAX;
-use crate::points::envoy;
 
 /// Longest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;

@@ -7,10 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use schemas::effective::Applied;
 use schemas::reader::{Mark, MayWrite};
-use schemas::{Control, Lease, LeaseEntry, Millis, Position, Reader, Topic};
+use schemas::{Control, Lease, LeaseEntry, Millis, Observable, Position, Reader, Topic};
 use tokio::sync::watch;
 
 use crate::bus::{From, Raw};
+use crate::changed::{Changes, Seen};
 use crate::follow::{Follow, Update};
 
 /// The topics to follow for a copy of the leases.
@@ -31,6 +32,7 @@ pub struct Leases {
 #[derive(Default)]
 struct Copy {
     reader: Reader,
+    changes: Changes,
     leases_confirmed: Option<(i64, Millis)>,
     controls_confirmed: Option<(i64, Millis)>,
     /// Where both topics were last said to end.
@@ -69,6 +71,17 @@ impl Leases {
         look(&self.shared().reader)
     }
 
+    /// As [`Leases::read`], and says which leases were taken in since the look that left `seen`; none if anything may have
+    /// changed.
+    pub fn read_since<T>(
+        &self,
+        seen: &mut Seen,
+        look: impl FnOnce(&Reader, Option<Vec<Observable>>) -> T,
+    ) -> T {
+        let copy = self.shared();
+        look(&copy.reader, copy.changes.since(seen))
+    }
+
     /// Whether this process may write to a provider that shows `mark`.
     ///
     /// Not on what it knew before it slept: what a process that was stopped takes for ended may have been renewed since,
@@ -89,6 +102,7 @@ impl Leases {
         let mut copy = self.exclusive();
         let since = since(&copy.reader);
         copy.reader.freeze_here(since);
+        copy.changes.any();
         drop(copy);
         self.changes.send_modify(|count| *count += 1);
     }
@@ -135,7 +149,11 @@ impl Follow for LeasesSink {
                 copy.reader.ends(end);
             }
             Update::Reached { topic, end, now, .. } => self.reached(topic, end, now),
-            Update::Restarted { .. } => self.leases.exclusive().reader.restart(),
+            Update::Restarted { .. } => {
+                let mut copy = self.leases.exclusive();
+                copy.reader.restart();
+                copy.changes.any();
+            }
             Update::Tick { now } => {
                 self.leases.turned(now);
                 self.forget_ended(now);
@@ -151,7 +169,10 @@ impl LeasesSink {
         let next = raw.offset + 1;
         if raw.topic == Topic::Controls {
             match raw.decode::<Control>() {
-                Ok(control) => copy.reader.control(raw.offset, &control, raw.timestamp),
+                Ok(control) => {
+                    copy.reader.control(raw.offset, &control, raw.timestamp);
+                    copy.changes.any();
+                }
                 Err(error) => {
                     tracing::warn!(%error, offset = raw.offset, "passed over a control");
                     copy.reader.skip(Position { leases: 0, controls: next });
@@ -165,6 +186,10 @@ impl LeasesSink {
                     LeaseEntry::Lease(lease) => Some(lease.observable.clone()),
                     LeaseEntry::Epoch(_) => None,
                 };
+                match &observable {
+                    Some(observable) => copy.changes.one(observable.clone()),
+                    None => copy.changes.any(),
+                }
                 if copy.reader.lease(raw.offset, entry) == Applied::Lower {
                     return observable
                         .and_then(|observable| copy.reader.view().lease(&observable).cloned());
@@ -185,7 +210,9 @@ impl LeasesSink {
         }
         self.forget_at = now + FORGET_INTERVAL_MS;
         let ended_before = now - Topic::Leases.spec().retention_ms;
-        self.leases.exclusive().reader.forget_ended(ended_before);
+        let mut copy = self.leases.exclusive();
+        copy.reader.forget_ended(ended_before);
+        copy.changes.any();
     }
 
     fn reached(&self, topic: Topic, end: i64, now: Millis) {
@@ -199,6 +226,9 @@ impl LeasesSink {
         {
             let first = !copy.reader.complete();
             copy.reader.reached(Position { leases, controls });
+            if first {
+                copy.changes.any();
+            }
             drop(copy);
             if first {
                 self.leases.changes.send_modify(|count| *count += 1);

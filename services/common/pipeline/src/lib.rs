@@ -7,7 +7,8 @@
 
 pub mod admin;
 mod bus;
-pub mod config;
+mod changed;
+mod config;
 mod follow;
 mod follower;
 mod foreign;
@@ -27,6 +28,7 @@ mod stage;
 mod worker;
 
 pub use bus::{Bus, From, Raw, ReadBack};
+pub use changed::Seen;
 pub use config::{ConfigError, Env};
 pub use follow::{Follow, Update, follow};
 pub use foreign::{Consumer, Foreign, Subscription};

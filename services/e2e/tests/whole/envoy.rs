@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use ::executor::points::envoy::{Answer, name};
+use ::executor::logic::envoy::name;
+use ::executor::points::envoy::Answer;
 use ::verifier::logic::{Logged, Replicas};
 use observe::probe::Nonce;
 use schemas::Millis;

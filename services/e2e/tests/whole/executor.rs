@@ -7,14 +7,15 @@ use ::executor::logic::freeze::by_file;
 use ::executor::logic::waf::{Sight, Step, WafLoop};
 use ::executor::points::aws_waf::{MemorySets, POINT};
 use ::executor::points::blocklist as mirror;
-use ::executor::points::envoy::{Answer, EnvoyPoint, answer};
+use ::executor::logic::envoy::EnvoyPoint;
+use ::executor::points::envoy::{Answer, answer};
 use ::executor::traces::Traces;
 use ::executor::view::{Repairs, SeenEpoch, ViewSink, repair, serving};
 use ::executor::{FoldStage, Fuses, OwnFreeze, Ownership, Restored};
 use blocklist::Blocklist;
 use futures::executor::block_on;
 use pipeline::memory::Log;
-use pipeline::{Assigned, Bus, Clock, Context, Health, Leases, Message};
+use pipeline::{Assigned, Bus, Clock, Context, Health, Leases, Message, Seen};
 use schemas::{Enforcement, Millis, Reader, Topic};
 
 use crate::faults::{Died, Faults, Site};
@@ -59,6 +60,7 @@ struct Running {
     repairs: Repairs,
     repairing: Pin<Box<dyn Future<Output = anyhow::Result<()>>>>,
     lanes: Vec<Lane<FoldStage>>,
+    seen: Seen,
     envoy: EnvoyPoint,
     waf: WafLoop,
     mirror: mirror::Mirror,
@@ -209,6 +211,7 @@ impl Running {
             repairs,
             repairing,
             lanes: Vec::new(),
+            seen: Seen::default(),
             envoy: EnvoyPoint::new(replica, around.fuses.protected.clone()),
             waf: WafLoop::new(POINT),
             mirror: mirror::Mirror::new(format!("{replica}/{life}")),
@@ -246,7 +249,10 @@ impl Running {
         faults: &mut Faults,
     ) -> Result<(), Died> {
         let now = around.clock.now();
-        let mut acts = self.leases.read(|reader| self.envoy.apply(reader.view(), now, usize::MAX));
+        let seen = self.leases.read_since(&mut self.seen, |reader, changed| {
+            self.envoy.look(reader.view(), changed, now)
+        });
+        let mut acts = self.envoy.settle(&seen, now, usize::MAX);
         acts.extend(self.write_waf(around, now, faults)?);
         acts.extend(self.write_blocklist(replica, around, now, faults)?);
         // The view has no order of its own; the log of a run must have one.

@@ -3,7 +3,7 @@
 //! A point compares what the leases want with what it holds and tells every change once. After a restart it tells
 //! again what is recent; the ids are functions of decision, point, phase and status, so a repeat is harmless.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ipnet::IpNet;
 use schemas::{
@@ -56,9 +56,19 @@ pub enum Held {
 
 /// Every claim of the view that is in force or ended at most [`RECENT_MS`] ago.
 pub fn wanted(view: &View, protected: &Protected, now: Millis) -> Vec<Wanted> {
+    wanted_of(view.leases(), view, protected, now)
+}
+
+/// As [`wanted`], of some of the view's leases.
+pub fn wanted_of<'a>(
+    leases: impl Iterator<Item = &'a Lease>,
+    view: &View,
+    protected: &Protected,
+    now: Millis,
+) -> Vec<Wanted> {
     let recent = |claim: &&Claim| claim.until > now - RECENT_MS;
     let mut wanted = Vec::new();
-    for lease in view.leases() {
+    for lease in leases {
         for claim in lease.claims.iter().filter(recent) {
             wanted.push(Wanted {
                 decision_id: claim.decision_id,
@@ -114,7 +124,7 @@ fn ruling(view: &View, network: IpNet, now: Millis) -> Option<Action> {
 #[derive(Debug)]
 pub struct Acts {
     point: String,
-    said: HashMap<Uuid, Said>,
+    said: HashMap<Observable, Vec<Said>>,
     /// Counts the calls of [`Acts::settle`].
     round: u64,
 }
@@ -127,6 +137,13 @@ struct Said {
     round: u64,
 }
 
+/// Of which observables a call of [`Acts::settle`] speaks: `wanted` has every recent claim of theirs.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    All,
+    Only(&'a BTreeSet<Observable>),
+}
+
 impl Acts {
     pub fn new(point: impl Into<String>) -> Self {
         Acts { point: point.into(), said: HashMap::new(), round: 0 }
@@ -136,61 +153,81 @@ impl Acts {
         &self.point
     }
 
-    /// What is to be published now, at most `room` records; what does not fit comes at the next call.
+    /// What is to be published now, at most `room` records; what does not fit comes at the next call that speaks of it.
     pub fn settle(
         &mut self,
         wanted: &[Wanted],
+        scope: Scope<'_>,
         now: Millis,
         room: usize,
         held: impl Fn(&Wanted) -> Held,
     ) -> Vec<Enforcement> {
-        let mut published = Vec::new();
+        let mut telling = Telling { point: &self.point, now, room, held, published: Vec::new() };
         self.round += 1;
         let round = self.round;
         for claim in wanted {
-            let said = self.said.get(&claim.decision_id).map(|said| said.status);
-            let status = self.tell(claim, said, now, room, &held, &mut published);
+            let of_lease = self.said.get_mut(&claim.observable);
+            let said = of_lease.and_then(|said| {
+                said.iter_mut().find(|said| said.claim.decision_id == claim.decision_id)
+            });
+            let status = telling.tell(claim, said.as_ref().map(|said| said.status));
             let Some(status) = status else { continue };
-            match self.said.get_mut(&claim.decision_id) {
-                Some(said) if said.claim == *claim => {
+            match said {
+                Some(said) => {
                     (said.status, said.round) = (status, round);
+                    if said.claim != *claim {
+                        said.claim = claim.clone();
+                    }
                 }
-                _ => {
+                None => {
                     let said = Said { claim: claim.clone(), status, round };
-                    self.said.insert(claim.decision_id, said);
+                    self.said.entry(claim.observable.clone()).or_default().push(said);
                 }
             }
         }
-        // No longer in the view: replaced by a newer decision, or ended while the point could not be reached.
-        let gone = self.said.iter().filter(|(_, said)| said.round != round);
-        let gone: Vec<Uuid> = gone.map(|(id, _)| *id).collect();
-        for id in gone {
-            let Some(Said { mut claim, status: said, round }) = self.said.remove(&id) else {
-                continue;
-            };
-            if matches!(said, Status::Lifted | Status::Superseded) {
-                continue;
-            }
-            claim.stands = if now >= claim.until { Stands::Ended } else { Stands::Replaced };
-            let status = self.tell(&claim, Some(said), now, room, &held, &mut published);
-            if status == Some(said) {
-                self.said.insert(id, Said { claim, status: said, round });
+        match scope {
+            Scope::All => self.said.retain(|_, said| {
+                said.retain_mut(|said| said.round == round || telling.tell_gone(said));
+                !said.is_empty()
+            }),
+            Scope::Only(observables) => {
+                for observable in observables {
+                    let Some(said) = self.said.get_mut(observable) else { continue };
+                    said.retain_mut(|said| said.round == round || telling.tell_gone(said));
+                    if said.is_empty() {
+                        self.said.remove(observable);
+                    }
+                }
             }
         }
-        published
+        telling.published
+    }
+}
+
+/// One call of [`Acts::settle`].
+struct Telling<'a, H> {
+    point: &'a str,
+    now: Millis,
+    room: usize,
+    held: H,
+    published: Vec<Enforcement>,
+}
+
+impl<H: Fn(&Wanted) -> Held> Telling<'_, H> {
+    /// Publishes how a claim ended that is no longer in the view: replaced by a newer decision, or ended while the point
+    /// could not be reached. True while that is still to be told.
+    fn tell_gone(&mut self, said: &mut Said) -> bool {
+        if matches!(said.status, Status::Lifted | Status::Superseded) {
+            return false;
+        }
+        let over = self.now >= said.claim.until;
+        said.claim.stands = if over { Stands::Ended } else { Stands::Replaced };
+        self.tell(&said.claim, Some(said.status)) == Some(said.status)
     }
 
     /// Publishes what is new about `claim`; answers what was said of it, with that.
-    fn tell(
-        &self,
-        claim: &Wanted,
-        said: Option<Status>,
-        now: Millis,
-        room: usize,
-        held: &impl Fn(&Wanted) -> Held,
-        published: &mut Vec<Enforcement>,
-    ) -> Option<Status> {
-        let (phase, status, reason) = match (claim.stands, held(claim)) {
+    fn tell(&mut self, claim: &Wanted, said: Option<Status>) -> Option<Status> {
+        let (phase, status, reason) = match (claim.stands, (self.held)(claim)) {
             (_, Held::NotYet) => return said,
             (Stands::Holds | Stands::Withheld, Held::Failed(reason)) => {
                 (Phase::Apply, Status::Failed, reason)
@@ -213,20 +250,20 @@ impl Acts {
                 (Phase::Lift, Status::Superseded, "a newer decision took its place".to_owned())
             }
         };
-        if said == Some(status) || published.len() >= room {
+        if said == Some(status) || self.published.len() >= self.room {
             return said;
         }
-        published.push(Enforcement {
-            enforcement_id: Enforcement::id(claim.decision_id, &self.point, phase, status),
+        self.published.push(Enforcement {
+            enforcement_id: Enforcement::id(claim.decision_id, self.point, phase, status),
             decision_id: claim.decision_id,
             observable: claim.observable.clone(),
-            point: self.point.clone(),
+            point: self.point.to_owned(),
             phase,
             status,
             action: claim.action,
             until: Some(claim.until),
             generation: claim.generation,
-            enforced_at: now,
+            enforced_at: self.now,
             reason,
         });
         Some(status)

@@ -3,6 +3,7 @@
 //! No Kafka, no Redis, no AWS, no clock, no randomness: times, positions and jitter are arguments.
 
 pub mod acts;
+pub mod envoy;
 pub mod freeze;
 pub mod ip_set;
 pub mod networks;

@@ -11,7 +11,7 @@ use schemas::effective::{blocked_by_log, blocked_networks};
 use schemas::reader::{Mark, MayWrite};
 use schemas::{Enforcement, Millis, Protected, View};
 
-use super::acts::{Acts, Held, Stands, Wanted, wanted};
+use super::acts::{Acts, Held, Scope, Stands, Wanted, wanted};
 use super::freeze::WITHHELD;
 use super::ip_set::{Desired, Family, Found, Marked, Permission, Plan, mark_text, plan};
 use super::networks::{Networks, minus};
@@ -267,7 +267,7 @@ impl WafLoop {
             return Vec::new();
         }
         let sets = self.sets.each_ref().map(|set| (set, set.desired(sight)));
-        self.acts.settle(&sight.wanted, now, room, |claim| {
+        self.acts.settle(&sight.wanted, Scope::All, now, room, |claim| {
             let family = Family::of(claim.observable.network());
             let set = sets.iter().find(|(set, _)| set.family == family);
             set.map_or(Held::NotYet, |(set, desired)| set.held(claim, desired))

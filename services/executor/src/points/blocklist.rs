@@ -11,7 +11,7 @@ use pipeline::{Context, Leases};
 use schemas::{Action, Claim, Enforcement, Lease, Millis, Observable, Origin, Protected, View};
 
 use super::{Outbox, missed, pause, reached, show};
-use crate::logic::acts::{Acts, Held, Stands, Wanted, wanted};
+use crate::logic::acts::{Acts, Held, Scope, Stands, Wanted, wanted};
 use crate::logic::pace::BackOff;
 use crate::ownership::Ownership;
 
@@ -19,7 +19,9 @@ use crate::ownership::Ownership;
 pub const POINT: &str = "blocklist";
 /// How often the seal is compared, so that a Redis that lost something is noticed.
 const SWEEP_INTERVAL_MS: Millis = 2_000;
-const PASS_INTERVAL: Duration = Duration::from_millis(50);
+/// Changes of the leases that come together are written together: whoever reads the list asks for it once a second or
+/// more seldom.
+const PASS_INTERVAL: Duration = Duration::from_millis(200);
 const BACK_OFF_FIRST_MS: Millis = 250;
 const BACK_OFF_MAX_MS: Millis = 1_000;
 
@@ -195,7 +197,7 @@ impl Mirror {
     /// What to publish, at most `room` records.
     pub fn settle(&mut self, sight: &Sight, now: Millis, room: usize) -> Vec<Enforcement> {
         let (written, shown) = (&self.written, &sight.shown);
-        self.acts.settle(&sight.wanted, now, room, |claim| {
+        self.acts.settle(&sight.wanted, Scope::All, now, room, |claim| {
             // What others show of a claim that is withheld here is not known.
             let same = written.get(&claim.observable) == shown.get(&claim.observable);
             if same && claim.stands != Stands::Withheld { Held::AsWanted } else { Held::NotYet }

@@ -21,9 +21,9 @@ use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use observe::probe::{POINT_HEADER, PROBE_PATH};
 use observe::{Trusted, client_address};
-use pipeline::{Clock, Context, Leases};
+use pipeline::{Clock, Context, Leases, Seen};
 use proto::roles::Guard;
-use schemas::{Action, Effective, Enforcement, Millis, Protected, Reader, View, effective};
+use schemas::{Action, Effective, Millis, Protected, Reader, View, effective};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -34,8 +34,7 @@ use uuid::Uuid;
 use super::{Outbox, pause, reached, show};
 use crate::api;
 use crate::freeze::OwnFreeze;
-use crate::logic::acts::{Acts, Held, Stands, Wanted, wanted};
-use crate::logic::freeze::WITHHELD;
+use crate::logic::envoy::EnvoyPoint;
 use crate::view::serving;
 
 /// Header of a refused answer.
@@ -51,44 +50,6 @@ const LEAVE_AFTER: Duration = Duration::from_millis(1_000);
 /// Shortest pause between two passes over the leases, so that a storm of them is taken together.
 const PASS_INTERVAL: Duration = Duration::from_millis(20);
 const PASS_WAIT_MAX_MS: Millis = 1_000;
-
-/// The point's reconcile loop without its I/O: what Envoy would be answered is what the leases say, so all there is to
-/// do is to tell what came into force and what ended.
-pub struct EnvoyPoint {
-    acts: Acts,
-    protected: Protected,
-}
-
-impl EnvoyPoint {
-    pub fn new(replica: u32, protected: Protected) -> Self {
-        EnvoyPoint { acts: Acts::new(name(replica)), protected }
-    }
-
-    /// What to publish now, at most `room` records.
-    pub fn apply(&mut self, view: &View, now: Millis, room: usize) -> Vec<Enforcement> {
-        let wanted = wanted(view, &self.protected, now);
-        self.settle(&wanted, now, room)
-    }
-
-    /// As [`EnvoyPoint::apply`], from claims looked up before: nobody waits for the leases while this is done.
-    fn settle(&mut self, wanted: &[Wanted], now: Millis, room: usize) -> Vec<Enforcement> {
-        self.acts.settle(wanted, now, room, |claim| match claim.stands {
-            Stands::Withheld => Held::Failed(WITHHELD.to_owned()),
-            _ => Held::AsWanted,
-        })
-    }
-
-    /// When a claim ends next, if one is in force.
-    pub fn next_end(view: &View, now: Millis) -> Option<Millis> {
-        let claims = view.leases().flat_map(|lease| &lease.claims);
-        claims.map(|claim| claim.until).filter(|until| *until > now).min()
-    }
-}
-
-/// Name of the point that a replica is.
-pub fn name(replica: u32) -> String {
-    format!("envoy/{replica}")
-}
 
 /// What Envoy is answered about one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,21 +79,20 @@ pub async fn reconcile(
 ) -> Result<()> {
     let mut point = EnvoyPoint::new(context.replica, protected);
     let mut changes = leases.changes();
+    let mut seen = Seen::default();
     loop {
         let now = context.clock.now();
         let mut until = now + PASS_WAIT_MAX_MS;
-        let looked = leases.read(|reader| {
-            let view = reader.view();
-            reader
-                .complete()
-                .then(|| (wanted(view, &point.protected, now), EnvoyPoint::next_end(view, now)))
+        // Nobody waits for the leases while it is told what was seen there.
+        let pass = leases.read_since(&mut seen, |reader, changed| {
+            reader.complete().then(|| point.look(reader.view(), changed, now))
         });
-        if let Some((wanted, next_end)) = looked {
-            let held = wanted.iter().filter(|claim| claim.stands == Stands::Holds).count();
-            outbox.put(point.settle(&wanted, now, outbox.room()));
-            show(point.acts.point(), held, held, 0);
-            reached(point.acts.point(), now);
-            until = until.min(next_end.unwrap_or(Millis::MAX));
+        if let Some(pass) = pass {
+            outbox.put(point.settle(&pass, now, outbox.room()));
+            let held = point.held();
+            show(point.name(), held, held, 0);
+            reached(point.name(), now);
+            until = until.min(point.due_at());
         }
         tokio::select! {
             () = tokio::time::sleep(pause(now, until, PASS_INTERVAL)) => {}
@@ -168,7 +128,7 @@ pub async fn serve(
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let authorization = Authz {
-        point: name(context.replica),
+        point: crate::logic::envoy::name(context.replica),
         leases: leases.clone(),
         protected,
         trusted,

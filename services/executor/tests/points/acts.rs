@@ -1,17 +1,42 @@
 //! What the Envoy point says about decisions.
 
-use executor::points::envoy::{Answer, EnvoyPoint, answer};
+use executor::logic::envoy::EnvoyPoint;
+use executor::points::envoy::{Answer, answer};
+use pipeline::Seen;
+use proptest::prelude::*;
 use schemas::{Action, Enforcement, Protected, Status};
 
 use crate::common::{START, World, block, operator};
 
 const SECOND: i64 = 1_000;
 
-/// Applies the point at the world's time and compares what it says.
+/// A point that looks at what changed, as the service's does.
+pub(crate) struct Looking {
+    point: EnvoyPoint,
+    seen: Seen,
+}
+
+impl Default for Looking {
+    fn default() -> Self {
+        Looking { point: EnvoyPoint::new(1, Protected::special()), seen: Seen::default() }
+    }
+}
+
+impl Looking {
+    /// What the point says at the world's time.
+    pub(crate) fn tell(&mut self, world: &World, room: usize) -> Vec<Enforcement> {
+        let now = world.clock.now();
+        let pass = world.leases.read_since(&mut self.seen, |reader, changed| {
+            self.point.look(reader.view(), changed, now)
+        });
+        self.point.settle(&pass, now, room)
+    }
+}
+
+/// Lets the point speak and compares what it says.
 #[track_caller]
-fn check(world: &World, point: &mut EnvoyPoint, expected: &[(&str, Status)]) -> Vec<Enforcement> {
-    let now = world.clock.now();
-    let acts = world.leases.read(|reader| point.apply(reader.view(), now, usize::MAX));
+fn check(world: &World, point: &mut Looking, expected: &[(&str, Status)]) -> Vec<Enforcement> {
+    let acts = point.tell(world, usize::MAX);
     let mut said: Vec<(String, Status)> =
         acts.iter().map(|act| (act.observable.to_string(), act.status)).collect();
     said.sort_by_key(|(observable, status)| (observable.clone(), format!("{status:?}")));
@@ -21,8 +46,8 @@ fn check(world: &World, point: &mut EnvoyPoint, expected: &[(&str, Status)]) -> 
     acts
 }
 
-fn point() -> EnvoyPoint {
-    EnvoyPoint::new(1, Protected::special())
+fn point() -> Looking {
+    Looking::default()
 }
 
 #[tokio::test]
@@ -114,10 +139,9 @@ async fn what_does_not_fit_is_told_at_the_next_call() {
     let (mut world, mut point) = (World::new(), point());
     world.decide(&block("81.2.69.142", START + 60 * SECOND)).await;
     world.decide(&block("81.2.69.143", START + 60 * SECOND)).await;
-    let now = world.clock.now();
     let mut told = Vec::new();
     for _ in 0..3 {
-        told.extend(world.leases.read(|reader| point.apply(reader.view(), now, 1)));
+        told.extend(point.tell(&world, 1));
     }
     assert_eq!(told.len(), 2);
 }
@@ -140,4 +164,72 @@ async fn envoy_is_answered_from_the_leases_and_the_clock() {
     assert_eq!(ask("2a00:1450:0:5::77"), Answer::Pass(Some(allow.decision_id)));
     world.clock.advance(15 * SECOND);
     assert_eq!(ask("81.2.69.142"), Answer::Pass(None));
+}
+
+/// What happens between two looks.
+#[derive(Debug, Clone)]
+enum Step {
+    Block(&'static str, i64),
+    Operator(Action, &'static str, i64),
+    Freeze(bool),
+    Wait(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let observable = || {
+        prop::sample::select(vec![
+            "81.2.69.142",
+            "81.2.69.143",
+            "81.2.69.0/24",
+            "2a00:1450:0:5::/64",
+            "2a00:1450:0:5::7/128",
+        ])
+    };
+    let ends = 1..20_i64;
+    prop_oneof![
+        4 => (observable(), ends.clone()).prop_map(|(observable, ends)| Step::Block(observable, ends)),
+        2 => (observable(), ends, any::<bool>()).prop_map(|(observable, ends, allow)| {
+            Step::Operator(if allow { Action::Allow } else { Action::Block }, observable, ends)
+        }),
+        1 => any::<bool>().prop_map(Step::Freeze),
+        4 => (1..3_000_i64).prop_map(Step::Wait),
+    ]
+}
+
+async fn take(world: &mut World, step: Step) {
+    let now = world.clock.now();
+    match step {
+        Step::Block(observable, ends) => {
+            world.decide(&block(observable, now + ends * SECOND)).await
+        }
+        Step::Operator(action, observable, ends) => {
+            world.decide(&operator(action, observable, now + ends * SECOND)).await;
+        }
+        Step::Freeze(frozen) => world.freeze(frozen),
+        Step::Wait(ms) => world.clock.advance(ms),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn looking_at_what_changed_tells_what_looking_at_everything_does(
+        steps in prop::collection::vec(step(), 1..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (mut world, mut point) = (World::new(), point());
+        let mut whole = EnvoyPoint::new(1, Protected::special());
+        for step in steps {
+            runtime.block_on(take(&mut world, step.clone()));
+            let now = world.clock.now();
+            let pass = world.leases.read(|reader| whole.look(reader.view(), None, now));
+            let sorted = |mut acts: Vec<Enforcement>| {
+                acts.sort_by_key(|act| act.enforcement_id);
+                acts
+            };
+            let expected = sorted(whole.settle(&pass, now, usize::MAX));
+            prop_assert_eq!(sorted(point.tell(&world, usize::MAX)), expected, "after {:?}", step);
+        }
+    }
 }

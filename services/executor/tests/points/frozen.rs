@@ -6,7 +6,7 @@ use executor::logic::freeze::WITHHELD;
 use executor::logic::ip_set::{Family, Found, Permission, mark_text, plan};
 use executor::logic::waf::Sight as WafSight;
 use executor::points::blocklist::{Mirror, Sight, pass};
-use executor::points::envoy::{Answer, EnvoyPoint, answer};
+use executor::points::envoy::{Answer, answer};
 use ipnet::IpNet;
 use proptest::prelude::*;
 use schemas::effective::{blocked_by_log, blocked_networks};
@@ -17,6 +17,7 @@ use schemas::{
 };
 use uuid::Uuid;
 
+use crate::acts::Looking;
 use crate::common::{START, World, block, operator};
 
 const SECOND: Millis = 1_000;
@@ -29,9 +30,8 @@ fn freeze(world: &World) -> OwnFreeze {
 }
 
 /// What a replica says, in the order of the observables.
-fn said(world: &World, point: &mut EnvoyPoint) -> Vec<(String, Status, String)> {
-    let now = world.clock.now();
-    let acts = world.leases.read(|reader| point.apply(reader.view(), now, usize::MAX));
+fn said(world: &World, point: &mut Looking) -> Vec<(String, Status, String)> {
+    let acts = point.tell(world, usize::MAX);
     let mut said: Vec<_> =
         acts.into_iter().map(|act| (act.observable.to_string(), act.status, act.reason)).collect();
     said.sort_by_key(|(observable, ..)| observable.clone());
@@ -49,7 +49,7 @@ fn denied(world: &World, client: &str) -> bool {
 #[tokio::test]
 async fn at_envoy_what_holds_goes_on_and_what_comes_is_withheld_with_the_reason() {
     let mut world = World::new();
-    let mut point = EnvoyPoint::new(1, Protected::special());
+    let mut point = Looking::default();
     world.decide(&block("81.2.69.142", START + 15 * SECOND)).await;
     said(&world, &mut point);
     world.clock.advance(SECOND);
