@@ -8,6 +8,7 @@ use anyhow::Result;
 use pipeline::{Context, Leases, Message, Publisher};
 use schemas::Millis;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 use crate::kpi;
 use crate::logic::{Answer, Effects, Input, Publish};
@@ -19,6 +20,8 @@ use crate::verification::Verification;
 const IDLE: Duration = Duration::from_secs(1);
 const REPLICAS_EAGER: Duration = Duration::from_millis(200);
 const PUBLISH_AGAIN: Duration = Duration::from_millis(500);
+/// A first outcome goes at once; those that follow it closely go together.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(40);
 const PUBLISH_BATCH_MAX: usize = 1_024;
 
 /// What the loop acts with; what is absent is not configured.
@@ -129,6 +132,7 @@ fn execute(
 async fn publish(publisher: Publisher, mut queue: UnboundedReceiver<Publish>, context: Context) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, PUBLISH_BATCH_MAX).await > 0 {
+        let begun = Instant::now();
         let messages: Vec<Message> = batch.iter().filter_map(message).collect();
         while let Err(error) = publisher.send_all(messages.clone()).await {
             tracing::warn!(%error, "could not publish outcomes; trying again");
@@ -141,6 +145,7 @@ async fn publish(publisher: Publisher, mut queue: UnboundedReceiver<Publish>, co
         for publish in batch.drain(..) {
             kpi::count(&publish.outcome, now);
         }
+        tokio::time::sleep_until(begun + PUBLISH_INTERVAL).await;
     }
 }
 

@@ -28,12 +28,13 @@ pub const READERS_MAX: usize = 512;
 /// A pass ends when it has this much; the next begins with the file after.
 const EVENTS_MAX: usize = 8_192;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long nothing is looked at once everything was read.
-const IDLE: Duration = Duration::from_millis(25);
-/// The same after a pass of at least [`BUSY_EVENTS`]: then every batch is worth more to everybody after us than the
-/// time that it waits.
-const IDLE_BUSY: Duration = Duration::from_millis(100);
-const BUSY_EVENTS: usize = 1_000;
+/// How long nothing is looked at once everything was read, after a pass of at least so many events: where there are many,
+/// every batch is worth more to everybody after us than the time that it waits.
+const IDLE: [(usize, Duration); 3] = [
+    (1_000, Duration::from_millis(100)),
+    (25, Duration::from_millis(50)),
+    (0, Duration::from_millis(25)),
+];
 /// How often files are looked for.
 const LOOK_INTERVAL_MS: Millis = 200;
 const SAVE_INTERVAL_MS: Millis = 1_000;
@@ -97,7 +98,7 @@ pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> R
             continue;
         }
         let outgoing = std::mem::take(&mut batch.outgoing);
-        let idle = if outgoing.len() >= BUSY_EVENTS { IDLE_BUSY } else { IDLE };
+        let idle = idle(outgoing.len());
         if !outbox.send_until(outgoing, &context.shutdown).await? {
             break;
         }
@@ -117,6 +118,10 @@ pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> R
         if ended { follower.complete() } else { Ok(()) }
     };
     tokio::task::spawn_blocking(left).await?
+}
+
+fn idle(events: usize) -> Duration {
+    IDLE.iter().find(|(least, _)| events >= *least).map_or(Duration::ZERO, |(_, idle)| *idle)
 }
 
 async fn pass(mut follower: Follower, now: Millis) -> Result<(Follower, Batch)> {
