@@ -7,6 +7,7 @@ use crate::normalise::{Normaliser, Reading};
 use crate::request::{Part, Place, Request, Value};
 use crate::signatures::{Exceptions, Flags, Hits, Signatures};
 use crate::split::split;
+use crate::structure::markup;
 
 mod memory;
 
@@ -225,7 +226,8 @@ impl Detector {
             }
             // Every path begins with a slash, and that says nothing.
             let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
-            lexical::read_with(&reading.text[slash..], &mut hits.lexical, add);
+            let head = slash.max(markup::prologue(reading.text));
+            lexical::read_with(&reading.text[head..], &mut hits.lexical, add);
         }
         true
     }

@@ -192,13 +192,16 @@ pub(super) fn shell(text: &[u8], out: &mut Vec<u8>) -> Marks {
     marks
 }
 
+/// What prints nothing behind a dollar sign.
+const NOTHING: [&[u8]; 4] = [b"()", b"''", b"(:)", b"(true)"];
+
 /// How much of a variable at the head of `rest` a shell replaces by nothing, or by what is pushed here.
 fn variable(rest: &[u8], after_word: bool, out: &mut Vec<u8>, marks: &mut Marks) -> usize {
     let (name, end) = if rest.get(1) == Some(&b'{') {
         let Some(length) = rest[2..].iter().take(40).position(|&b| b == b'}') else { return 0 };
         (&rest[2..2 + length], length + 3)
-    } else if rest[1..].starts_with(b"()") || rest[1..].starts_with(b"''") {
-        (&rest[..0], 3)
+    } else if let Some(nothing) = NOTHING.iter().find(|one| rest[1..].starts_with(one)) {
+        (&rest[..0], 1 + nothing.len())
     } else {
         let length = match rest.get(1) {
             Some(b'@' | b'*' | b'!' | b'0'..=b'9') => 1,

@@ -94,7 +94,7 @@ fn declarations_are_seen() {
     check(&[
         ("<!DOCTYPE r [<!ENTITY x SYSTEM 'file:///q'>]>", &["doctype", "entity"]),
         ("<!--#exec cmd='id'-->", &["server_include"]),
-        ("<?xml version='1.0'?><![CDATA[x]]>", &["processing", "cdata"]),
+        ("order <?xml version='1.0'?><![CDATA[x]]>", &["processing", "cdata"]),
         ("\\u003cimg", &["encoded_again"]),
     ]);
 }

@@ -39,6 +39,8 @@ fn what_a_shell_takes_out_is_taken_out() {
         ("cat$IFS$9x", "cat x", Some("shell_quote")),
         ("wh$@oami", "whoami", Some("shell_quote")),
         ("who$()ami", "whoami", Some("shell_quote")),
+        ("who$(:)ami", "whoami", Some("shell_quote")),
+        ("cost$(true)", "cost$(true)", None),
         ("cat ${HOME:0:1}etc", "cat /etc", Some("shell_quote")),
         ("{cat,/etc/hosts}", "cat /etc/hosts", Some("shell_brace")),
         ("who^ami", "whoami", None),

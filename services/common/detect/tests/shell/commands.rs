@@ -58,13 +58,15 @@ fn a_command_may_be_put_into_a_variable() {
         ("a=q;$a", assigned),
         ("x;a=q;$a", assigned),
         ("a=q;${a}", assigned),
+        ("a=q;b=r;$a$b", assigned),
         ("a=q;$b", &[]),
         ("a=q;a", &[]),
         ("a=q $a", &[]),
         ("a==q;$a", &[]),
         ("x;$a", &[]),
         ("$a;a=q", &[]),
-        ("ab=q;c=r;$ab", &[]),
+        ("ab=q;c=r;$ab", assigned),
+        ("ab=q;c=r;d=s;e=t;f=u;$ab", &[]),
     ]);
 }
 

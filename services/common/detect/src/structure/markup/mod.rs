@@ -1,9 +1,12 @@
 //! What a text is as markup and as the script inside it: tags that would open, attributes and strings that would be
 //! left, calls that would run. Prose that merely names a tag keeps out of the flags that convict.
 
+mod prologue;
 mod scripts;
 mod tags;
 mod words;
+
+pub use prologue::prologue;
 
 /// What was found, a bit each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub enum Flag {
     Entity,
     /// `<![cdata[`.
     Cdata,
-    /// `<?xml` or another processing instruction.
+    /// `<?xml` elsewhere than in the prologue of a document, or with something else in it.
     Processing,
     /// An angle bracket or quote is still escaped after all decoding.
     EncodedAgain,
@@ -123,6 +126,7 @@ impl Markup {
 
 /// Reads `text` (a view of a [reading](crate::normalise::Reading)). `steps` counts the bytes and tokens looked at.
 pub fn read(text: &[u8], steps: &mut u64) -> Markup {
+    let text = &text[prologue(text)..];
     let mut scan = Scan::new(text);
     for (at, byte) in text.iter().enumerate() {
         if SIGN[usize::from(*byte)] {

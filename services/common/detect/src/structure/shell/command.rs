@@ -125,13 +125,16 @@ impl Reader<'_> {
     /// Notes `name=…`, and sees `$name` where a command should stand.
     fn variable(&mut self, begin: usize, run: usize, before: Before) -> bool {
         if run > 0 && self.byte(begin + run) == b'=' && self.byte(begin + run + 1) != b'=' {
-            self.assigned = begin..begin + run;
+            self.assigned.rotate_right(1);
+            self.assigned[0] = begin..begin + run;
             return true;
         }
-        let assigned = &self.text[self.assigned.clone()];
-        let used = before != Before::Start && self.byte(begin) == b'$' && !assigned.is_empty();
+        let used = before != Before::Start && self.byte(begin) == b'$';
         let at = begin + 1 + usize::from(self.byte(begin + 1) == b'{');
-        if used && self.rest(at).starts_with(assigned) {
+        let named = |assigned: &Range<usize>| {
+            !assigned.is_empty() && self.rest(at).starts_with(&self.text[assigned.clone()])
+        };
+        if used && self.assigned.iter().any(named) {
             self.flags |= ASSIGNED_COMMAND;
         }
         run == 0

@@ -6,6 +6,11 @@ mod commands;
 mod files;
 mod probes;
 
+use std::ops::Range;
+
+/// Most variables whose names are remembered.
+const ASSIGNED_MAX: usize = 4;
+
 /// What was found, a bit each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shell(pub u32);
@@ -132,7 +137,7 @@ pub fn read(text: &[u8], steps: &mut u64) -> Shell {
         was_open: false,
         fetched: false,
         decoded: false,
-        assigned: 0..0,
+        assigned: Default::default(),
         questions: memchr::memchr_iter(b'?', text).nth(1).is_some(),
     };
     reader.run();
@@ -155,8 +160,8 @@ struct Reader<'a> {
     /// A command before fetched something; one before decoded something.
     fetched: bool,
     decoded: bool,
-    /// Name of the variable that was set last.
-    assigned: std::ops::Range<usize>,
+    /// Names of the variables that were set last.
+    assigned: [Range<usize>; ASSIGNED_MAX],
     /// The text has `?` twice.
     questions: bool,
 }
