@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn a_look_is_told_what_came_since_its_last_or_that_it_may_be_anything() {
-        let (mut changes, mut seen, mut other) = (Changes::default(), Seen::default(), Seen::default());
+        let (mut changes, mut seen, mut other) =
+            (Changes::default(), Seen::default(), Seen::default());
         assert_eq!(changes.since(&mut seen), None, "the first look");
         assert_eq!(changes.since(&mut seen), Some(Vec::new()));
         changes.one(observable(1));

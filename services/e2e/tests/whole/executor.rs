@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::task::Context as Waking;
 
+use ::executor::logic::envoy::EnvoyPoint;
 use ::executor::logic::freeze::by_file;
 use ::executor::logic::waf::{Sight, Step, WafLoop};
 use ::executor::points::aws_waf::{MemorySets, POINT};
 use ::executor::points::blocklist as mirror;
-use ::executor::logic::envoy::EnvoyPoint;
 use ::executor::points::envoy::{Answer, answer};
 use ::executor::traces::Traces;
 use ::executor::view::{Repairs, SeenEpoch, ViewSink, repair, serving};
