@@ -65,12 +65,10 @@ impl EnvoyPoint {
     /// is not known, and what ended.
     pub fn look(&mut self, view: &View, changed: Option<Vec<Observable>>, now: Millis) -> Pass {
         let mut only: BTreeSet<Observable> = BTreeSet::new();
-        while let Some((until, observable)) = self.ends.pop_first() {
-            if until > now {
-                self.ends.insert((until, observable));
-                break;
-            }
-            only.insert(observable);
+        while let Some((until, _)) = self.ends.first()
+            && *until <= now
+        {
+            only.extend(self.ends.pop_first().map(|(_, ended)| ended));
         }
         let known = changed.is_some();
         only.extend(changed.into_iter().flatten());
