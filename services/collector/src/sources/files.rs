@@ -28,13 +28,6 @@ pub const READERS_MAX: usize = 512;
 /// A pass ends when it has this much; the next begins with the file after.
 const EVENTS_MAX: usize = 8_192;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long nothing is looked at once everything was read, after a pass of at least so many events: where there are many,
-/// every batch is worth more to everybody after us than the time that it waits.
-const IDLE: [(usize, Duration); 3] = [
-    (1_000, Duration::from_millis(100)),
-    (25, Duration::from_millis(50)),
-    (0, Duration::from_millis(25)),
-];
 /// How often files are looked for.
 const LOOK_INTERVAL_MS: Millis = 200;
 const SAVE_INTERVAL_MS: Millis = 1_000;
@@ -120,8 +113,14 @@ pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> R
     tokio::task::spawn_blocking(left).await?
 }
 
+/// How long nothing is looked at once everything was read, after a pass of so many events: where there are many, every
+/// batch is worth more to everybody after us than the time that it waits.
 fn idle(events: usize) -> Duration {
-    IDLE.iter().find(|(least, _)| events >= *least).map_or(Duration::ZERO, |(_, idle)| *idle)
+    Duration::from_millis(match events {
+        1_000.. => 100,
+        25.. => 50,
+        _ => 25,
+    })
 }
 
 async fn pass(mut follower: Follower, now: Millis) -> Result<(Follower, Batch)> {

@@ -34,7 +34,7 @@ use uuid::Uuid;
 use super::{Outbox, pause, reached, show};
 use crate::api;
 use crate::freeze::OwnFreeze;
-use crate::logic::envoy::EnvoyPoint;
+use crate::logic::envoy::{EnvoyPoint, name};
 use crate::view::serving;
 
 /// Header of a refused answer.
@@ -128,7 +128,7 @@ pub async fn serve(
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let authorization = Authz {
-        point: crate::logic::envoy::name(context.replica),
+        point: name(context.replica),
         leases: leases.clone(),
         protected,
         trusted,

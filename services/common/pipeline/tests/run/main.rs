@@ -173,6 +173,12 @@ impl World {
     }
 }
 
+/// Why the stage ended by itself.
+async fn ended(running: tokio::task::JoinHandle<anyhow::Result<()>>) -> String {
+    let ended = tokio::time::timeout(WAIT, running).await.expect("the stage ends");
+    ended.unwrap().unwrap_err().to_string()
+}
+
 /// The broker says that another process took the members' places.
 fn fence(cluster: &MockCluster<'static, rdkafka::producer::DefaultProducerContext>) {
     let fenced = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID; 8];
@@ -227,8 +233,7 @@ async fn a_stage_that_was_fenced_ends_with_a_sentence_and_its_next_start_goes_on
     let running = world.start(&context);
     world.until("answering the first", || count(&world.seen) == 1).await;
     fence(&world.cluster);
-    let ended = tokio::time::timeout(WAIT, running).await.expect("a fenced stage ends");
-    let error = ended.unwrap().unwrap_err().to_string();
+    let error = ended(running).await;
     assert!(error.contains("could not go on reading decisions"), "{error}");
 
     world.cluster.clear_request_errors(RDKafkaApiKey::Heartbeat);
@@ -247,8 +252,7 @@ async fn a_stage_whose_producer_gave_up_ends_and_its_next_start_answers() {
     let context = world.context();
     context.bus.publisher().unwrap().publish(&decision("81.2.69.1", 1)).await.unwrap();
     lose(&world.cluster);
-    let ended = tokio::time::timeout(WAIT, world.start(&context)).await.expect("the stage ends");
-    let error = ended.unwrap().unwrap_err().to_string();
+    let error = ended(world.start(&context)).await;
     assert!(error.contains("; stopping, "), "{error}");
 
     let again = world.context();
