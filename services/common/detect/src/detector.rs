@@ -3,10 +3,10 @@
 use crate::features::{self, BIAS, Feature};
 use crate::lexical;
 use crate::model::Model;
-use crate::normalise::{Normaliser, Reading};
+use crate::normalise::{Marks, Normaliser, Reading};
 use crate::request::{Part, Place, Request, Value};
 use crate::signatures::{Exceptions, Flags, Hits, Signatures};
-use crate::split::split;
+use crate::split::{json, split};
 use crate::structure::markup;
 
 mod memory;
@@ -202,7 +202,8 @@ impl Detector {
         if let Some(hidden) = hidden {
             hits.retain(|at| !self.hides(at, value, hidden));
         }
-        if reading.quiet && hits.is_empty() && !flags.structured() {
+        let found = !hits.is_empty() || flags.structured();
+        if !found && (reading.quiet || data(reading)) {
             return false;
         }
         add(BIAS, 1.0);
@@ -221,7 +222,7 @@ impl Detector {
         if reading.quiet {
             add(lexical::PLAIN_WORDS, 1.0);
         } else {
-            if hits.is_empty() && !flags.structured() {
+            if !found {
                 add(lexical::NOTHING_FOUND, 1.0);
             }
             // Every path begins with a slash, and that says nothing.
@@ -238,6 +239,11 @@ impl Detector {
             self.exceptions.hiding(&signature.id, hidden.request, value, hidden.now).is_some()
         })
     }
+}
+
+/// Whether it is a document of plain words and numbers, written as programs write them.
+fn data(reading: &Reading<'_>) -> bool {
+    reading.marks.0 & !Marks::ORDINARY.0 == 0 && json::says_nothing(reading.text)
 }
 
 /// What stands for a value where the request as a whole is meant: it has no name, and its path is shown.

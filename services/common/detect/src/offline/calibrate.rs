@@ -46,7 +46,7 @@ impl Platt {
 /// Log-likelihood ratios of Platt's line at which it may bend.
 const KNOTS: [f64; 10] = [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
 /// How hard each slope between knots is pulled to 1, in rows.
-const SLOPE_STRENGTH: f64 = 3.0;
+const SLOPE_STRENGTH: f64 = 2.0;
 /// No slope is less, so that the order of rows stays.
 const SLOPE_MIN: f64 = 0.05;
 

@@ -33,6 +33,19 @@ pub(super) fn leaves<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, 
     debug_assert!(whole.is_some(), "only well formed texts are read");
 }
 
+/// Whether `text` is a whole document in which every string is plain words: it says no more than they do.
+pub(crate) fn says_nothing(text: &[u8]) -> bool {
+    let word =
+        |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b" _-.,:@+!?".contains(byte);
+    let mut words = true;
+    let mut one = |token| {
+        let (Token::Key(string) | Token::Text(string)) = token;
+        words &= string.iter().all(word) && !string.starts_with(b"__");
+    };
+    let opened = matches!(text.first(), Some(b'{' | b'['));
+    opened && matches!(text.last(), Some(b'}' | b']')) && scan(text, &mut one).is_some() && words
+}
+
 fn scan<'a>(text: &'a [u8], mut each: impl FnMut(Token<'a>)) -> Option<()> {
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(&byte) = text.get(at) {

@@ -1,6 +1,6 @@
 //! A request as the values it is made of.
 
-mod json;
+pub(crate) mod json;
 mod multipart;
 mod out;
 mod pairs;

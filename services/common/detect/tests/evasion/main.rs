@@ -27,8 +27,8 @@ const PAIRS_MAX: f64 = 0.02;
 /// Most of the detected attacks that may be lost to at least one mutation.
 const ATTACKS_MAX: f64 = 0.08;
 /// The same of our own attacks. They are few and chosen so that every mutation applies, which makes this no measure of
-/// the bar but a mark that must not rise: 5 of 61 are lost to at least one.
-const OWN_MAX: f64 = 5.0 / 61.0;
+/// the bar but a mark that must not rise: 4 of 61 are lost to at least one.
+const OWN_MAX: f64 = 4.0 / 61.0;
 /// Most of the mutated benign pairs that may be found. The bar, twice the rate of the values as they are, is missed: the
 /// page on evasion says by how much and why. This is a mark that must not rise.
 const BENIGN_MAX: f64 = 0.02;
