@@ -28,8 +28,8 @@ Exit codes:
   1   an error: not reachable, not permitted, not as it should be
   2   wrong usage
   3   refused by a fuse: protected, too wide, too long, more than the policy's mode
-  4   done, and something needs a person: rows or lines that could not be read, findings of `doctor`, records that
-      were not published again
+  4   done, and something needs a person: rows that could not be scored, a log of which no line could be replayed,
+      findings of `doctor`, records that were not published again
   64  a setting cannot be used; nothing was connected to
 
 Connection:
@@ -132,6 +132,23 @@ pub(crate) enum Command {
     /// Make what Perimeter needs in Kafka or AWS, and check what is there.
     #[command(subcommand)]
     Bootstrap(Bootstrap),
+}
+
+impl Command {
+    /// Whether it changes something, and so must not stop half-way because nobody reads what it says.
+    pub(crate) fn acts(&self) -> bool {
+        matches!(
+            self,
+            Command::Block(_)
+                | Command::Unblock(_)
+                | Command::Allow(_)
+                | Command::Freeze(_)
+                | Command::Thaw(_)
+                | Command::Mode(_)
+                | Command::Bootstrap(_)
+                | Command::Dlq(Dlq::Replay(_))
+        )
+    }
 }
 
 #[derive(Debug, Subcommand)]

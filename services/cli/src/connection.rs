@@ -36,8 +36,16 @@ pub(crate) async fn admin(
     connection: &Connection,
     address: &str,
 ) -> Result<AdminClient<Channel>, Failure> {
-    let connection = Connection { endpoint: Some(address.to_owned()), ..connection.clone() };
-    Ok(AdminClient::new(channel(&connection, "the executor").await?))
+    Ok(AdminClient::new(channel(&at(connection, address), "the executor").await?))
+}
+
+/// Whether the executor at `address` can be asked with these settings; connects to nothing.
+pub(crate) fn check_admin(connection: &Connection, address: &str) -> Result<(), Failure> {
+    endpoint(&at(connection, address)).map(drop)
+}
+
+fn at(connection: &Connection, address: &str) -> Connection {
+    Connection { endpoint: Some(address.to_owned()), ..connection.clone() }
 }
 
 /// Where the executors are: as given, by flag or setting, or those of the local world. Empty where nobody says it.
@@ -56,6 +64,17 @@ pub(crate) fn executors(connection: &Connection, given: &[String]) -> Result<Vec
 }
 
 async fn channel(connection: &Connection, whom: &str) -> Result<Channel, Failure> {
+    let endpoint = endpoint(connection)?;
+    endpoint.connect().await.map_err(|error| {
+        Failure::Error(format!(
+            "could not reach {whom} at {}: {}; is it running, and is your certificate of its authority",
+            endpoint.uri(),
+            innermost(&error)
+        ))
+    })
+}
+
+fn endpoint(connection: &Connection) -> Result<Endpoint, Failure> {
     let way = way(connection)?;
     let (endpoint, domain) = address(&way.endpoint)?;
     let (ca, cert, key) =
@@ -66,20 +85,14 @@ async fn channel(connection: &Connection, whom: &str) -> Result<Channel, Failure
             innermost(&error)
         ))
     };
-    let channel = Endpoint::from_shared(endpoint.clone())
+    Endpoint::from_shared(endpoint.clone())
         .map_err(|error| {
             Failure::Configuration(format!("the endpoint {endpoint} cannot be used: {error}"))
         })?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(Duration::from_secs(10))
         .tls_config(proto::mtls::client(&ca, &cert, &key, &domain))
-        .map_err(unusable)?;
-    channel.connect().await.map_err(|error| {
-        Failure::Error(format!(
-            "could not reach {whom} at {endpoint}: {}; is it running, and is your certificate of its authority",
-            innermost(&error)
-        ))
-    })
+        .map_err(unusable)
 }
 
 fn way(connection: &Connection) -> Result<Way, Failure> {

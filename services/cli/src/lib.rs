@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Outcome {
-    let printer = Printer::new(arguments.output);
+    let printer = Printer::new(arguments.output, arguments.command.acts());
     match arguments.command {
         Command::Bootstrap(Bootstrap::Kafka(arguments)) => {
             bootstrap::kafka::run(&arguments, &printer).await

@@ -29,18 +29,21 @@ pub(crate) fn cell(text: impl Into<String>) -> Cell {
 pub(crate) struct Printer {
     format: Format,
     coloured: bool,
+    /// What the command does is to be done whether or not anybody reads of it.
+    acts: bool,
 }
 
 impl Printer {
-    pub(crate) fn new(format: Format) -> Self {
+    /// For a command that `acts`, or only tells.
+    pub(crate) fn new(format: Format, acts: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Printer { format, coloured: wanted && io::stdout().is_terminal() }
+        Printer { format, coloured: wanted && io::stdout().is_terminal(), acts }
     }
 
     /// Without colours, for tests of what is shown.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
-        Printer { format: Format::Table, coloured: false }
+        Printer { format: Format::Table, coloured: false, acts: false }
     }
 
     pub(crate) fn json(&self) -> bool {
@@ -49,21 +52,21 @@ impl Printer {
 
     /// Prints one JSON document, over several lines.
     pub(crate) fn document(&self, value: &Value) -> io::Result<()> {
-        write(&format!("{value:#}\n"))
+        self.write(&format!("{value:#}\n"))
     }
 
     /// Prints one JSON document on one line.
     pub(crate) fn json_line(&self, value: &Value) -> io::Result<()> {
-        write(&format!("{value}\n"))
+        self.write(&format!("{value}\n"))
     }
 
     pub(crate) fn line(&self, text: &str) -> io::Result<()> {
-        write(&format!("{text}\n"))
+        self.write(&format!("{text}\n"))
     }
 
     /// Prints a text as it is: it is ours, line ends and all.
     pub(crate) fn text(&self, text: &str) -> io::Result<()> {
-        write(text)
+        self.write(text)
     }
 
     /// Says something beside the answer, on standard error.
@@ -72,12 +75,12 @@ impl Printer {
     }
 
     pub(crate) fn row(&self, cells: &[Cell]) -> io::Result<()> {
-        write(&self.aligned(cells, &vec![0; cells.len()]))
+        self.write(&self.aligned(cells, &vec![0; cells.len()]))
     }
 
     /// Prints a table; the last column is not padded. Nothing is printed for no rows.
     pub(crate) fn table(&self, head: &[&str], rows: &[Vec<Cell>]) -> io::Result<()> {
-        write(&self.tabulated(head, rows))
+        self.write(&self.tabulated(head, rows))
     }
 
     /// Rows of a page that are no table; a first cell that is empty indents.
@@ -104,6 +107,17 @@ impl Printer {
             out.push_str(&self.aligned(row, &widths));
         }
         out
+    }
+
+    /// Writes to standard output. A reader that went away, as `head` does, is no error: who only tells has nothing left
+    /// to do.
+    fn write(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && self.acts => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+            outcome => outcome,
+        }
     }
 
     fn aligned(&self, cells: &[Cell], widths: &[usize]) -> String {
@@ -176,15 +190,6 @@ pub(crate) fn safe(text: &str) -> String {
         .collect()
 }
 
-/// Writes to standard output. A reader that went away, as `head` does, is no error.
-fn write(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        outcome => outcome,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +203,7 @@ mod tests {
 
     #[test]
     fn colours_wrap_the_text_and_not_the_padding() {
-        let printer = Printer { format: Format::Table, coloured: true };
+        let printer = Printer { format: Format::Table, coloured: true, acts: false };
         let line = printer.aligned(&[Cell("ok".into(), Tone::Good), cell("x")], &[4, 1]);
         assert_eq!(line, "\x1b[32mok\x1b[0m    x\n");
     }

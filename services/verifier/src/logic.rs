@@ -110,6 +110,8 @@ pub struct Core {
     points: BTreeSet<String>,
     early: Early,
     remembered: HashMap<Uuid, Vec<Outcome>>,
+    /// What was said before this was not read back.
+    told_since: Millis,
     forget_at: Millis,
     effects: Effects,
 }
@@ -128,6 +130,7 @@ impl Core {
             points: BTreeSet::new(),
             early: Early::default(),
             remembered: HashMap::new(),
+            told_since: Millis::MIN,
             forget_at: 0,
             effects: Effects::default(),
         }
@@ -156,9 +159,11 @@ impl Core {
         self.remembered.entry(outcome.decision_id).or_default().push(outcome);
     }
 
-    /// Restoring, last step: outcomes of decisions that are over are not needed any more.
-    pub fn restored(&mut self) {
+    /// Restoring, last step: outcomes of decisions that are over are not needed any more. What was said before
+    /// `told_since` was not read.
+    pub fn restored(&mut self, told_since: Millis) {
         self.remembered.clear();
+        self.told_since = self.told_since.max(told_since);
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
@@ -263,10 +268,16 @@ impl Core {
             State::Dormant => now + DORMANT_MS,
             State::Holding => self.hold(&mut tracked, now),
             State::Lifting => {
-                if self.lifted(&tracked) || now >= tracked.since + LIFT_WINDOW_MS {
-                    return;
+                let over = self.lifted(&tracked) || now >= tracked.since + LIFT_WINDOW_MS;
+                match (over, now >= tracked.until) {
+                    (true, true) => return,
+                    // Somebody lifted it for a time: it may have to hold again, and its end is still to be seen.
+                    (true, false) => {
+                        tracked.enter(State::Dormant, now);
+                        now + DORMANT_MS
+                    }
+                    (false, _) => self.lift(&mut tracked, now),
                 }
-                self.lift(&mut tracked, now)
             }
         };
         // Strictly later, or one pass over what is due would never end.

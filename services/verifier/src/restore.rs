@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::logic::{Effects, Input};
 use crate::verification::Verification;
 
-/// How far back outcomes and enforcements are read. What an older claim is told twice has the same id.
+/// How far back outcomes and enforcements are read. What an older claim is told twice has the same id, and nobody is
+/// expected to say again what was said before.
 const OUTCOMES_MS: Millis = 24 * 60 * 60 * 1000;
 const EPOCH_POLL: Duration = Duration::from_millis(50);
 
@@ -40,7 +41,8 @@ pub fn restore(
     limits: &Limits,
     now: Millis,
 ) -> Result<()> {
-    let recent = From::Since(now - OUTCOMES_MS);
+    let told_since = now - OUTCOMES_MS;
+    let recent = From::Since(told_since);
     read_back
         .read(Topic::Outcomes, partition, recent, &mut |raw| {
             // What cannot be decoded was dead-lettered, or never ours; the same holds below.
@@ -76,7 +78,7 @@ pub fn restore(
         })
         .context("could not read the enforcements back")?;
     verification.with(|core| {
-        core.restored();
+        core.restored(told_since);
         Effects::default()
     });
     Ok(())

@@ -81,6 +81,9 @@ async fn ask_named(arguments: &Freeze, asked: Ask<'_>) -> Result<Vec<Answered>, 
                 .to_owned(),
         ));
     }
+    for executor in &known {
+        connection::check_admin(connection, executor)?;
+    }
     Ok(ask(connection, known, asked).await)
 }
 
@@ -113,7 +116,7 @@ async fn call(
         .map_err(|status| Failure::Error(status.message().to_owned()))
 }
 
-/// Fails where an executor did not do as it was asked; the others did.
+/// Fails where an executor did not do as it was asked.
 fn all_answered(answers: &[Answered]) -> Outcome {
     let failed: Vec<&str> = answers
         .iter()
@@ -123,8 +126,9 @@ fn all_answered(answers: &[Answered]) -> Outcome {
     if failed.is_empty() {
         return Ok(());
     }
+    let others = if failed.len() < answers.len() { "; the others did" } else { "" };
     Err(Failure::Error(format!(
-        "{} of {} executors did not do it: {}; the others did",
+        "{} of {} executors did not do it: {}{others}",
         failed.len(),
         answers.len(),
         failed.join(", ")

@@ -96,9 +96,13 @@ pub(crate) async fn status(arguments: Status, printer: &Printer) -> Outcome {
     let (status, states) = tokio::join!(asked, executors::states(connection, &arguments.executors));
     let states = states?;
     if printer.json() {
-        let mut document = show::status(&status?);
+        let mut document = match &status {
+            Ok(status) => show::status(status),
+            Err(failure) => json!({ "error": failure.to_string() }),
+        };
         document["executors"] = json!(executors::document(&states));
-        return Ok(printer.document(&document)?);
+        printer.document(&document)?;
+        return status.map(|_| ());
     }
     if let Ok(status) = &status {
         status_table(status, printer)?;

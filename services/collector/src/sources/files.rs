@@ -21,7 +21,7 @@ use schemas::Millis;
 use crate::config::logs::Logs;
 use crate::logic::follow::{FileId, Found, Place, Reading, State};
 use crate::publish::{Outbox, Outgoing};
-use reader::{CHUNK_BYTES, Probe, Progress, Reader};
+use reader::{CHUNK_BYTES, Opened, Probe, Progress, Reader};
 
 /// Most files open at a time.
 pub const READERS_MAX: usize = 512;
@@ -159,7 +159,9 @@ impl Follower {
         if self.unsaved && now - self.saved_at >= SAVE_INTERVAL_MS {
             self.save(now)?;
         }
-        let mut batch = Batch { idle: !self.crowded, ..Batch::default() };
+        // Read once, a file that waits is looked for as soon as another has ended.
+        let idle = !(self.crowded && self.config.once);
+        let mut batch = Batch { idle, ..Batch::default() };
         let readers = self.readers.len();
         for count in 0..readers {
             let index = (self.turn + count) % readers;
@@ -198,7 +200,7 @@ impl Follower {
     /// Opens what is to be read and was not; says goodbye to what is no longer where it was.
     fn look(&mut self, now: Millis) {
         self.looked_at = Some(now);
-        self.crowded = false;
+        let was_crowded = std::mem::take(&mut self.crowded);
         let mut seen = HashSet::new();
         let mut unread_bytes = 0;
         for (path, (entry, rotated)) in self.config.found() {
@@ -215,7 +217,7 @@ impl Follower {
                 unread_bytes += reader.unread_bytes(state.0);
                 reader.leaving = rotated;
             } else if self.left.get(&file) != Some(&state)
-                && let Err(error) = self.open_file(&path, entry, rotated)
+                && let Err(error) = self.begin(&path, entry, rotated, now)
             {
                 self.fail(file, &path, &error);
                 self.left.insert(file, state);
@@ -228,16 +230,23 @@ impl Follower {
         self.failed.retain(|file, _| seen.contains(file));
         if !self.crowded {
             self.state.looked_at = Some(now);
+        } else if !was_crowded && !self.config.once {
+            tracing::warn!("{READERS_MAX} log files are being written to at once; the others wait");
         }
         metrics::gauge!("perimeter_collector_files_open").set(self.readers.len() as f64);
         metrics::gauge!("perimeter_collector_files_unread_bytes").set(unread_bytes as f64);
     }
 
     /// Begins to read a file, if there is anything new in it.
-    fn open_file(&mut self, path: &Path, entry: usize, rotated: bool) -> io::Result<()> {
+    fn begin(&mut self, path: &Path, entry: usize, rotated: bool, now: Millis) -> io::Result<()> {
         if self.readers.len() >= READERS_MAX {
-            self.crowded = true;
-            return Ok(());
+            let Some(quiet) = reader::quietest(&self.readers, now) else {
+                self.crowded = true;
+                return Ok(());
+            };
+            // Its place is kept, and it is opened again once it grows.
+            let quiet = self.readers.swap_remove(quiet);
+            self.left.insert(quiet.file, quiet.state);
         }
         // Without a first line it is nothing yet.
         let Some(probe) = Probe::open(path, self.config.once)? else { return Ok(()) };
@@ -272,14 +281,22 @@ impl Follower {
             return Err(io::Error::other(UNKNOWN_FORMAT));
         };
         let parser = Parser::new(format, self.trusted.clone(), entry.dates);
-        let (reader, place) = match Reader::open(&probe, source, &place, parser.clone())? {
-            Some(reader) => (Some(reader), place),
-            None => {
+        let (opened, place) = match Reader::open(&probe, source, &place, parser.clone())? {
+            Opened::Another => {
                 let (source, place) = (found.source_of_its_own(), found.beginning(place.read_at));
                 (Reader::open(&probe, source, &place, parser.clone())?, place)
             }
+            opened => (opened, place),
         };
-        let Some(mut reader) = reader else { return Ok(()) };
+        let mut reader = match opened {
+            Opened::Here(reader) => *reader,
+            Opened::Short if self.config.once => return Err(ErrorKind::UnexpectedEof.into()),
+            // Nothing in it is new, until it grows.
+            _ => {
+                self.left.insert(probe.file, probe.state);
+                return Ok(());
+            }
+        };
         reader.leaving = rotated;
         tracing::info!(path = %path.display(), source = reader.source, offset = place.offset, "reading a log file");
         self.state.advance(&reader.source, place);

@@ -3,10 +3,11 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use collector::config::logs::Logs;
 use collector::publish::{Outbox, Watch};
-use collector::sources::files::Follower;
+use collector::sources::files::{Follower, READERS_MAX};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use observe::Trusted;
@@ -142,6 +143,47 @@ async fn a_restart_reads_on_in_what_was_rotated_and_packed_meanwhile() {
     let mut uris = world.uris();
     uris.sort();
     assert_eq!(uris, ["/a", "/b", "/c"]);
+}
+
+#[tokio::test]
+async fn what_is_still_being_packed_is_not_read_again() {
+    let mut world = World::new();
+    let mut follower = world.follower();
+    world.append("access.log", &(line("/a") + &line("/b")));
+    world.settle(&mut follower).await;
+    drop(follower);
+    fs::remove_file(world.path("access.log")).unwrap();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(line("/a").as_bytes()).unwrap();
+    packer.flush().unwrap();
+    fs::write(world.path("access.log.1.gz"), packer.get_ref()).unwrap();
+    let mut follower = world.follower();
+    world.settle(&mut follower).await;
+    assert_eq!(world.uris(), ["/a", "/b"]);
+    packer.write_all((line("/b") + &line("/c")).as_bytes()).unwrap();
+    fs::write(world.path("access.log.1.gz"), packer.finish().unwrap()).unwrap();
+    world.settle(&mut follower).await;
+    assert_eq!(world.uris(), ["/a", "/b", "/c"]);
+}
+
+#[tokio::test]
+async fn of_more_files_than_may_be_open_the_quiet_ones_give_way() {
+    let mut world = World::new();
+    let settings =
+        "state = \"FOLDER/state.json\"\n[[file]]\npath = \"FOLDER/*.log\"\nformat = \"combined\"";
+    let mut follower = world.follower_of(settings);
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW as u64 - 60_000);
+    let count = READERS_MAX + 8;
+    for number in 0..count {
+        let name = format!("{number:04}.log");
+        world.append(&name, &line(&format!("/{number}")));
+        fs::File::open(world.path(&name)).unwrap().set_modified(long_ago).unwrap();
+    }
+    world.settle(&mut follower).await;
+    assert_eq!(world.uris().len(), count);
+    world.append("0000.log", &line("/again"));
+    world.settle(&mut follower).await;
+    assert_eq!(world.uris().len(), count + 1, "what gave way is opened again once it grows");
 }
 
 /// Row S3: whoever ships the logs again, with or without our memory of them, gets the same ids and positions.

@@ -254,10 +254,11 @@ impl Kafka {
         loop {
             match consumer.poll(READ_BACK_POLL) {
                 Some(Ok(message)) => {
-                    moved = Instant::now();
                     if message.offset() < end && each(&message)?.is_break() {
                         return Ok(end);
                     }
+                    // What is done with a record takes its own time.
+                    moved = Instant::now();
                     if message.offset() + 1 >= end {
                         return Ok(end);
                     }

@@ -2,6 +2,7 @@
 //!
 //! The runner on Kafka and the seeded tests in memory both drive it, so what the tests prove is what runs.
 
+use schemas::record::RECORD_BYTES_MAX;
 use schemas::{DecodeError, Record, Topic};
 use telemetry::trace::Handling;
 
@@ -9,8 +10,17 @@ use crate::bus::Raw;
 use crate::letters::REPLAYED;
 use crate::stage::{Fault, Message, Outputs, Received, Stage};
 
-/// How much of a rejected record its dead letter shows in the log.
-const DEAD_LETTER_BYTES_MAX: usize = 1024 * 1024;
+/// How much of a rejected record its dead letter keeps: a longer one is never read, and its letter must stay below the
+/// million bytes that clients and brokers take unless told otherwise, or its reader could never go on.
+const PAYLOAD_BYTES_MAX: usize = RECORD_BYTES_MAX;
+/// How much of its key: no key of ours is as long.
+const KEY_BYTES_MAX: usize = 4 * 1024;
+/// How much of each text that goes with it.
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+/// How much of a key that is not a record's own its reason quotes.
+const QUOTED_BYTES_MAX: usize = 256;
+/// Longest `traceparent` that goes on: W3C's is 55 bytes (Trace Context, §3.2), and a later version may be longer.
+const TRACE_BYTES_MAX: usize = 256;
 
 /// What a batch came to.
 #[derive(Debug)]
@@ -64,7 +74,7 @@ impl<S: Stage> Worker<S> {
                     partition: raw.partition,
                     offset: raw.offset,
                     timestamp: raw.timestamp,
-                    trace: raw.trace,
+                    trace: raw.trace.filter(|trace| trace.len() <= TRACE_BYTES_MAX),
                 }),
                 Err(error) => dead.push(dead_letter(raw, error.class(), &error.to_string())),
             }
@@ -96,8 +106,9 @@ pub(crate) fn decode<'a, R: Record>(raw: &Raw<'a>) -> Result<R::View<'a>, Decode
     }
     let expected = R::key_of(&view);
     let own_partition = partition::<R>(&view, expected.as_bytes());
+    let quoted = String::from_utf8_lossy(head(raw.key, QUOTED_BYTES_MAX));
     Err(DecodeError::WrongKey {
-        found: format!("{} in partition {}", String::from_utf8_lossy(raw.key), raw.partition),
+        found: format!("{quoted} in partition {}", raw.partition),
         expected: format!("{expected} in partition {own_partition}"),
     })
 }
@@ -134,24 +145,27 @@ fn settle(batch: &[Raw<'_>], out: Outputs, mut dead: Vec<Message>) -> Produced {
 
 fn dead_letter(raw: &Raw<'_>, class: &'static str, reason: &str) -> Message {
     let topic: Topic = raw.topic;
-    let kept = raw.payload.len().min(DEAD_LETTER_BYTES_MAX);
-    let header = |text: String| text.into_bytes();
+    let header = |text: &str| text[..text.floor_char_boundary(TEXT_BYTES_MAX)].as_bytes().to_vec();
     let mut headers = vec![
-        ("perimeter-topic", header(topic.name().to_owned())),
-        ("perimeter-partition", header(raw.partition.to_string())),
-        ("perimeter-offset", header(raw.offset.to_string())),
-        ("perimeter-class", header(class.to_owned())),
-        ("perimeter-reason", header(reason.to_owned())),
+        ("perimeter-topic", header(topic.name())),
+        ("perimeter-partition", header(&raw.partition.to_string())),
+        ("perimeter-offset", header(&raw.offset.to_string())),
+        ("perimeter-class", header(class)),
+        ("perimeter-reason", header(reason)),
     ];
     // A record that fails again after a replay shows it.
-    headers.extend(raw.replayed.map(|replay| (REPLAYED, header(replay.to_owned()))));
+    headers.extend(raw.replayed.map(|replay| (REPLAYED, header(replay))));
     Message {
         topic: topic.dead_letters(),
-        key: raw.key.to_vec(),
-        payload: raw.payload[..kept].to_vec(),
+        key: head(raw.key, KEY_BYTES_MAX).to_vec(),
+        payload: head(raw.payload, PAYLOAD_BYTES_MAX).to_vec(),
         partition: None,
         headers,
     }
+}
+
+fn head(bytes: &[u8], most: usize) -> &[u8] {
+    &bytes[..bytes.len().min(most)]
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use super::freeze::WITHHELD;
 
 /// How often all leases are looked at, whatever changed.
 const ALL_INTERVAL_MS: Millis = 1_000;
+/// How soon all leases are looked at again when there was no room to tell everything.
+const ROOM_INTERVAL_MS: Millis = 100;
 
 /// What one point has told, and when it is to tell more.
 pub struct EnvoyPoint {
@@ -98,7 +100,7 @@ impl EnvoyPoint {
         });
         if told.len() >= room {
             // What did not fit is known only by looking again.
-            self.all_at = Millis::MIN;
+            self.all_at = self.all_at.min(now + ROOM_INTERVAL_MS);
         }
         told
     }

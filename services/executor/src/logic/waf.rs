@@ -162,7 +162,8 @@ struct Set {
     writing: Option<(Plan, Option<u64>)>,
     marked_term: Option<u64>,
     left_out: Networks,
-    back_off: BackOff,
+    read_back_off: BackOff,
+    write_back_off: BackOff,
     conflicts: u32,
     refused: Option<String>,
     read_again: bool,
@@ -186,8 +187,9 @@ impl WafLoop {
             wait = wait.min(next_end);
         }
         for set in &mut self.sets {
-            if now < set.back_off.until() {
-                wait = wait.min(set.back_off.until());
+            let held_off = set.read_back_off.until().max(set.write_back_off.until());
+            if now < held_off {
+                wait = wait.min(held_off);
                 continue;
             }
             let Some((found, read, read_at)) = &set.found else { return Step::Read(set.family) };
@@ -224,8 +226,9 @@ impl WafLoop {
                 let found = Found::read(family, addresses, &read.description);
                 set.found = Some((found, read, now));
                 set.read_again = false;
+                set.read_back_off.succeeded();
             }
-            Err(_) => set.back_off.failed(now, jitter),
+            Err(_) => set.read_back_off.failed(now, jitter),
         }
     }
 
@@ -241,19 +244,19 @@ impl WafLoop {
         let Some((planned, term)) = set.writing.take() else { return };
         set.read_again = true;
         match answer {
-            Ok(()) => set.acknowledged(planned, term, now),
+            Ok(()) => set.acknowledged(planned, term),
             Err(WriteFault::Conflict) => {
                 set.conflicts += 1;
                 if set.conflicts >= CONFLICTS_MAX {
                     set.conflicts = 0;
-                    set.back_off.failed(now, jitter);
+                    set.write_back_off.failed(now, jitter);
                 }
             }
             Err(WriteFault::Refused(reason)) => {
                 set.refused = Some(reason);
-                set.back_off.failed(now, jitter);
+                set.write_back_off.failed(now, jitter);
             }
-            Err(WriteFault::Unavailable(_)) => set.back_off.failed(now, jitter),
+            Err(WriteFault::Unavailable(_)) => set.write_back_off.failed(now, jitter),
         }
         // Both sets share the pace: the other one goes first next time.
         if self.sets[0].family == family {
@@ -313,7 +316,8 @@ impl Set {
             writing: None,
             marked_term: None,
             left_out: Networks::default(),
-            back_off: BackOff::new(BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS),
+            read_back_off: BackOff::new(BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS),
+            write_back_off: BackOff::new(BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS),
             conflicts: 0,
             refused: None,
             read_again: false,
@@ -355,20 +359,19 @@ impl Set {
         }
     }
 
-    fn acknowledged(&mut self, planned: Plan, term: Option<u64>, now: Millis) {
+    fn acknowledged(&mut self, planned: Plan, term: Option<u64>) {
         if planned.mark.is_some() {
             self.marked_term = term;
         }
-        if let Some((found, _, read_at)) = &mut self.found {
+        if let Some((found, ..)) = &mut self.found {
             found.marked = planned.mark.map_or(found.marked, Marked::By);
             found.entries = planned.entries;
             found.unreadable = planned.unreadable;
-            *read_at = now;
         }
         self.left_out = planned.left_out;
         self.conflicts = 0;
         self.refused = None;
-        self.back_off.succeeded();
+        self.write_back_off.succeeded();
         self.read_again = false;
     }
 

@@ -97,8 +97,9 @@ pub async fn publish(
     while let Ok(message) = receiver.try_recv() {
         batch.push(message);
     }
-    // What is left is told again by the next start: every point speaks of what is recent.
-    if tokio::time::timeout(LAST_WORDS, publisher.send_all(batch.clone())).await.is_err() {
+    // What is left is told again by the next start, if that comes soon: every point speaks of what is recent.
+    let sent = tokio::time::timeout(LAST_WORDS, publisher.send_all(batch.clone())).await;
+    if !matches!(sent, Ok(Ok(()))) {
         tracing::warn!(count = batch.len(), "stopped before all enforcements were published");
     }
     Ok(())
@@ -127,7 +128,7 @@ pub(crate) fn missed(point: &str) {
 
 /// The time from `now` to `until`, at least `least`.
 pub(crate) fn pause(now: Millis, until: Millis, least: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(until - now).unwrap_or(0)).max(least)
+    Duration::from_millis(u64::try_from(until.saturating_sub(now)).unwrap_or(0)).max(least)
 }
 
 #[cfg(test)]
@@ -136,6 +137,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn a_pause_is_never_shorter_than_the_least_however_long_ago_it_was_due() {
+        let least = Duration::from_millis(20);
+        for (until, expected_ms) in [(Millis::MIN, 20), (0, 20), (1_019, 20), (1_300, 300)] {
+            assert_eq!(pause(1_000, until, least), Duration::from_millis(expected_ms), "{until}");
+        }
+    }
 
     const APPLIED: &[u8] =
         include_bytes!("../../../../schemas/examples/enforcement/v1/applied.avro");

@@ -135,13 +135,14 @@ async fn what_is_held_back_by_a_freeze_is_applied_when_thawed() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_told_at_the_next_call() {
+async fn what_does_not_fit_is_told_a_moment_later() {
     let (mut world, mut point) = (World::new(), point());
     world.decide(&block("81.2.69.142", START + 60 * SECOND)).await;
     world.decide(&block("81.2.69.143", START + 60 * SECOND)).await;
     let mut told = Vec::new();
     for _ in 0..3 {
         told.extend(point.tell(&world, 1));
+        world.clock.advance(SECOND / 10);
     }
     assert_eq!(told.len(), 2);
 }

@@ -29,6 +29,8 @@ pub(super) enum State {
 struct Published {
     effect: Effect,
     change: i32,
+    /// The other phase took effect there since: what was said of this one is to be said again.
+    overtaken: bool,
 }
 
 /// One effect to be noted.
@@ -45,6 +47,7 @@ pub(super) struct Tracked {
     pub(super) decision_id: Uuid,
     pub(super) observable: Observable,
     pub(super) network: IpNet,
+    pub(super) decided_at: Millis,
     pub(super) until: Millis,
     origin: Origin,
     detected_at: Option<Millis>,
@@ -106,6 +109,7 @@ impl Tracked {
             decision_id: decision.decision_id,
             observable: decision.observable.clone(),
             network,
+            decided_at: claim.decided_at,
             until: claim.until,
             origin: decision.origin,
             detected_at: decision.detected_at,
@@ -136,13 +140,22 @@ impl Tracked {
         }
     }
 
-    /// Takes an outcome of an earlier run in: the change with the highest number stands.
+    /// Takes an outcome of an earlier run in, in the order of the log: the change with the highest number stands.
     pub(super) fn recall(&mut self, outcome: &Outcome) {
         let key = (outcome.phase, outcome.level, outcome.point.clone());
-        let published = Published { effect: outcome.effect, change: outcome.change };
-        if self.published.get(&key).is_none_or(|held| held.change < published.change) {
-            self.published.insert(key, published);
+        if self.published.get(&key).is_none_or(|held| held.change < outcome.change) {
+            self.say(key, outcome.effect, outcome.change);
         }
+    }
+
+    fn say(&mut self, key: (Phase, i32, String), effect: Effect, change: i32) {
+        let other = (other(key.0), key.1, key.2.clone());
+        if effect == Effect::Effective
+            && let Some(other) = self.published.get_mut(&other)
+        {
+            other.overtaken = true;
+        }
+        self.published.insert(key, Published { effect, change, overtaken: false });
     }
 
     /// Goes on where an earlier run stopped: what it proved need not be proved in a hurry again.
@@ -216,8 +229,10 @@ impl Tracked {
         if self.rechecks > replicas.len() { replicas.len() } else { 1 }
     }
 
+    /// What was last said of it, unless the other phase overtook it.
     pub(super) fn effect(&self, phase: Phase, level: i32, point: &str) -> Option<Effect> {
-        self.published.get(&(phase, level, point.to_owned())).map(|published| published.effect)
+        let published = self.published.get(&(phase, level, point.to_owned()))?;
+        (!published.overtaken).then_some(published.effect)
     }
 
     /// Points at which level 1 said that the block is applied.
@@ -244,11 +259,11 @@ impl Tracked {
     pub(super) fn record(&mut self, record: Record<'_>, now: Millis) -> Option<Outcome> {
         let key = (record.phase, record.level, record.point.to_owned());
         let last = self.published.get(&key).copied();
-        if last.is_some_and(|last| last.effect == record.effect) {
+        if last.is_some_and(|last| last.effect == record.effect && !last.overtaken) {
             return None;
         }
         let change = last.map_or(0, |last| last.change + 1);
-        self.published.insert(key, Published { effect: record.effect, change });
+        self.say(key, record.effect, change);
         Some(Outcome {
             outcome_id: Outcome::id(
                 self.decision_id,
@@ -275,6 +290,10 @@ impl Tracked {
             reason: record.reason,
         })
     }
+}
+
+fn other(phase: Phase) -> Phase {
+    if phase == Phase::Apply { Phase::Lift } else { Phase::Apply }
 }
 
 /// The addresses to probe for a network: one for a client, and one more for a wider network.

@@ -84,8 +84,11 @@ impl Core {
         }
     }
 
-    /// The points of `family` that should have said "applied" by now.
+    /// The points of `family` that should have said "applied" by now, if what they said can be known.
     pub(super) fn absent_enforcements(&mut self, tracked: &mut Tracked, family: &str, now: Millis) {
+        if tracked.decided_at < self.told_since {
+            return;
+        }
         let reason = "the executor has not said that the point holds it";
         for point in self.expected_points(family) {
             if tracked.effect(Phase::Apply, 1, &point).is_none() {

@@ -1,6 +1,7 @@
 //! Reads the WAF's IP sets back. Writes nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Sets {
     waf: Waf,
     /// Id of each set by name, looked up once.
     ids: Arc<Mutex<HashMap<String, String>>>,
+    /// The last read failed, and that was said.
+    failing: Arc<AtomicBool>,
 }
 
 impl Sets {
@@ -39,7 +42,7 @@ impl Sets {
             .timeout_config(timeouts)
             .load()
             .await;
-        Sets { client: Client::new(&config), waf, ids: Arc::default() }
+        Sets { client: Client::new(&config), waf, ids: Arc::default(), failing: Arc::default() }
     }
 
     /// Reads the sets that are asked for; `None` when one could not be read.
@@ -47,11 +50,22 @@ impl Sets {
         let v4 = async { if asked.v4 { self.set("v4").await.map(Some) } else { Ok(None) } };
         let v6 = async { if asked.v6 { self.set("v6").await.map(Some) } else { Ok(None) } };
         match tokio::try_join!(v4, v6) {
-            Ok((v4, v6)) => Some(WafRead { v4, v6, asked_at: asked.asked_at }),
+            Ok((v4, v6)) => {
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the WAF can be read back again");
+                }
+                Some(WafRead { v4, v6, asked_at: asked.asked_at })
+            }
             Err(error) => {
                 metrics::counter!("perimeter_read_back_failed_total", "point" => "aws-waf")
                     .increment(1);
-                tracing::debug!(error = format!("{error:#}"), "could not read the WAF back");
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    let error = format!("{error:#}");
+                    tracing::warn!(
+                        error,
+                        "could not read the WAF back: until that works, nothing in it is proved"
+                    );
+                }
                 None
             }
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod again;
 #[path = "../common/mod.rs"]
 mod common;
 mod crowds;
@@ -319,6 +320,11 @@ fn a_restart_in_the_middle_of_a_proof_probes_again() {
 
 /// Another process takes over with what stands in Kafka.
 fn restart(world: &mut World, decision: &schemas::Decision) {
+    restart_since(world, decision, T0);
+}
+
+/// The same, where nothing of before `told_since` was read.
+fn restart_since(world: &mut World, decision: &schemas::Decision, told_since: Millis) {
     world.core = core(8);
     let told: Vec<Outcome> = world.outcomes.clone();
     for outcome in told {
@@ -329,7 +335,7 @@ fn restart(world: &mut World, decision: &schemas::Decision) {
     let appended = schemas::fold::Appended { generation, at };
     let decision = Box::new(decision.clone());
     world.input(Input::Decision { decision, appended, trace: None });
-    world.core.restored();
+    world.core.restored(told_since);
     assert_eq!(world.now, now);
     world.tell_replicas();
 }

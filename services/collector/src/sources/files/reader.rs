@@ -23,6 +23,8 @@ pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
 const PRIMING_LINES_MAX: usize = 64;
 /// How often a place is noted whose only news is that nothing was written.
 const QUIET_NOTE_MS: Millis = 5_000;
+/// How long a file must be quiet before it is closed for another.
+const GIVES_WAY_QUIET_MS: Millis = 1_000;
 
 /// A file before it is read: what it is.
 pub(super) struct Probe {
@@ -143,14 +145,30 @@ impl Probe {
     }
 }
 
+/// What was found where reading was to go on.
+pub(super) enum Opened {
+    Here(Box<Reader>),
+    /// A packed file that ends before the place: it is being packed still, or is a copy of less than was read.
+    Short,
+    /// Another file, which only begins like the one that was read.
+    Another,
+}
+
+/// The one of `readers` to which nothing has been written for longest, if that is a while and it was read to its end.
+pub(super) fn quietest(readers: &[Reader], now: Millis) -> Option<usize> {
+    let quiet = |reader: &Reader| reader.at_end() && reader.quiet_ms(now) > GIVES_WAY_QUIET_MS;
+    let quiet = readers.iter().enumerate().filter(|(_, reader)| quiet(reader));
+    quiet.max_by_key(|(_, reader)| reader.quiet_ms(now)).map(|(at, _)| at)
+}
+
 impl Reader {
-    /// Reads from the place; `None` when the text before it is not what was read then: another file.
+    /// Reads from the place, if the text before it is what was read then.
     pub(super) fn open(
         probe: &Probe,
         source: String,
         place: &Place,
         parser: Parser,
-    ) -> io::Result<Option<Reader>> {
+    ) -> io::Result<Opened> {
         let file = File::open(&probe.path)?;
         let (tail_bytes, tail) = place.tail.map_or((0, None), |(bytes, tail)| (bytes, Some(tail)));
         let start = place.offset.saturating_sub(tail_bytes);
@@ -164,14 +182,17 @@ impl Reader {
             (file.read_exact_at(&mut before, start), Input::Plain(file))
         };
         match read {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && probe.packed => {
+                return Ok(Opened::Short);
+            }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(Opened::Another),
             read => read?,
         }
         if tail.is_some_and(|tail| tail != follow::digest(&before)) {
-            return Ok(None);
+            return Ok(Opened::Another);
         }
         let head_bytes = follow::identity_bytes(&probe.head).unwrap_or(probe.head.len());
-        Ok(Some(Reader {
+        Ok(Opened::Here(Box::new(Reader {
             path: probe.path.clone(),
             file: probe.file,
             ids: EventIds::of(&source),
@@ -187,7 +208,7 @@ impl Reader {
             read_at: place.read_at,
             noted_at: place.read_at.unwrap_or(0),
             tail: place.tail,
-        }))
+        })))
     }
 
     /// Reads what comes next into `batch`.
@@ -259,6 +280,11 @@ impl Reader {
         }
         self.read_at = Some(now);
         self.note(now, batch);
+    }
+
+    /// Whether all of it was read as it last was; a packed file ends by itself.
+    fn at_end(&self) -> bool {
+        matches!(self.input, Input::Plain(_)) && self.state.0 <= self.lines.end()
     }
 
     /// How long nothing was written to it.

@@ -62,6 +62,29 @@ proptest! {
 }
 
 #[test]
+fn a_document_of_plain_words_is_worth_no_more_than_they_are() {
+    let detector = Detector::shipped(0.001);
+    for (value, quiet) in [
+        (r#"["a","b"]"#, true),
+        (r#"{"name":"Anna K.","tags":["x y","z"],"n":-1.5e3,"ok":true}"#, true),
+        (r#"[{"id":1},[]]"#, true),
+        ("%5B%22m%C3%BCll%22%5D", true),
+        ("%255B%2522a%2522%255D", false),
+        (r#"["a;b"]"#, false),
+        (r#"["../b"]"#, false),
+        (r#"{"__proto__":1}"#, false),
+        (r#"{"a":{"$ne":1}}"#, false),
+        (r#"["a"] x"#, false),
+        (r#"["a"#, false),
+        ("{a:1}", false),
+    ] {
+        let uri = format!("/s?q={}", value.replace('+', "%2B"));
+        let score = detector.score(&mut Reader::default(), &logged(uri.as_bytes()));
+        assert_eq!(score.llr == detector.model.quiet, quiet, "{value}: {}", score.llr);
+    }
+}
+
+#[test]
 fn what_another_detector_found_is_forgotten() {
     let mut reader = Reader::remembering();
     let request = logged(b"/");

@@ -1,0 +1,44 @@
+//! What comes a second time: a block after an allow, and a process after another.
+
+use schemas::{Action, Phase};
+
+use crate::common::{ATTACKER, T0, block, by_operator};
+use crate::{enforced, restart_since};
+
+#[test]
+fn what_holds_again_after_an_allow_has_ended_is_proved_again_and_so_is_its_real_end() {
+    let decision = block(ATTACKER, 1, 60_000);
+    let mut world = enforced(&decision);
+    world.run_to(1_000);
+    world.decide(&by_operator(Action::Allow, ATTACKER, 2, 30_000));
+    world.release(&decision);
+    world.run_to(30_030);
+    world.enforce(&decision);
+    world.run_to(59_000);
+    for (point, level) in [("envoy", 3), ("aws-waf", 2), ("envoy/0", 1)] {
+        let effects = world.effects(point, level, Phase::Apply);
+        assert_eq!(effects, ["Effective/0", "Effective/1"], "{point}/{level}");
+    }
+    world.run_to(60_000);
+    world.release(&decision);
+    world.run_to(63_000);
+    for (point, level) in [("envoy", 3), ("aws-waf", 2), ("envoy/0", 1)] {
+        let effects = world.effects(point, level, Phase::Lift);
+        assert_eq!(effects, ["Effective/0", "Effective/1"], "{point}/{level}");
+    }
+    assert_eq!(world.core.active_claims(), 0, "nothing is left to watch");
+}
+
+#[test]
+fn after_a_restart_nobody_is_missed_for_what_was_said_before_it_was_read() {
+    let decision = block(ATTACKER, 1, 300_000);
+    let mut world = enforced(&decision);
+    world.run_to(1_000);
+    world.outcomes.clear();
+    restart_since(&mut world, &decision, T0 + 1);
+    world.run_to(20_000);
+    for point in ["envoy/0", "envoy/1", "aws-waf"] {
+        assert!(world.effects(point, 1, Phase::Apply).is_empty(), "{point}");
+    }
+    assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Effective/0"]);
+}
