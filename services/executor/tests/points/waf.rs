@@ -189,6 +189,22 @@ async fn nonsense_and_silence_remove_nothing_and_the_end_is_kept_afterwards() {
 }
 
 #[tokio::test]
+async fn reads_that_fail_now_and_then_do_not_add_up() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    for _ in 0..12 {
+        // One of each set.
+        sets.fail_reads((0..2).map(|_| "504".to_owned()));
+        owner.run(&world, &sets, 30 * SECOND);
+    }
+    sets.fail_reads((0..2).map(|_| "504".to_owned()));
+    owner.run(&world, &sets, 6 * SECOND);
+    world.decide(&block("81.2.69.142", world.clock.now() + 600 * SECOND)).await;
+    owner.run(&world, &sets, 2 * SECOND);
+    holds(&sets, Family::V4, &["81.2.69.142/32"]);
+}
+
+#[tokio::test]
 async fn holding_adds_nothing_and_removes_only_what_is_due() {
     let (mut world, sets) = (World::new(), MemorySets::default());
     let mut owner = Replica::owner(&world);
