@@ -2,7 +2,6 @@
 //!
 //! The runner on Kafka and the seeded tests in memory both drive it, so what the tests prove is what runs.
 
-use schemas::record::RECORD_BYTES_MAX;
 use schemas::{DecodeError, Record, Topic};
 use telemetry::trace::Handling;
 
@@ -10,9 +9,9 @@ use crate::bus::Raw;
 use crate::letters::REPLAYED;
 use crate::stage::{Fault, Message, Outputs, Received, Stage};
 
-/// How much of a rejected record its dead letter keeps: a longer one is never read, and its letter must stay below the
-/// million bytes that clients and brokers take unless told otherwise, or its reader could never go on.
-const PAYLOAD_BYTES_MAX: usize = RECORD_BYTES_MAX;
+/// How much of a rejected record its dead letter keeps: more than any that is read, so that what is too long stays so, and
+/// less than the million bytes that clients and brokers take unless told otherwise, or its reader could never go on.
+const PAYLOAD_BYTES_MAX: usize = 768 * 1024;
 /// How much of its key: no key of ours is as long.
 const KEY_BYTES_MAX: usize = 4 * 1024;
 /// How much of each text that goes with it.
@@ -145,7 +144,7 @@ fn settle(batch: &[Raw<'_>], out: Outputs, mut dead: Vec<Message>) -> Produced {
 
 fn dead_letter(raw: &Raw<'_>, class: &'static str, reason: &str) -> Message {
     let topic: Topic = raw.topic;
-    let header = |text: &str| text[..text.floor_char_boundary(TEXT_BYTES_MAX)].as_bytes().to_vec();
+    let header = |text: &str| text.as_bytes()[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_vec();
     let mut headers = vec![
         ("perimeter-topic", header(topic.name())),
         ("perimeter-partition", header(&raw.partition.to_string())),

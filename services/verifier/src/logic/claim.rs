@@ -150,7 +150,9 @@ impl Tracked {
 
     fn say(&mut self, key: (Phase, i32, String), effect: Effect, change: i32) {
         let other = (other(key.0), key.1, key.2.clone());
-        if effect == Effect::Effective
+        // What executors say, level 1, is read anew after every start, the old with the new.
+        if key.1 > 1
+            && effect == Effect::Effective
             && let Some(other) = self.published.get_mut(&other)
         {
             other.overtaken = true;

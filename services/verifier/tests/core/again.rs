@@ -15,14 +15,14 @@ fn what_holds_again_after_an_allow_has_ended_is_proved_again_and_so_is_its_real_
     world.run_to(30_030);
     world.enforce(&decision);
     world.run_to(59_000);
-    for (point, level) in [("envoy", 3), ("aws-waf", 2), ("envoy/0", 1)] {
+    for (point, level) in [("envoy", 3), ("aws-waf", 2)] {
         let effects = world.effects(point, level, Phase::Apply);
         assert_eq!(effects, ["Effective/0", "Effective/1"], "{point}/{level}");
     }
     world.run_to(60_000);
     world.release(&decision);
     world.run_to(63_000);
-    for (point, level) in [("envoy", 3), ("aws-waf", 2), ("envoy/0", 1)] {
+    for (point, level) in [("envoy", 3), ("aws-waf", 2)] {
         let effects = world.effects(point, level, Phase::Lift);
         assert_eq!(effects, ["Effective/0", "Effective/1"], "{point}/{level}");
     }
