@@ -199,7 +199,7 @@ async fn loadtest(
 fn show_policy(policy: &Path) -> Result<()> {
     let text = std::fs::read_to_string(policy)
         .with_context(|| format!("could not read {}", policy.display()))?;
-    say("The policy (compose/policy.demo.toml):");
+    say(format!("The policy ({}):", policy.display()));
     for line in text.lines() {
         say(format!("  │ {line}"));
     }
@@ -252,5 +252,5 @@ fn summary(report: &Value) {
     for failure in report.get("failures").and_then(Value::as_array).into_iter().flatten() {
         say(format!("  ✗ {}", failure.as_str().unwrap_or_default()));
     }
-    say(if report::closed(report) { "The loop closed." } else { "The loop did NOT close." });
+    say(report::ending(report));
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificates;
 use crate::paths::Paths;
+use crate::redis;
 use crate::services::{self, Places};
 use crate::world::Options;
 
@@ -40,6 +41,7 @@ pub struct Kafka {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redis {
+    /// Without user and password, where the user's own has them: the services get those by their environment.
     pub url: String,
     pub pid: Option<u32>,
     pub log: Option<PathBuf>,
@@ -123,7 +125,7 @@ impl Description {
                 log: log_unless(options.brokers.is_some(), "kafka"),
             },
             redis: Redis {
-                url: places.redis_url.clone(),
+                url: redis::without_credentials(&places.redis_url),
                 pid: None,
                 log: log_unless(options.redis.is_some(), "redis"),
             },

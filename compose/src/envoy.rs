@@ -133,7 +133,7 @@ async fn wait<F: Future<Output = bool>>(
 }
 
 fn healthy_executors(clusters: &str) -> usize {
-    let hosts = clusters.lines().filter(|line| line.starts_with("authz::"));
+    let hosts = clusters.lines().filter(|line| line.starts_with("perimeter-authz::"));
     hosts.filter(|line| line.ends_with("::health_flags::healthy")).count()
 }
 
@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn healthy_executors_are_counted() {
-        let clusters = "authz::127.0.0.1:1::health_flags::healthy\nauthz::127.0.0.1:2::health_flags::/failed_active_hc\n\
+        let clusters = "perimeter-authz::127.0.0.1:1::health_flags::healthy\n\
+                        perimeter-authz::127.0.0.1:2::health_flags::/failed_active_hc\n\
                         collector::127.0.0.1:3::health_flags::healthy\n";
         assert_eq!(healthy_executors(clusters), 1);
     }

@@ -28,6 +28,21 @@ pub const PROGRAMS: [&str; 8] = [
     "sample-application",
 ];
 
+/// Where Debian's packages ask whether they may start the services that they bring.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// Runs apt-get while the file that the first argument names says no to that, unless there is one already. The shell
+/// removes it whatever comes of apt-get; a signal waits until apt-get has ended.
+const APT_WITHOUT_SERVICES: &str = r#"
+policy=$1
+shift
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod 755 "$policy"
+fi
+apt-get "$@"
+"#;
+
 /// Which parts the world will start by itself; the others are the user's own and need no installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
@@ -55,7 +70,9 @@ pub async fn bring(missing: &[&Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    say("This machine lacks some packages. They will be installed with apt-get:");
+    say(
+        "This machine lacks some packages. They will be installed with apt-get, and none of their services is started:",
+    );
     for need in missing {
         say(format!("  {:<22} {}", need.package, need.why));
     }
@@ -88,18 +105,16 @@ fn wanted(need: &Need, parts: Parts) -> bool {
 
 async fn apt(root: bool, arguments: &[&str], by_hand: &str) -> Result<()> {
     // Not bound to our life: a package manager that is killed half-way leaves a machine to be repaired.
-    let mut command = if root {
-        Command::new("apt-get")
-    } else {
-        let mut sudo = Command::new("sudo");
-        sudo.arg("apt-get");
-        sudo
-    };
-    // A service that a package would start by itself is not wanted: the world starts its own.
+    let mut command = Command::new(if root { "env" } else { "sudo" });
+    if !root {
+        // sudo drops our own environment, so what apt-get is to see is said behind it.
+        command.arg("env");
+    }
+    // A Redis or Prometheus that a package would start is not wanted: the world starts its own.
     command
+        .args(["DEBIAN_FRONTEND=noninteractive", "sh", "-c", APT_WITHOUT_SERVICES, "sh", POLICY])
         .args(["-qq", "-o", "Dpkg::Use-Pty=0"])
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+        .args(arguments);
     let status =
         command.stdin(Stdio::inherit()).status().await.context("could not start apt-get")?;
     if !status.success() {
@@ -262,4 +277,53 @@ pub fn remove(path: &Path) -> Result<()> {
         Err(_) => return Ok(()),
     };
     removed.with_context(|| format!("could not remove {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another process writes it: what we hold open for writing, a child of another test may hold too, and then nobody can
+    /// start it.
+    fn program(path: &Path, text: &str) {
+        let writing = r#"printf %s "$1" > "$0" && chmod 755 "$0""#;
+        let mut shell = std::process::Command::new("sh");
+        let status = shell.args(["-c", writing]).arg(path).arg(text).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Runs a stand-in for apt-get that ends with `code`; answers how all ended, and what a package was told meanwhile.
+    fn apt(folder: &Path, code: &str) -> (Option<i32>, String) {
+        let (policy, told) = (folder.join("policy-rc.d"), folder.join("told"));
+        let asking =
+            format!("#!/bin/sh\n{policy:?} redis-server start\necho $? > {told:?}\nexit $2\n");
+        program(&folder.join("apt-get"), &asking);
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+        let status = std::process::Command::new("sh")
+            .args(["-c", APT_WITHOUT_SERVICES, "sh"])
+            .arg(&policy)
+            .args(["install", code])
+            .env("PATH", path)
+            .status()
+            .unwrap();
+        (status.code(), std::fs::read_to_string(told).unwrap().trim().to_owned())
+    }
+
+    #[test]
+    fn packages_start_no_service_and_what_told_them_so_is_gone_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        for code in [0, 100] {
+            assert_eq!(apt(folder.path(), &code.to_string()), (Some(code), "101".to_owned()));
+            assert!(!folder.path().join("policy-rc.d").exists());
+        }
+    }
+
+    #[test]
+    fn a_policy_of_the_machines_own_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy-rc.d");
+        program(&policy, "#!/bin/sh\nexit 7\n");
+        assert_eq!(apt(folder.path(), "0"), (Some(0), "7".to_owned()));
+        assert!(policy.exists());
+    }
 }

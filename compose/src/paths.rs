@@ -70,6 +70,11 @@ impl Paths {
         self.world.join("certificates")
     }
 
+    /// Every folder in which data of a world may lie. One that was killed removed nothing, and the next may choose another.
+    pub fn data_folders(&self) -> [PathBuf; 3] {
+        [self.data.clone(), in_memory(&self.root), on_disk(&self.root)]
+    }
+
     /// The file that freezes one executor while it exists.
     pub fn freeze_file(&self, replica: usize) -> PathBuf {
         self.world.join(format!("executor-{replica}.freeze"))
@@ -88,9 +93,14 @@ impl Paths {
 
 /// The folder of the world's data: one per workspace and user, in memory if enough of it is free.
 fn data(root: &Path, memory_bytes_free: u64) -> PathBuf {
-    if memory_bytes_free < MEMORY_BYTES_MIN {
-        return root.join("target/world/data");
-    }
+    if memory_bytes_free < MEMORY_BYTES_MIN { on_disk(root) } else { in_memory(root) }
+}
+
+fn on_disk(root: &Path) -> PathBuf {
+    root.join("target/world/data")
+}
+
+fn in_memory(root: &Path) -> PathBuf {
     let user = nix::unistd::geteuid();
     let workspace = root.display().to_string().replace('/', "-");
     Path::new(MEMORY).join(format!("perimeter-{user}{workspace}"))
@@ -158,6 +168,17 @@ mod tests {
         assert!(roomy.display().to_string().ends_with("-home-me-perimeter"));
         assert_ne!(roomy, data(Path::new("/home/me/another"), MEMORY_BYTES_MIN));
         assert_eq!(free_bytes(Path::new("/there/is/no/such/folder")), 0);
+    }
+
+    #[test]
+    fn what_a_killed_world_left_is_found_wherever_the_next_one_writes() {
+        let root = Path::new("/home/me/perimeter");
+        let all = [data(root, 0), data(root, MEMORY_BYTES_MIN), PathBuf::from("/mnt/data")];
+        let (world, programs) = (root.join("target/world"), root.join("target/debug"));
+        let data = all[2].clone();
+        let paths = Paths { root: root.to_owned(), world, data, programs };
+        let folders = paths.data_folders();
+        assert!(all.iter().all(|folder| folders.contains(folder)), "{folders:?}");
     }
 
     #[test]

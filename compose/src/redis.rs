@@ -96,6 +96,13 @@ pub fn address_of(url: &str) -> Result<String> {
     Ok(if has_port { host.to_owned() } else { format!("{host}:6379") })
 }
 
+/// The URL of Redis to be shown and kept: without user and password.
+pub fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("redis", url));
+    // A password may hold a slash that should have been escaped, so the last @ of all is where it ends.
+    format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default())
+}
+
 /// Whether the user's own Redis can be reached. It may want TLS and a password, so this only connects.
 pub async fn reachable(url: &str) -> Result<()> {
     let address = address_of(url)?;
@@ -109,7 +116,7 @@ pub async fn reachable(url: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::address_of;
+    use super::{address_of, without_credentials};
 
     #[test]
     fn a_url_names_an_address() {
@@ -123,6 +130,18 @@ mod tests {
         }
         for url in ["127.0.0.1:6379", "http://127.0.0.1", "redis:///0"] {
             assert!(address_of(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_shown_holds_no_password() {
+        for (url, shown) in [
+            ("rediss://perimeter:secret@cache.example:6380/0", "rediss://cache.example:6380/0"),
+            ("rediss://:secret@cache.example", "rediss://cache.example"),
+            ("rediss://u:se/cr@et@cache.example:6380", "rediss://cache.example:6380"),
+            ("redis://127.0.0.1:7379/", "redis://127.0.0.1:7379/"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
         }
     }
 }

@@ -83,6 +83,17 @@ pub fn closed(report: &Value) -> bool {
     report.get("closed").and_then(Value::as_bool).unwrap_or(false)
 }
 
+/// How it ended, in a sentence.
+pub fn ending(report: &Value) -> &'static str {
+    let interrupted = report.get("interrupted").and_then(Value::as_bool).unwrap_or(false);
+    match (closed(report), interrupted) {
+        (true, false) => "The loop closed.",
+        (true, true) => "It was interrupted; what had ended by then was right.",
+        (false, false) => "The loop did NOT close.",
+        (false, true) => "It was interrupted, and the loop did NOT close.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +156,20 @@ mod tests {
         let mut said_why = traffic();
         said_why["failures"] = json!(["incident 3: not proved"]);
         check(Some(said_why), &failed, "/failures", json!(["incident 3: not proved"]));
+    }
+
+    #[test]
+    fn an_interrupt_is_not_told_as_a_loop_that_closed() {
+        for (interrupted, closed, told) in [
+            (false, true, "The loop closed."),
+            (true, true, "It was interrupted; what had ended by then was right."),
+            (true, false, "It was interrupted, and the loop did NOT close."),
+        ] {
+            let mut traffic = traffic();
+            traffic["interrupted"] = json!(interrupted);
+            let facts = Facts { traffic_closed: closed, ..facts() };
+            assert_eq!(ending(&merge(Some(traffic), &facts)), told);
+        }
     }
 
     #[test]

@@ -339,11 +339,13 @@ fn follow(paths: &Paths, log: &Path) -> Result<String> {
 
 /// Removes what Kafka and Redis wrote, and only that: the folder may be one that the user named.
 fn remove_data(paths: &Paths) -> Result<()> {
-    for written in ["kafka", "redis"] {
-        remove(&paths.data.join(written))?;
+    for folder in paths.data_folders() {
+        for written in ["kafka", "redis"] {
+            remove(&folder.join(written))?;
+        }
+        // Stays where something else lies in it.
+        std::fs::remove_dir(&folder).ok();
     }
-    // Stays where something else lies in it.
-    std::fs::remove_dir(&paths.data).ok();
     Ok(())
 }
 

@@ -145,6 +145,7 @@ fn run(args: &TrafficArgs, world: &World) -> anyhow::Result<Report> {
         seconds: args.seconds,
         seed: args.seed.unwrap_or_else(|| now().unsigned_abs()),
         canary_timeout: traffic::CANARY_TIMEOUT,
+        headless: args.headless,
     };
     let mut terminal = Terminal::stdout(args.headless);
     let report = runtime.block_on(async {

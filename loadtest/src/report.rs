@@ -69,7 +69,8 @@ pub struct Row {
 pub struct Report {
     pub seed: u64,
     pub seconds: u64,
-    /// Ended by a signal: what had not ended by then is no failure, but is not counted as proved either.
+    /// Ended by a signal: what had not ended by then is no failure, but is not counted as proved either. Where nobody
+    /// watches, or where nothing had ended, the signal itself is a failure.
     pub interrupted: bool,
     pub incidents: usize,
     pub proved: usize,
@@ -102,6 +103,8 @@ pub struct Context {
     pub seconds: u64,
     pub canary: usize,
     pub interrupted: bool,
+    /// Nobody watches, so a signal is not how it is meant to end.
+    pub headless: bool,
     /// Whether the canary was proved and lifted, so that traffic began.
     pub begun: bool,
     pub growth: Option<Growth>,
@@ -168,9 +171,10 @@ fn failures(ledger: &Ledger, context: &Context) -> Vec<String> {
             "no traffic was sent, because the canary's attack came to nothing: {missing}"
         ));
     }
-    let mut count = 0;
+    let (mut count, mut complete) = (0, 0);
     for incident in ledger.incidents(context.canary) {
         count += 1;
+        complete += usize::from(incident.complete());
         // Cut short by a signal, an incident is unfinished; one that ended must still be right.
         if context.interrupted && !incident.complete() {
             continue;
@@ -184,6 +188,11 @@ fn failures(ledger: &Ledger, context: &Context) -> Vec<String> {
     if let Some(canary) = ledger.incident(context.canary).filter(|_| context.begun) {
         failures
             .extend(canary.failures().into_iter().map(|failure| format!("the canary: {failure}")));
+    }
+    if context.interrupted && context.headless {
+        failures.push("the run was interrupted".to_owned());
+    } else if context.interrupted && complete == 0 {
+        failures.push("the run was interrupted before any incident was over".to_owned());
     }
     if count == 0 && context.begun && !context.interrupted {
         failures.push("there was no incident at all".to_owned());

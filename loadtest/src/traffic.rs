@@ -57,6 +57,8 @@ pub struct Options {
     pub seconds: u64,
     pub seed: u64,
     pub canary_timeout: Duration,
+    /// Nobody watches, so a signal is not how it is meant to end.
+    pub headless: bool,
 }
 
 /// Runs, and reports. An error means that the run could not begin.
@@ -109,7 +111,15 @@ pub async fn run(
     let interrupted = run.interrupted.is_cancelled();
     Ok(Report::new(
         &run.ledger,
-        &Context { seed, seconds, canary: canary_id, interrupted, begun, growth },
+        &Context {
+            seed,
+            seconds,
+            canary: canary_id,
+            interrupted,
+            headless: options.headless,
+            begun,
+            growth,
+        },
     ))
 }
 

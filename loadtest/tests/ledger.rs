@@ -109,11 +109,19 @@ fn report_of(facts: &[Fact]) -> Report {
 }
 
 fn report(ledger: &Ledger, interrupted: bool) -> Report {
-    let growth = Some(Growth { events: 5, dead_letters: 0 });
-    Report::new(
-        ledger,
-        &Context { seed: 1, seconds: 30, canary: CANARY, interrupted, begun: true, growth },
-    )
+    Report::new(ledger, &Context { interrupted, ..context() })
+}
+
+fn context() -> Context {
+    Context {
+        seed: 1,
+        seconds: 30,
+        canary: CANARY,
+        interrupted: false,
+        headless: false,
+        begun: true,
+        growth: Some(Growth { events: 5, dead_letters: 0 }),
+    }
 }
 
 /// `expected`: what was counted, then what failed.
@@ -240,6 +248,27 @@ fn a_return_from_the_same_address_is_an_incident_of_its_own() {
     assert_eq!((report.incidents, report.proved, report.lift_proved), (2, 2, 1));
     assert_eq!(report.kinds[0].strikes_max, 2);
     assert!(report.closed(), "cut short by a signal is no failure: {:?}", report.failures);
+}
+
+#[test]
+fn an_interrupt_proves_nothing_by_itself() {
+    let interrupted = Context { interrupted: true, ..context() };
+    let headless = Context { headless: true, ..interrupted };
+    let failures = |facts: &[Fact], context: &Context| {
+        let mut ledger = Ledger::default();
+        ledger.begin(incident(7, ADDRESS), 900);
+        for fact in facts {
+            tell(&mut ledger, 7, *fact);
+        }
+        Report::new(&ledger, context).failures
+    };
+    assert!(failures(&CLOSED, &interrupted).is_empty(), "somebody saw one incident to its end");
+    let before = "the run was interrupted before any incident was over";
+    assert_eq!(failures(&CLOSED[..9], &interrupted), [before]);
+    assert_eq!(Report::new(&Ledger::default(), &interrupted).failures, [before]);
+    let never_begun = Context { begun: false, ..interrupted };
+    assert_eq!(Report::new(&Ledger::default(), &never_begun).failures, [before]);
+    assert_eq!(failures(&CLOSED, &headless), ["the run was interrupted"]);
 }
 
 #[test]

@@ -124,6 +124,7 @@ async fn run_in(goes: Goes, canary_timeout: Duration) -> Report {
         seconds: 10,
         seed: 7,
         canary_timeout,
+        headless: true,
     };
     let report = run(options, &mut Terminal::silent(), CancellationToken::new()).await.unwrap();
     world.producer.flush(Duration::from_secs(1)).unwrap();

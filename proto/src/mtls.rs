@@ -1,5 +1,7 @@
 //! Mutual TLS: the settings of both sides, and who the peer is.
 
+use std::time::Duration;
+
 use tonic::transport::{Certificate, CertificateDer, ClientTlsConfig, Identity, ServerTlsConfig};
 use tonic::{Request, Status};
 use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509Certificate};
@@ -9,11 +11,15 @@ pub const OPERATOR: &str = "spiffe://perimeter/operator/";
 /// Prefix of a service's identity.
 pub const SERVICE: &str = "spiffe://perimeter/service/";
 
+/// How long somebody who connected may take to show who he is.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Settings for serving: clients without a certificate of our authority are refused.
 pub fn server(ca: &str, certificate: &str, key: &str) -> ServerTlsConfig {
     ServerTlsConfig::new()
         .identity(Identity::from_pem(certificate, key))
         .client_ca_root(Certificate::from_pem(ca))
+        .timeout(HANDSHAKE_TIMEOUT)
 }
 
 /// Settings for calling a server whose certificate names `domain`.

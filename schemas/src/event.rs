@@ -23,7 +23,7 @@ pub const URI_BYTES_MAX: usize = 8 * 1024;
 pub const TEXT_BYTES_MAX: usize = 1024;
 /// Longest head of a body that an event carries, in bytes.
 pub const BODY_BYTES_MAX: usize = 32 * 1024;
-/// Most headers that an event carries beside Host, User-Agent and Referer.
+/// Most headers that an event carries beside the one Host, User-Agent and Referer that have fields of their own.
 pub const HEADERS_MAX: usize = 32;
 /// Longest name of a header that an event carries, in bytes.
 pub const HEADER_NAME_BYTES_MAX: usize = 256;

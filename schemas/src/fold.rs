@@ -67,8 +67,9 @@ pub fn fold(
 fn claim(lease: &mut Lease, decision: &Decision, until: Millis, decided_at: Millis) {
     if decision.origin == Origin::Operator && decision.action == Action::Allow {
         for pipeline in lease.claims.iter_mut().filter(|claim| claim.origin == Origin::Pipeline) {
-            // Lifted by a person before its end: not a strike.
+            // Lifted by a person before its end: not a strike, and over for good, whenever the allow ends.
             pipeline.counts &= pipeline.until <= decided_at;
+            pipeline.until = pipeline.until.min(decided_at);
         }
     }
     let allowed = lease

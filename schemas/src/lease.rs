@@ -39,6 +39,8 @@ impl Position {
 pub struct Claim {
     pub origin: Origin,
     pub action: Action,
+    /// The decision's `until`, inside the fuses; of an automatic block that an operator's allow of the very observable
+    /// ended, when that allow was decided.
     pub until: Millis,
     /// Strikes including this one.
     pub strikes: i32,

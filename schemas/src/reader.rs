@@ -118,6 +118,14 @@ impl Reader {
         }
     }
 
+    /// Learns that the topics end at `end` for sure, although somebody who wrote to a provider had read to `reached`:
+    /// the log lost its tail.
+    pub fn ends_below(&mut self, reached: Position, end: Position) {
+        if end.behind(reached) {
+            self.rewound.get_or_insert((reached, end));
+        }
+    }
+
     /// Learns that everything below `end` was read.
     pub fn reached(&mut self, end: Position) {
         if self.rewound.is_some() {

@@ -308,6 +308,36 @@ fn observing_and_simulating_change_no_lease() {
     }
 }
 
+#[test]
+fn an_allow_ends_for_good_what_automation_blocks_there_and_only_outranks_what_lies_inside() {
+    let decide = |observable, origin, action, until_ms| {
+        let (until_ms, kind) = (Some(until_ms), Kind::Plain);
+        Op::Decide { observable, origin, action, until_ms, kind }
+    };
+    let block = |observable| decide(observable, Origin::Pipeline, Action::Block, 60);
+    let allow = |observable| decide(observable, Origin::Operator, Action::Allow, 20);
+    let mut world = World::new();
+    for op in [block(0), block(1), Op::Advance(5), allow(0), allow(2)] {
+        world.apply(&op);
+    }
+    world.settle();
+    let [by_itself, inside] = ["81.2.69.142", "81.2.69.143"];
+    for reader in world.readers() {
+        let holds = |address: &str, after_ms| {
+            let address = address.parse().unwrap();
+            effective(reader.view(), &protected(), address, NOW + after_ms).action()
+        };
+        for (after_ms, expected) in [(24, [Action::Allow; 2]), (25, [Action::Allow, Action::Block])]
+        {
+            let found = [holds(by_itself, after_ms), holds(inside, after_ms)];
+            assert_eq!(found, expected, "after {after_ms} ms");
+        }
+        let lease = reader.view().lease(&by_itself.parse().unwrap()).unwrap();
+        let ended = lease.claim(Origin::Pipeline).unwrap();
+        assert_eq!((ended.until, ended.counts), (NOW + 5, false));
+    }
+}
+
 /// The same world, step by step: the case that the property is about, written out.
 #[test]
 fn a_late_write_of_a_paused_twin_brings_nothing_back() {

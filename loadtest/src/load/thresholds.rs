@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::expected::Quantiles;
+use super::expected::Blocks;
 use super::report::{Leg, Report};
 
 /// Bounds as options. What is not given is not asked for.
@@ -11,10 +11,10 @@ pub struct Thresholds {
     /// Records a second that must be scored and committed, over the steady part
     #[arg(long, value_name = "N")]
     pub min_rate: Option<f64>,
-    /// p99 from when an attack was meant to leave until its detection can be read
+    /// p99 from when an attack was meant to leave until its detection can be read; without one it is not met
     #[arg(long, value_name = "MS")]
     pub max_p99_ms: Option<f64>,
-    /// p99 from when an attack was meant to leave until the proof of its block at Envoy, level 3, can be read
+    /// p99 from when an attack was meant to leave until the proof of its block at Envoy, level 3, can be read; every block must be proved
     #[arg(long, value_name = "MS")]
     pub max_proved_ms: Option<f64>,
     /// Most records behind at any time
@@ -26,7 +26,7 @@ pub struct Thresholds {
     /// p99 of an operator's block or unblock until it is in a lease
     #[arg(long, value_name = "MS")]
     pub max_override_ms: Option<f64>,
-    /// From the end of a step until its lag is gone
+    /// From the end of a step (--step-up) until its lag is gone
     #[arg(long, value_name = "S")]
     pub max_gone_seconds: Option<f64>,
     /// Largest peak of memory of any process of the pipeline
@@ -60,7 +60,7 @@ impl Thresholds {
 
     /// Whether a leg's rate was held: nothing failed, and p99 within its bound.
     pub fn held(&self, leg: &Leg) -> bool {
-        let late = self.max_p99_ms.is_some_and(|ms| leg.detected_ms.p99 > ms);
+        let late = self.max_p99_ms.is_some_and(|ms| late(leg, ms));
         !late && unasked(leg).is_empty()
     }
 
@@ -72,14 +72,21 @@ impl Thresholds {
             bound(scored < rate, format!("{scored:.0}/s were scored, less than {rate:.0}/s"));
         }
         if let Some(ms) = self.max_p99_ms {
-            let p99 = leg.detected_ms.p99;
-            bound(p99 > ms, format!("p99 is {p99:.1} ms, more than {ms} ms"));
+            let what = match (leg.detected_ms.count, leg.detected_ms.p99) {
+                (0, _) => {
+                    format!("no detection was timed, so none is known to come within {ms} ms")
+                }
+                (_, p99) => format!("p99 is {p99:.1} ms, more than {ms} ms"),
+            };
+            bound(late(leg, ms), what);
         }
         if let Some(ms) = self.max_proved_ms {
-            let Quantiles { count, p99, .. } = leg.proved_ms;
+            let (p99, Blocks { decided, proved }) = (leg.proved_ms.p99, leg.blocks);
             bound(
-                count == 0 || p99 > ms,
-                format!("{count} blocks were proved, p99 {p99:.1} ms; not within {ms} ms"),
+                proved == 0 || proved < decided || p99 > ms,
+                format!(
+                    "{proved} of {decided} blocks were proved, p99 {p99:.1} ms; not all, or not within {ms} ms"
+                ),
             );
         }
         if let Some(most) = self.max_lag {
@@ -112,6 +119,11 @@ impl Thresholds {
         }
         missed
     }
+}
+
+/// Whether detections came later than allowed. Of none, nothing was shown.
+fn late(leg: &Leg, ms: f64) -> bool {
+    leg.detected_ms.count == 0 || leg.detected_ms.p99 > ms
 }
 
 /// What is a failure whatever was asked for.

@@ -1,6 +1,8 @@
 //! Arguments, and the exit code of those that cannot be meant.
 
-use loadtest::load::args::{LoadArgs, Rate, Share, StepUp, Sweep};
+use clap::{Args as _, FromArgMatches as _};
+use loadtest::load::Command;
+use loadtest::load::args::{EventsArgs, LoadArgs, Rate, Share, StepUp, Sweep};
 
 const EXIT_USAGE: u8 = 64;
 
@@ -59,4 +61,16 @@ fn what_cannot_be_meant_ends_before_anything_is_sent() {
     refused("lines --rate 100");
     refused("lines --rate 100 --file x --format iis");
     refused("backlog --events 0");
+}
+
+#[test]
+fn the_bound_of_a_step_needs_a_step() {
+    let plans = |arguments: &str| {
+        let command = EventsArgs::augment_args(clap::Command::new("events").no_binary_name(true));
+        let matches = command.get_matches_from(arguments.split_whitespace());
+        Command::Events(EventsArgs::from_arg_matches(&matches).unwrap()).plans()
+    };
+    let refused = plans("--rate 100 --max-gone-seconds 60").unwrap_err().to_string();
+    assert!(refused.contains("give --step-up"), "{refused}");
+    assert_eq!(plans("--step-up 100,900,5 --max-gone-seconds 60").unwrap().len(), 1);
 }

@@ -1,6 +1,6 @@
 //! The report: through JSON and back, in words, and held against its bounds.
 
-use loadtest::load::expected::{Found, Quantiles};
+use loadtest::load::expected::{Blocks, Found, Quantiles};
 use loadtest::load::lag::{Sample, Trend};
 use loadtest::load::report::{Leg, Machine, Overrides, Report, Step, text};
 use loadtest::load::thresholds::Thresholds;
@@ -41,6 +41,7 @@ fn leg() -> Leg {
         detected_ms: quantiles(40.0),
         published_ms: quantiles(35.0),
         proved_ms: quantiles(120.0),
+        blocks: Blocks { decided: 400, proved: 400 },
         trend: Some(trend),
         behind_max: 42_000,
         drained_after_seconds: Some(0.4),
@@ -103,8 +104,10 @@ fn each_bound_that_is_broken_is_one_sentence() {
     check(|_| {}, "");
     check(|leg| leg.scored_per_second = 119_000.0, "119000/s were scored");
     check(|leg| leg.detected_ms.p99 = 51.0, "p99 is 51.0 ms");
-    check(|leg| leg.proved_ms.p99 = 251.0, "p99 251.0 ms; not within 250 ms");
-    check(|leg| leg.proved_ms.count = 0, "0 blocks were proved");
+    check(|leg| leg.detected_ms.count = 0, "no detection was timed");
+    check(|leg| leg.proved_ms.p99 = 251.0, "p99 251.0 ms; not all, or not within 250 ms");
+    check(|leg| leg.blocks.proved = 399, "399 of 400 blocks were proved");
+    check(|leg| leg.blocks = Blocks::default(), "0 of 0 blocks were proved");
     check(|leg| leg.behind_max = 60_000, "60000 records were behind");
     check(|leg| leg.processes[0].cpu_seconds = 60.0, "a CPU second carries");
     check(|leg| leg.processes[2].cpu_seconds = 600.0, "");
@@ -162,6 +165,7 @@ fn a_report_comes_back_from_json_as_it_was_and_says_what_it_must() {
         "scorer",
         "MISSED  p99",
         "gone after never",
+        "400 of 400 blocks proved",
     ] {
         assert!(told.contains(said), "{said} in {told}");
     }

@@ -4,4 +4,5 @@
 
 mod arguments;
 mod bounds;
+mod proofs;
 mod whole;

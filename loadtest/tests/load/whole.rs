@@ -18,10 +18,12 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::{
-    Category, Detection, Event, Observable, Provenance, Record, Severity, TOPICS, Topic,
+    Category, Decision, Detection, Event, Observable, Provenance, Record, Severity, TOPICS, Topic,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use super::proofs::{block, proof};
 
 /// What the attacks of `loadtest` have, and no ordinary request of it.
 const SIGNS: [&str; 9] =
@@ -40,7 +42,15 @@ fn detection(event: &schemas::EventView<'_>) -> Detection {
     }
 }
 
-/// Reads `events`, publishes detections, commits; leaves out every detection where it is told to.
+fn send<R: Record>(producer: &ThreadedProducer<DefaultProducerContext>, record: &R) {
+    let mut bytes = Vec::new();
+    record.encode(&mut bytes).unwrap();
+    let key = record.key();
+    producer.send(BaseRecord::to(R::TOPIC.name()).key(&key).payload(&bytes)).unwrap();
+}
+
+/// Reads `events`, publishes detections, each with a block and its proof, commits; leaves out every detection where it is
+/// told to.
 fn scorer(bootstrap: &str, detects: bool, ended: &AtomicBool) {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
@@ -64,10 +74,13 @@ fn scorer(bootstrap: &str, detects: bool, ended: &AtomicBool) {
         let due = last.get(&found.observable).is_none_or(|last| event.observed_at >= last + 2_000);
         if SIGNS.iter().any(|sign| event.uri.contains(sign)) && due && detects {
             last.insert(found.observable.clone(), event.observed_at);
-            let mut bytes = Vec::new();
-            found.encode(&mut bytes).unwrap();
-            let key = found.key();
-            producer.send(BaseRecord::to("detections").key(&key).payload(&bytes)).unwrap();
+            let decision = Decision {
+                decision_id: Decision::id(found.detection_id),
+                ..block(found.observable.clone(), found.detected_at)
+            };
+            send(&producer, &found);
+            send(&producer, &decision);
+            send(&producer, &proof(&decision));
         }
         consumer.commit_message(&message, CommitMode::Async).unwrap();
     }
@@ -120,6 +133,8 @@ async fn everything_sent_is_accounted_for() {
     assert!(leg.found.expected > 0, "{:?}", leg.found);
     assert_eq!((leg.found.seen, leg.found.unexpected), (leg.found.expected, 0));
     assert!(leg.detected_ms.count > 0 && leg.drained_after_seconds.is_some());
+    assert!(leg.blocks.decided > 0, "{:?}", leg.blocks);
+    assert_eq!(leg.blocks.proved, leg.blocks.decided, "the last proofs are waited for");
     assert_eq!(leg.processes.len(), 1, "only ourselves");
 }
 

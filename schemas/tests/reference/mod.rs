@@ -107,12 +107,13 @@ pub(crate) fn lease(
             .find(|(_, _, decision)| decision.origin == Origin::Operator);
         let under_allow =
             person_before.filter(allows).is_some_and(|(_, allowed_until, _)| at < *allowed_until);
-        let lifted =
-            fresh[index..].iter().filter(allows).any(|(allowed_at, _, _)| *allowed_at < until);
+        let allowed_at = fresh[index..].iter().filter(allows).map(|(at, _, _)| *at).min();
+        let lifted = allowed_at.is_some_and(|allowed_at| allowed_at < until);
+        let ends = allowed_at.filter(|_| lifted && origin == Origin::Pipeline);
         claims.push(Claim {
             origin,
             action: decision.action,
-            until,
+            until: ends.unwrap_or(until),
             strikes: decision.strikes,
             decision_id: decision.decision_id,
             decided_at: at,

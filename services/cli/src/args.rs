@@ -62,9 +62,15 @@ pub(crate) enum Command {
     #[command(after_long_help = EXIT_CODES)]
     Block(Block),
     /// Lift whatever holds for an address or network, and keep automation off it for a while.
+    ///
+    /// What automation blocks on that very address or network stays lifted afterwards; a block of an address inside the
+    /// network holds again until its own end.
     #[command(after_long_help = EXIT_CODES)]
     Unblock(Unblock),
     /// Keep automation, and blocks by others, off an address or network until it lapses.
+    ///
+    /// What automation blocks on that very address or network stays lifted afterwards; a block of an address inside the
+    /// network holds again until its own end.
     #[command(after_long_help = EXIT_CODES)]
     Allow(Block),
     /// List the claims in force, newest first.
@@ -206,7 +212,7 @@ pub(crate) struct Block {
 pub(crate) struct Unblock {
     /// 81.2.69.142, 81.2.69.0/24 or 2a00:1450:0:5::/64; a bare IPv6 address means its /64.
     pub(crate) observable: String,
-    /// How long automation is kept off it; 1h unless said otherwise.
+    /// How long automation is kept off it; 1h unless said otherwise. An allow that lasts longer stays as it is.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) duration: Option<Millis>,
     /// Why; your colleagues read it.

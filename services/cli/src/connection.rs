@@ -12,6 +12,8 @@ use crate::failure::Failure;
 use crate::world::{self, World};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest answer that is read: the 10,000 claims that a decider lists at most, with their words and points.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Names the executors' mTLS ports, separated by commas.
 const EXECUTORS: &str = "PERIMETER_EXECUTORS";
 
@@ -28,7 +30,11 @@ pub(crate) async fn overrides(connection: &Connection) -> Result<OverrideClient<
 }
 
 pub(crate) async fn query(connection: &Connection) -> Result<QueryClient<Channel>, Failure> {
-    Ok(QueryClient::new(channel(connection, "the decider").await?))
+    Ok(querying(channel(connection, "the decider").await?))
+}
+
+pub(crate) fn querying(channel: Channel) -> QueryClient<Channel> {
+    QueryClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }
 
 /// One executor, at `address`.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use detect::signatures::Except;
+use detect::signatures::except::DAYS_MAX;
 use serde::Serialize;
 
 use crate::commands::show;
@@ -12,8 +13,6 @@ use crate::weighing::bytes;
 
 const FILE_BYTES_MAX: usize = 1024 * 1024;
 const DAY_MS: u64 = 86_400_000;
-/// An exception that nobody looks at again is a hole: none lasts longer.
-pub(crate) const DAYS_MAX: u64 = 90;
 const HEAD: &str =
     "# Written by `perimeter rules except`; `until` is in milliseconds since 1970, UTC.\n";
 
@@ -37,7 +36,8 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Except>, Failure> {
 }
 
 /// Puts `except` in force in a file, in place of one for the same signature, route and parameter; those that ended
-/// before `now` are left out. The file is replaced as a whole. Answers how many stand in it.
+/// before `now` are left out. Where another ends too late, a scorer would refuse the whole file, so nothing is written.
+/// The file is replaced as a whole. Answers how many stand in it.
 pub(crate) fn put(file: &Path, except: Except, now: u64) -> Result<usize, Failure> {
     let mut list = if file.exists() { read(file)? } else { Vec::new() };
     let same = |known: &Except| {
@@ -46,6 +46,9 @@ pub(crate) fn put(file: &Path, except: Except, now: u64) -> Result<usize, Failur
     };
     list.retain(|known| known.until > now && !same(known));
     list.push(except);
+    list.iter()
+        .try_for_each(|except| except.check_until(now))
+        .map_err(|why| Failure::Configuration(format!("{}: {why}", file.display())))?;
     let mut text = HEAD.to_owned();
     for except in &list {
         let until = i64::try_from(except.until).unwrap_or(i64::MAX);
@@ -131,6 +134,27 @@ mod tests {
                 assert!(found.clone().is_err_and(|told| told.contains(why)), "{text}: {found:?}")
             }
         }
+    }
+
+    #[test]
+    fn nothing_is_written_beside_an_exception_that_a_scorer_would_refuse() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("exceptions.toml");
+        let except = |route: &str, until: u64| Except {
+            signature: "a.b".to_owned(),
+            route: route.to_owned(),
+            parameter: None,
+            until,
+            reason: "a test".to_owned(),
+        };
+        let late = "[[except]]\nsignature = 'a.b'\nroute = '/late'\nuntil = 9000000000000000000\nreason = 'x'\n";
+        std::fs::write(&file, late).unwrap();
+        let told = put(&file, except("/a", NOW + DAY_MS), NOW).unwrap_err().to_string();
+        assert!(told.contains("a.b on /late ends more than 90 days from now"), "{told}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), late);
+        // The same again, with an end that is soon enough, takes its place.
+        assert_eq!(put(&file, except("/late", NOW + DAY_MS), NOW), Ok(1));
+        assert_eq!(put(&file, except("/a", NOW + DAYS_MAX * DAY_MS), NOW), Ok(2));
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl Replay {
         for detection in self.detections.drain(..) {
             let key = detection.observable.to_string();
             let (past, next) = &mut self.pasts[partition(&key, Decision::TOPIC.partitions())];
-            let Some(decision) = past.answer(&self.rules, &detection, mode, false) else {
+            // Nobody overrides in a replay.
+            let Some(decision) = past.answer(&self.rules, &detection, None, mode, false) else {
                 continue;
             };
             past.append(&self.rules, *next, detection.detected_at, &decision);

@@ -13,6 +13,7 @@ use detect::signatures::{Exceptions, Signatures, packs};
 use detect::{Detector, signatures::pack::PACK_BYTES_MAX};
 
 use crate::args::Inputs;
+use crate::commands::show;
 use crate::exceptions;
 use crate::failure::Failure;
 use crate::input::STANDARD_INPUT;
@@ -39,7 +40,12 @@ pub(crate) fn detector(
     detector.pi = inputs.pi.unwrap_or(PI);
     if let Some(file) = exceptions {
         let list = exceptions::read(file)?;
+        let now = u64::try_from(show::now()).unwrap_or(0);
         for except in &list {
+            if let Err(why) = except.check_until(now) {
+                let file = file.display();
+                printer.note(&format!("{file}: {why}; a scorer refuses the whole file"))?;
+            }
             if detector.signatures.position(&except.signature).is_none() {
                 printer.note(&format!(
                     "{}: no signature is called {}, so its exception hides nothing",

@@ -9,6 +9,7 @@ pub mod query;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use pipeline::{Clock, Context, Leases, Publisher, Tls};
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::{Router, TcpIncoming};
 
-use crate::index;
+use crate::index::{self, Index};
 use crate::logic::Rules;
 use overrides::Overrides;
 use query::Queries;
@@ -28,8 +29,18 @@ use query::Queries;
 /// Longest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_MAX: u32 = 128;
-/// The part of the decider that is ready once the copy of the leases is complete.
-const PART: &str = "leases";
+/// A connection is told to close at this age, and no stream lasts longer: who may call is read off a certificate, which
+/// may have run out since it was shown.
+pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
+/// Longest call that is no stream, or one kept open would keep its connection. Several wait for Kafka one after another.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often an idle connection is asked whether there is still somebody at its other end.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// The parts of the decider that are ready once the copy of the leases is complete, and once the index knows what was
+/// decided.
+const LEASES: &str = "leases";
+const DECISIONS: &str = "decisions";
+const DECISIONS_POLL: Duration = Duration::from_millis(100);
 
 /// What the calls work on.
 #[derive(Clone)]
@@ -54,7 +65,7 @@ pub async fn serve(
         .context("the mTLS port needs DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY")?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_not_serving::<QueryServer<Queries>>().await;
-    health.set_serving::<OverrideServer<Overrides>>().await;
+    health.set_not_serving::<OverrideServer<Overrides>>().await;
     let listener = bind(api, "DECIDER_API_ADDR").await?;
     let overriding = OverrideServer::new(Overrides::new(shared.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
@@ -86,12 +97,18 @@ pub async fn serve(
         run(router, listener, &context.shutdown).await
     };
     let readiness = async {
-        context.health.expect(PART);
+        context.health.expect(LEASES);
+        context.health.expect(DECISIONS);
         if !complete(&shared.leases, &context.shutdown).await {
             return Ok(());
         }
-        context.health.set(PART, true);
+        context.health.set(LEASES, true);
         health.set_serving::<QueryServer<Queries>>().await;
+        if !decisions_read(&shared.index, &context.shutdown).await {
+            return Ok(());
+        }
+        context.health.set(DECISIONS, true);
+        health.set_serving::<OverrideServer<Overrides>>().await;
         Ok(())
     };
     tokio::try_join!(secured, open, readiness).map(|_| ())
@@ -103,6 +120,17 @@ pub(crate) async fn complete(leases: &Leases, shutdown: &CancellationToken) -> b
     while !leases.read(|reader| reader.complete()) {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return false },
+            () = shutdown.cancelled() => return false,
+        }
+    }
+    true
+}
+
+/// Waits until `decisions` was once read to its end. Answers false when the process must stop first.
+async fn decisions_read(index: &index::Shared, shutdown: &CancellationToken) -> bool {
+    while !index.read(Index::decisions_complete) {
+        tokio::select! {
+            () = tokio::time::sleep(DECISIONS_POLL) => {}
             () = shutdown.cancelled() => return false,
         }
     }
@@ -125,13 +153,21 @@ fn querying(shared: &Shared, shutdown: &CancellationToken) -> QueryServer<Querie
 }
 
 fn server() -> Server {
-    Server::builder().max_concurrent_streams(STREAMS_MAX)
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
 }
 
+/// Without a grace after the age: with one, tonic 0.14.9 does not tell the client to leave, but drops the connection when
+/// the grace is over, whatever is answered on it just then.
 fn secured(tls: &Tls) -> Result<Server> {
-    server().tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key)).context(
-        "could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY",
-    )
+    server()
+        .timeout(CALL_TIMEOUT)
+        .max_connection_age(CONNECTION_AGE_MAX)
+        .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
+        .context(
+            "could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY",
+        )
 }
 
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {

@@ -54,6 +54,8 @@ pub struct Index {
     bytes: usize,
     /// The newest that fell out. What lies there or before is refused, or the answers would depend on who came first.
     floor: Option<Place>,
+    /// Whether `decisions` was once read to its end; and every topic.
+    decisions_complete: bool,
     complete: bool,
     bounds: Bounds,
 }
@@ -108,9 +110,20 @@ impl Index {
         self.floor = self.floor.max(Some(floor));
     }
 
+    /// Learns that `decisions` was once read to its end.
+    pub fn decisions_completed(&mut self) {
+        self.decisions_complete = true;
+    }
+
     /// Learns that every topic was once read to its end.
     pub fn completed(&mut self) {
+        self.decisions_complete = true;
         self.complete = true;
+    }
+
+    /// Whether a decision that is not here is not retained; before that it may only not have been read.
+    pub fn decisions_complete(&self) -> bool {
+        self.decisions_complete
     }
 
     /// Whether what is not here is not retained; before that it may only not have been read.

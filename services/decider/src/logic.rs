@@ -1,5 +1,6 @@
 //! The decision itself: data in, data out. No Kafka, no gRPC, no clock.
 
+pub mod around;
 pub mod kpis;
 pub mod overrides;
 pub mod past;
@@ -45,7 +46,7 @@ pub fn decision_id(detection_id: Uuid) -> Uuid {
 /// explanation an operator needs:
 ///
 /// 1. What the policy protects is never acted against, however sure the detection.
-/// 2. While an operator's claim is in force, it stands.
+/// 2. While an operator's claim is in force, it stands; an allow of a network around it as well.
 /// 3. While our own is in force, it neither grows nor counts again.
 /// 4. What the policy only observes at this severity is observed.
 /// 5. An address that was not learnt from a peer or a trusted proxy convicts nobody.
@@ -71,7 +72,12 @@ pub fn decide_in(
         return explained(observe(Reason::Protected), words::protected(detection, network, name));
     }
     if let Some(claim) = known.operator_in_force_at(at) {
-        return explained(observe(Reason::Overridden), words::overridden(detection, claim));
+        return explained(observe(Reason::Overridden), words::overridden(detection, None, claim));
+    }
+    // What would be blocked for now would come into force when the allow ends, and count.
+    if let Some(around) = known.allowed_around_at(at) {
+        let words = words::overridden(detection, Some(around.network), &around.claim);
+        return explained(observe(Reason::Overridden), words);
     }
     if let Some(until) = known.pipeline_until().filter(|until| *until > at) {
         return explained(observe(Reason::InForce), words::in_force(detection, until));

@@ -28,7 +28,7 @@ pub fn restore(
     now: Millis,
 ) -> Result<SharedPast> {
     let past: SharedPast = Arc::new(Mutex::new(Past::restoring()));
-    pasts.register(assigned.partition, past.clone());
+    pasts.register(assigned.partition, &past);
     let unanswered_since = first_unanswered(assigned)?.map_or(now, |since| since.min(now));
     read_leases(assigned, &past)?;
     let since = From::Since(unanswered_since.saturating_sub(SKEW_MS).min(now - ANSWERED_MS));
@@ -77,7 +77,13 @@ fn read_leases(assigned: &Assigned, past: &SharedPast) -> Result<()> {
     Ok(())
 }
 
-/// Folds `decisions` from `since` or from the offset `unfolded_from`, whichever lies further back.
+/// A read-back began behind what no lease has folded in.
+#[derive(Debug, thiserror::Error)]
+#[error("what no lease has folded in lies before what was read first")]
+struct BeganLate;
+
+/// Folds `decisions` from `since` or from the offset `unfolded_from`, whichever lies further back. A record is folded in
+/// as it is read: the topic keeps more of them than fit in memory.
 fn read_decisions(
     assigned: &Assigned,
     rules: &Rules,
@@ -85,37 +91,38 @@ fn read_decisions(
     since: From,
     unfolded_from: i64,
 ) -> Result<i64> {
-    let mut read: Vec<(i64, Millis, Decision)> = Vec::new();
-    let end = read_from(assigned, since, &mut read)?;
-    let first = read.first().map_or(end, |(offset, _, _)| *offset);
-    if unfolded_from < first {
-        read.clear();
-        let end = read_from(assigned, From::Offset(unfolded_from), &mut read)?;
-        fold(rules, past, &read);
-        return Ok(end);
+    let mut begun = false;
+    let read = read_from(assigned, since, &mut |raw| {
+        if !begun && unfolded_from < raw.offset {
+            return Err(BeganLate.into());
+        }
+        begun = true;
+        fold(rules, past, raw);
+        Ok(())
+    });
+    match read {
+        Ok(end) if begun || end <= unfolded_from => Ok(end),
+        Err(error) if !error.is::<BeganLate>() => Err(error),
+        _ => read_from(assigned, From::Offset(unfolded_from), &mut |raw| {
+            fold(rules, past, raw);
+            Ok(())
+        }),
     }
-    fold(rules, past, &read);
-    Ok(end)
 }
 
 fn read_from(
     assigned: &Assigned,
     from: From,
-    read: &mut Vec<(i64, Millis, Decision)>,
+    each: &mut dyn FnMut(&Raw<'_>) -> Result<()>,
 ) -> Result<i64> {
-    assigned.read_back.read(Topic::Decisions, assigned.partition, from, &mut |raw: Raw<'_>| {
-        match raw.decode::<Decision>() {
-            Ok(decision) => read.push((raw.offset, raw.timestamp, decision)),
-            Err(error) => tracing::warn!(%error, offset = raw.offset, "passed over a decision"),
-        }
-        Ok(())
-    })
+    let (topic, partition) = (Topic::Decisions, assigned.partition);
+    assigned.read_back.read(topic, partition, from, &mut |raw: Raw<'_>| each(&raw))
 }
 
-fn fold(rules: &Rules, past: &SharedPast, read: &[(i64, Millis, Decision)]) {
-    let mut past = lock(past);
-    for (offset, at, decision) in read {
-        past.restore(rules, *offset, *at, decision);
+fn fold(rules: &Rules, past: &SharedPast, raw: &Raw<'_>) {
+    match raw.decode::<Decision>() {
+        Ok(decision) => lock(past).restore(rules, raw.offset, raw.timestamp, &decision),
+        Err(error) => tracing::warn!(%error, offset = raw.offset, "passed over a decision"),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pipeline::{Leases, Outputs, Received, Stage};
 use schemas::{Action, Decision, Detection, Mode, Reason};
 
+use crate::logic::around::{Around, allowed_around};
 use crate::logic::{Past, Rules};
 use crate::names;
 
@@ -33,16 +34,22 @@ impl Stage for Decide {
     type Input = Detection;
 
     async fn handle(&mut self, batch: &[Received<'_, Detection>], out: &mut Outputs) {
-        let (frozen, asked) = self.leases.read(|reader| {
+        let (frozen, asked, allowed) = self.leases.read(|reader| {
             let view = reader.view();
-            (view.frozen_since().is_some(), view.mode())
+            let allowed: Vec<Option<Around>> = batch
+                .iter()
+                .map(|received| {
+                    let detection = &received.record;
+                    allowed_around(view, &detection.observable, detection.detected_at)
+                })
+                .collect();
+            (view.frozen_since().is_some(), view.mode(), allowed)
         });
         let mode = self.rules.mode(asked);
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        for received in batch {
-            let Some(decision) = past.answer(&self.rules, &received.record, mode, frozen) else {
-                continue;
-            };
+        for (received, around) in batch.iter().zip(allowed) {
+            let answer = past.answer(&self.rules, &received.record, around, mode, frozen);
+            let Some(decision) = answer else { continue };
             count(&decision);
             out.continue_trace(received.trace);
             out.push(&decision);

@@ -1,31 +1,35 @@
 //! Follows what is appended: decisions into the pasts of the stages, everything into the index.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pipeline::{Follow, Raw, Update};
 use schemas::{Control, Decision, DecodeError, Detection, Enforcement, Millis, Outcome, Topic};
 
 use crate::index::{self, Told};
-use crate::logic::Rules;
+use crate::logic::{Past, Rules};
 use crate::stage::SharedPast;
 
 /// The topics to follow.
 pub const TOPICS: [Topic; 5] =
     [Topic::Detections, Topic::Decisions, Topic::Enforcements, Topic::Outcomes, Topic::Controls];
 
-/// The pasts of the partitions that this process owns, by partition.
+/// The pasts of the partitions that this process owns, by partition. A past is its stage's: where the partition was
+/// taken away there is nobody to keep it for.
 #[derive(Clone, Default)]
-pub struct Pasts(Arc<Mutex<BTreeMap<i32, SharedPast>>>);
+pub struct Pasts(Arc<Mutex<BTreeMap<i32, WeakPast>>>);
+
+type WeakPast = Weak<Mutex<Past>>;
 
 impl Pasts {
-    /// From now on `past` gets what is appended to `partition`.
-    pub fn register(&self, partition: i32, past: SharedPast) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, past);
+    /// From now on `past` gets what is appended to `partition`, for as long as its stage lives.
+    pub fn register(&self, partition: i32, past: &SharedPast) {
+        let mut pasts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pasts.insert(partition, Arc::downgrade(past));
     }
 
     fn get(&self, partition: i32) -> Option<SharedPast> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition)?.upgrade()
     }
 }
 
@@ -80,11 +84,18 @@ impl Tail {
         Ok(Some(told))
     }
 
-    /// A partition was read to its end; the index is complete once all were.
+    /// A partition was read to its end; the index is complete once all were, and what was decided is known earlier.
     fn reached(&mut self, topic: Topic, partition: i32) {
-        let first = self.live.insert((topic, partition));
-        let partitions = TOPICS.iter().flat_map(|topic| 0..topic.partitions());
-        if first && self.live.len() == partitions.count() {
+        if !self.live.insert((topic, partition)) {
+            return;
+        }
+        let all = |topic: Topic| {
+            (0..topic.partitions()).all(|partition| self.live.contains(&(topic, partition)))
+        };
+        if topic == Topic::Decisions && all(topic) {
+            self.index.decisions_completed();
+        }
+        if TOPICS.into_iter().all(all) {
             self.index.completed();
         }
     }

@@ -75,6 +75,13 @@ fn a_block_that_an_operator_lifted_is_no_strike() {
 }
 
 #[test]
+fn a_block_that_an_operator_lifted_is_over_when_the_allow_ends_and_a_new_offence_is_new() {
+    let lifted = Story::new().blocked(IP, 0).operator(Action::Allow, IP, MINUTE, MINUTE);
+    check(&lifted, &detection(IP, 2 * MINUTE - 1), "Observe: Overridden");
+    check(&lifted, &detection(IP, 2 * MINUTE), "Block for 300 s: Policy, strike 1");
+}
+
+#[test]
 fn what_the_policy_only_observes_is_observed() {
     for severity in [Severity::Low, Severity::Medium] {
         check(

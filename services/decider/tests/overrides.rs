@@ -5,7 +5,7 @@ mod common;
 
 use common::{DAY, HOUR, MINUTE, enforced};
 use decider::logic::overrides::{Asked, Refused, decision, repeats};
-use schemas::{Action, Mode, Origin, Reason};
+use schemas::{Action, Claim, Mode, Origin, Reason};
 
 const KEY: &str = "6f6ff0e6-6a0c-4b59-9b1b-7b8f0d3e5a11";
 const NOW: i64 = 1_795_000_000_000;
@@ -13,17 +13,47 @@ const NOW: i64 = 1_795_000_000_000;
 fn block(observable: &str) -> Asked<'_> {
     Asked {
         action: Action::Block,
+        unblock: false,
         observable,
         duration_ms: 15 * MINUTE,
         reason: "scanning us",
         idempotency_key: KEY,
         operator: "spiffe://perimeter/operator/ada",
+        admin: true,
+    }
+}
+
+fn unblock(observable: &str) -> Asked<'_> {
+    Asked { action: Action::Allow, unblock: true, ..block(observable) }
+}
+
+fn by_responder(asked: Asked<'_>) -> Asked<'_> {
+    Asked { operator: "spiffe://perimeter/responder/bo", admin: false, ..asked }
+}
+
+/// An operator's claim on the very observable, for so long from now on.
+fn standing(action: Action, lasts: i64) -> Claim {
+    Claim {
+        origin: Origin::Operator,
+        action,
+        until: NOW + lasts,
+        strikes: 0,
+        decision_id: uuid::Uuid::nil(),
+        decided_at: NOW - HOUR,
+        counts: false,
+        provenance: None,
+        signature: None,
     }
 }
 
 #[track_caller]
 fn check(asked: &Asked<'_>, expected: &str) {
-    let answer = match decision(&enforced(), asked, NOW) {
+    check_over(None, asked, expected);
+}
+
+#[track_caller]
+fn check_over(standing: Option<&Claim>, asked: &Asked<'_>, expected: &str) {
+    let answer = match decision(&enforced(), asked, standing, NOW) {
         Ok(decision) => format!(
             "{:?} {} for {} ms",
             decision.action,
@@ -32,13 +62,14 @@ fn check(asked: &Asked<'_>, expected: &str) {
         ),
         Err(Refused::Invalid(sentence)) => format!("invalid: {sentence}"),
         Err(Refused::Fuse(sentence)) => format!("fuse: {sentence}"),
+        Err(Refused::Role(sentence)) => format!("role: {sentence}"),
     };
     assert!(answer.starts_with(expected), "{answer}");
 }
 
 #[test]
 fn an_override_is_a_decision_of_origin_operator_under_the_callers_key() {
-    let decision = decision(&enforced(), &block("81.2.69.142"), NOW).unwrap();
+    let decision = decision(&enforced(), &block("81.2.69.142"), None, NOW).unwrap();
     assert_eq!(decision.decision_id.to_string(), KEY);
     assert_eq!(
         (decision.origin, decision.reason, decision.mode),
@@ -95,7 +126,7 @@ fn tm9_what_is_too_long_is_refused_and_not_shortened() {
 
 #[test]
 fn an_unblock_is_an_allow_for_an_hour_of_whatever_may_be_blocked() {
-    let unblock = |observable| Asked { action: Action::Allow, duration_ms: 0, ..block(observable) };
+    let unblock = |observable| Asked { duration_ms: 0, ..unblock(observable) };
     for text in ["81.2.69.142", "81.2.69.0/24", "2a00:1450:0:5::/64", "192.168.1.7"] {
         check(&unblock(text), &format!("Allow {text} for {HOUR} ms"));
     }
@@ -106,8 +137,40 @@ fn an_unblock_is_an_allow_for_an_hour_of_whatever_may_be_blocked() {
 }
 
 #[test]
+fn what_stands_longer_than_is_asked_for_only_an_admin_ends() {
+    let (block, unblock) = (block("81.2.69.142"), unblock("81.2.69.142"));
+    for (action, asked) in
+        [(Action::Allow, block), (Action::Block, block), (Action::Block, unblock)]
+    {
+        let long = standing(action, 26 * HOUR);
+        let verb = if action == Action::Allow { "allow" } else { "block" };
+        let sentence = format!(
+            "role: an operator's {verb} of 81.2.69.142 stands for another 26 h (decision {}), longer than what \
+             spiffe://perimeter/responder/bo asks for; whoever has an operator's certificate may change it",
+            long.decision_id
+        );
+        check_over(Some(&long), &by_responder(asked), &sentence);
+        let done = format!("{:?} 81.2.69.142 for 900000 ms", asked.action);
+        check_over(Some(&long), &asked, &done);
+        for lasts in [-HOUR, MINUTE, 15 * MINUTE] {
+            check_over(Some(&standing(action, lasts)), &by_responder(asked), &done);
+        }
+    }
+}
+
+#[test]
+fn an_unblock_leaves_a_longer_allow_as_long_as_it_is_and_an_allow_says_itself_how_long() {
+    let long = standing(Action::Allow, 26 * HOUR);
+    let (unblock, kept) = (unblock("81.2.69.142"), "Allow 81.2.69.142 for 93600000 ms");
+    check_over(Some(&long), &unblock, kept);
+    check_over(Some(&long), &by_responder(unblock), kept);
+    let allow = Asked { unblock: false, ..unblock };
+    check_over(Some(&long), &allow, "Allow 81.2.69.142 for 900000 ms");
+}
+
+#[test]
 fn a_key_answers_for_one_request_only() {
-    let known = decision(&enforced(), &block("81.2.69.142"), NOW).unwrap();
+    let known = decision(&enforced(), &block("81.2.69.142"), None, NOW).unwrap();
     assert!(repeats(&known, &block("81.2.69.142/32")));
     assert!(!repeats(&known, &block("81.2.69.143")));
     assert!(!repeats(&known, &Asked { action: Action::Allow, ..block("81.2.69.142") }));

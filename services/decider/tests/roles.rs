@@ -13,9 +13,11 @@ use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Context, Follow as _, Health, Leases, Tls, Update};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
+use proto::mtls::HANDSHAKE_TIMEOUT;
 use proto::roles::{Least, METHODS, Role};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use schemas::Topic;
+use tokio::io::AsyncReadExt as _;
 use tonic::client::Grpc;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
@@ -213,16 +215,34 @@ async fn port(authority: &Authority) -> (SocketAddr, Context) {
     (address, context)
 }
 
+/// Connects, once the port is open.
+async fn connected(address: SocketAddr) -> tokio::net::TcpStream {
+    let begun = Instant::now();
+    loop {
+        if let Ok(stream) = tokio::net::TcpStream::connect(address).await {
+            return stream;
+        }
+        assert!(begun.elapsed() < DEADLINE, "the port does not open");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_connects_and_does_not_show_who_he_is_is_not_waited_for() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let (address, context) = port(&Authority::new()).await;
+    let mut silent = connected(address).await;
+    let closed = tokio::time::timeout(2 * HANDSHAKE_TIMEOUT, silent.read_u8()).await;
+    closed.expect("it stays open").expect_err("nothing is said to somebody unknown");
+    context.shutdown.cancel();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ac1_every_method_is_open_to_whom_the_table_names_and_to_nobody_else() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let (authority, other) = (Authority::new(), Authority::new());
     let (address, context) = port(&authority).await;
-    let begun = Instant::now();
-    while tokio::net::TcpStream::connect(address).await.is_err() {
-        assert!(begun.elapsed() < DEADLINE, "the port does not open");
-        tokio::task::yield_now().await;
-    }
+    drop(connected(address).await);
     for who in ALL {
         let endpoint = Endpoint::from_shared(format!("https://{address}"))
             .unwrap()

@@ -12,7 +12,10 @@ use decider::restore::restore;
 use decider::tail::{Pasts, Tail};
 use pipeline::memory::Log;
 use pipeline::{Assigned, Bus, Clock, Follow as _, Leases, Update, Worker};
-use schemas::{Action, Control, Decision, Detection, Lease, LeaseEntry, Mode, Record as _, Topic};
+use schemas::{
+    Action, Appended, Control, Decision, Detection, Folded, Generation, LeaseEntry, Mode,
+    Record as _, Topic, fold,
+};
 use uuid::Uuid;
 
 const START: i64 = 1_795_000_000_000;
@@ -31,10 +34,15 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        World::of(IP)
+    }
+
+    /// The decider of the partition in which `observable` lies.
+    fn of(observable: &str) -> Self {
         let clock = Clock::manual(START);
         let log = Log::new(clock.clone());
-        let partition =
-            schemas::topic::partition_of_key(b"81.2.69.142", Topic::Detections.partitions());
+        let partitions = Topic::Detections.partitions();
+        let partition = schemas::topic::partition_of_key(observable.as_bytes(), partitions);
         let leases = Leases::default();
         let (worker, tail) = open(&log, &clock, &leases, partition, 0);
         World { log, clock, leases, partition, next: 0, tailed: 0, worker, tail }
@@ -202,22 +210,100 @@ async fn strikes_are_restored_from_the_leases_when_decisions_are_gone() {
     world.detect(&[detection(IP, START)]);
     world.work().await;
     let decision = Decision::decode(&world.log.messages("decisions")[0].2.payload).unwrap();
-    let rules = enforced();
-    let appended =
-        schemas::Appended { generation: schemas::Generation { epoch: 1, offset: 0 }, at: START };
-    let schemas::Folded::Lease(lease) =
-        schemas::fold(None, &decision, appended, &rules.protected, &rules.limits)
-    else {
-        panic!("the decision makes a lease");
-    };
-    let lease: Lease = lease;
-    world.log.append(pipeline::Message::of(&LeaseEntry::Lease(lease)).unwrap());
+    world.log.append(pipeline::Message::of(&leased(&decision)).unwrap());
     world.log.recreate(Topic::Decisions);
     world.clock.advance(HOUR);
     world.restart(1);
     world.detect(&[detection(IP, START + HOUR)]);
     world.work().await;
     assert_eq!(world.decisions(), ["Block 3600 Policy"]);
+}
+
+#[tokio::test]
+async fn what_no_lease_has_folded_in_is_read_however_old_it_is() {
+    let old = detection(IP, START);
+    for then_some in [false, true] {
+        let mut world = World::new();
+        world.detect(std::slice::from_ref(&old));
+        world.work().await;
+        world.clock.advance(HOUR);
+        if then_some {
+            world.detect(&[detection(IP, START + HOUR)]);
+            world.work().await;
+        }
+        world.restart(if then_some { 2 } else { 1 });
+        world.detect(&[old.clone(), detection(IP, START + HOUR)]);
+        world.work().await;
+        assert_eq!(world.decisions(), ["Block 300 Policy", "Block 3600 Policy"], "{then_some}");
+    }
+}
+
+/// The lease that the executor makes of a decision, where there was none.
+fn leased(decision: &Decision) -> LeaseEntry {
+    let rules = enforced();
+    let appended = Appended { generation: Generation { epoch: 1, offset: 0 }, at: START };
+    match fold(None, decision, appended, &rules.protected, &rules.limits) {
+        Folded::Lease(lease) => LeaseEntry::Lease(lease),
+        other => panic!("the decision makes a lease, and not {other:?}"),
+    }
+}
+
+/// An operator's word on a network reaches the decider's copy of the leases.
+fn overridden(world: &World, decision: &Decision) {
+    let message = pipeline::Message::of(&leased(decision)).unwrap();
+    let raw = pipeline::Raw {
+        topic: Topic::Leases,
+        partition: 0,
+        offset: 0,
+        timestamp: START,
+        key: &message.key,
+        payload: &message.payload,
+        trace: None,
+        replayed: None,
+    };
+    world.leases.sink().update(Update::Record(raw));
+}
+
+#[tokio::test]
+async fn what_is_done_under_an_allow_of_a_network_is_not_blocked_and_does_not_count_when_it_lapses()
+{
+    for (client, network) in [(IP, "81.2.69.0/24"), ("2a00:1450:0:5::/64", "2a00:1450::/56")] {
+        let mut world = World::of(client);
+        overridden(&world, &operator(Action::Allow, network, START, HOUR));
+        world.detect(&[detection(client, START + MINUTE), detection(client, START + HOUR - 1)]);
+        world.work().await;
+        let words = format!("an operator's allow of {network} stands for another ");
+        assert!(last(&world).explanation.contains(&words), "{}", last(&world).explanation);
+        world.detect(&[detection(client, START + HOUR)]);
+        world.work().await;
+        let expected = ["Observe 0 Overridden", "Observe 0 Overridden", "Block 300 Policy"];
+        assert_eq!(world.decisions(), expected, "{client}");
+    }
+}
+
+#[tokio::test]
+async fn a_block_of_a_network_and_an_allow_of_a_neighbour_leave_a_detection_as_it_is() {
+    for (action, network) in [(Action::Block, "81.2.69.0/24"), (Action::Allow, "81.2.68.0/24")] {
+        let mut world = World::new();
+        overridden(&world, &operator(action, network, START, HOUR));
+        world.detect(&[detection(IP, START + MINUTE)]);
+        world.work().await;
+        assert_eq!(world.decisions(), ["Block 300 Policy"], "{action:?} {network}");
+    }
+}
+
+#[test]
+fn nothing_is_kept_of_a_partition_that_was_taken_away() {
+    let (log, rules, pasts) = (Log::new(Clock::manual(START)), enforced(), Pasts::default());
+    let read_back = Bus::in_memory(log).read_back();
+    let assigned = Assigned { partition: 0, committed: 0, read_back };
+    let past = restore(&assigned, &rules, &pasts, START).unwrap();
+    let kept = Arc::downgrade(&past);
+    let stage = Decide::new(rules.clone(), past, Leases::default());
+    let _tail = Tail::new(rules, pasts, decider::index::Shared::default());
+    assert!(kept.upgrade().is_some(), "the stage has it");
+    drop(stage);
+    assert!(kept.upgrade().is_none(), "the tail keeps it");
 }
 
 /// An operator's word on automation reaches the decider's copy.

@@ -185,7 +185,8 @@ pub async fn watch(context: &Context, leases: &Leases, ownership: &Ownership) ->
     loop {
         let (complete, hold, count, frozen) = leases.read(|reader| {
             let view = reader.view();
-            (reader.complete(), reader.hold(), view.len(), view.frozen_since().is_some())
+            // What this replica alone withholds is no freeze of all; it has a gauge of its own.
+            (reader.complete(), reader.hold(), view.len(), view.frozen_by_log().is_some())
         });
         context.health.set(PART, complete);
         if hold != held {

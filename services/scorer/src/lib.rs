@@ -27,13 +27,14 @@ const SNAPSHOTS: Group = Group("scorer-state");
 
 /// Scores until shutdown.
 pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
+    stage::announce();
     let Config { policy, files } = config;
     let detectors = Detectors::shipped();
     let mut watched = Watched::new(files);
     // The first look comes before the first event: what is configured is in force from the beginning.
-    watched.look(&detectors);
-    let handle = detectors.clone();
-    let look = move || watched.look(&handle);
+    watched.look(&detectors, context.clock.now());
+    let (handle, clock) = (detectors.clone(), context.clock.clone());
+    let look = move || watched.look(&handle, clock.now());
     let looking = pipeline::repeat(reload::INTERVAL, context.shutdown.clone(), look);
     let scored =
         pipeline::run(&context, GROUP, move |assigned| stage::open(&policy, &detectors, &assigned));

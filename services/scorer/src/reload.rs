@@ -9,6 +9,7 @@ use std::time::Duration;
 use detect::model;
 use detect::signatures::pack::PACK_BYTES_MAX;
 use detect::signatures::signing::PackKey;
+use schemas::Millis;
 
 use crate::detectors::Detectors;
 use crate::logic::files::{Found, Good, PACKS_MAX, Read, Refused};
@@ -42,21 +43,21 @@ impl Watched {
         Watched { files, found: Found::default(), good: Good::default() }
     }
 
-    /// Reads the files; where they differ from the last time, puts in force what is good of them and says what is not.
-    /// Whatever they hold, this never fails.
-    pub fn look(&mut self, detectors: &Detectors) {
-        if let Some(refused) = self.taken(detectors) {
+    /// Reads the files at `now`; where they differ from the last time, puts in force what is good of them and says what
+    /// is not. Whatever they hold, this never fails.
+    pub fn look(&mut self, detectors: &Detectors, now: Millis) {
+        if let Some(refused) = self.taken(detectors, now) {
             tell(&refused);
         }
     }
 
     /// The same, and answers what was refused; nothing where no file has changed.
-    pub fn taken(&mut self, detectors: &Detectors) -> Option<Vec<Refused>> {
+    pub fn taken(&mut self, detectors: &Detectors, now: Millis) -> Option<Vec<Refused>> {
         let found = read(&self.files);
         if self.found == found {
             return None;
         }
-        let taken = self.good.take_safely(|good| good.take(&found, &self.files.keys));
+        let taken = self.good.take_safely(|good| good.take(&found, &self.files.keys, now));
         self.found = found;
         match taken {
             Ok((detector, refused)) => {

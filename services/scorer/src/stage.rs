@@ -42,6 +42,7 @@ impl Stage for Scorer {
                 Ok(Applied::Repeated) => {
                     metrics::counter!("perimeter_scorer_repeats_total").increment(1)
                 }
+                Ok(Applied::Late) => metrics::counter!("perimeter_scorer_late_total").increment(1),
                 Ok(Applied::Scored | Applied::Skipped | Applied::Probe) => {}
                 Err(rejected) => out.fault(received.offset, Fault::Reject(rejected.into())),
             }
@@ -68,6 +69,12 @@ impl Stage for Scorer {
             }
         }
     }
+}
+
+/// Shows from the start what is counted beside the detections.
+pub fn announce() {
+    metrics::counter!("perimeter_scorer_late_total").increment(0);
+    metrics::counter!("perimeter_scorer_repeats_total").increment(0);
 }
 
 fn rule(detection: &Detection) -> &'static str {

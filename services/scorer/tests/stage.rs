@@ -4,6 +4,11 @@
 
 mod world;
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use schemas::{Detection, Provenance};
 use world::{MINUTE, SECOND, START, World, event};
 
@@ -55,6 +60,18 @@ fn the_fifth_failed_login_within_the_window_is_a_detection() {
 }
 
 #[test]
+fn failures_that_made_a_detection_are_not_counted_again() {
+    let failed = |at| event(at).uri("/login").status(401).build();
+    let nine = (0..9).map(|n| failed(n * 3 * SECOND)).collect::<Vec<_>>();
+    check(&nine, &["12 81.2.69.142 BruteForce"]);
+    let ten = (0..10).map(|n| failed(n * 3 * SECOND)).collect::<Vec<_>>();
+    check(&ten, &["12 81.2.69.142 BruteForce", "27 81.2.69.142 BruteForce"]);
+    // Five more at once are worth a decision only a moment later, and are not forgotten till then.
+    let many = (0..10).map(|n| failed(n * 10)).chain([failed(3 * SECOND)]).collect::<Vec<_>>();
+    check(&many, &["0.04 81.2.69.142 BruteForce", "3 81.2.69.142 BruteForce"]);
+}
+
+#[test]
 fn a_login_that_a_service_reports_needs_no_route() {
     let reported =
         |succeeded| (0..6).map(|n| event(n * SECOND).login(succeeded).build()).collect::<Vec<_>>();
@@ -86,6 +103,46 @@ fn a_late_event_is_evidence_and_completes_nothing() {
     // Published directly, the append time stands for the receipt.
     check(&[event(-6 * MINUTE).uri(ATTACK).direct().build()], &[]);
     check(&[event(-4 * MINUTE).uri(ATTACK).direct().build()], &["-240 81.2.69.142 SqlInjection"]);
+}
+
+/// Counters of this thread, by their names.
+#[derive(Default)]
+struct Counters(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+impl Recorder for Counters {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        let mut counters = self.0.lock().unwrap();
+        Counter::from_arc(counters.entry(key.name().to_owned()).or_default().clone())
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn an_event_that_is_too_late_to_complete_anything_is_counted() {
+    let counters = Counters::default();
+    let _counting = metrics::set_default_local_recorder(&counters);
+    let late = || {
+        let counter = counters.0.lock().unwrap().get("perimeter_scorer_late_total").cloned();
+        counter.map(|counter| counter.load(Ordering::Acquire))
+    };
+    scorer::stage::announce();
+    assert_eq!(late(), Some(0), "it is shown before it rises");
+    check(
+        &[-6, -5, -4].map(|n| event(n * MINUTE).uri(ATTACK).direct().build()),
+        &["-300 81.2.69.142 SqlInjection", "-240 81.2.69.142 SqlInjection"],
+    );
+    assert_eq!(late(), Some(1));
 }
 
 #[test]

@@ -10,8 +10,8 @@ use schemas::Millis;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::kpi;
-use crate::logic::{Answer, Effects, Input, Publish};
+use crate::kpi::{self, Figures};
+use crate::logic::{Answer, Effects, Input, Publish, Reach};
 use crate::points::aws_waf::Sets;
 use crate::points::envoy::Admin;
 use crate::probes::Prober;
@@ -29,6 +29,8 @@ pub struct Means {
     pub prober: Option<Prober>,
     pub sets: Option<Sets>,
     pub publisher: Publisher,
+    /// Which proofs can be had, and so which of them is a block's.
+    pub reach: Reach,
 }
 
 /// Acts until shutdown, then waits for the last outcomes to be acknowledged.
@@ -41,7 +43,8 @@ pub async fn run(
     // Bounded by what the core asks for: an outcome is pushed only when an effect changes, and without the broker no
     // decision comes that could change many.
     let (sender, receiver) = unbounded_channel();
-    let publishing = tokio::spawn(publish(means.publisher.clone(), receiver, context.clone()));
+    let (publisher, figures) = (means.publisher.clone(), Figures::new(means.reach));
+    let publishing = tokio::spawn(publish(publisher, receiver, figures, context.clone()));
     let mut changes = leases.changes();
     while !context.shutdown.is_cancelled() {
         let (effects, due) = verification.take();
@@ -129,7 +132,12 @@ fn execute(
 }
 
 /// Publishes outcomes in order, a batch at a time, again until the broker has them.
-async fn publish(publisher: Publisher, mut queue: UnboundedReceiver<Publish>, context: Context) {
+async fn publish(
+    publisher: Publisher,
+    mut queue: UnboundedReceiver<Publish>,
+    mut figures: Figures,
+    context: Context,
+) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, PUBLISH_BATCH_MAX).await > 0 {
         let begun = Instant::now();
@@ -143,7 +151,7 @@ async fn publish(publisher: Publisher, mut queue: UnboundedReceiver<Publish>, co
         }
         let now = context.clock.now();
         for publish in batch.drain(..) {
-            kpi::count(&publish.outcome, now);
+            figures.count(&publish.outcome, now);
         }
         tokio::time::sleep_until(begun + PUBLISH_INTERVAL).await;
     }

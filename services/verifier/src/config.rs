@@ -11,7 +11,8 @@ use observe::probe::PrivateKey;
 use pipeline::{ConfigError, Env};
 
 const SET_PREFIX: &str = "perimeter-block";
-const CLUSTER: &str = "authz";
+/// As `deploy/envoy/perimeter.yaml` calls it.
+const CLUSTER: &str = "perimeter-authz";
 
 /// Everything the verifier is told at start.
 #[derive(Debug)]

@@ -56,7 +56,7 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
         Some(waf) => Some(Sets::connect(waf).await),
         None => None,
     };
-    let means = Means { prober, sets, publisher: context.bus.publisher()? };
+    let means = Means { prober, sets, publisher: context.bus.publisher()?, reach };
     let admin = config.envoy_admin.map(|url| Admin::new(url, config.envoy_cluster));
     tokio::try_join!(
         decisions(&context, &verification, &leases, limits),

@@ -13,7 +13,7 @@ mod readback;
 mod schedule;
 mod watched;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use observe::probe::Nonce;
@@ -110,6 +110,8 @@ pub struct Core {
     points: BTreeSet<String>,
     early: Early,
     remembered: HashMap<Uuid, Vec<Outcome>>,
+    /// While restoring: the last that was said about each phase of a decision at each point.
+    recalled: BTreeMap<(Uuid, String, Phase), Enforcement>,
     /// What was said before this was not read back.
     told_since: Millis,
     forget_at: Millis,
@@ -130,6 +132,7 @@ impl Core {
             points: BTreeSet::new(),
             early: Early::default(),
             remembered: HashMap::new(),
+            recalled: BTreeMap::new(),
             told_since: Millis::MIN,
             forget_at: 0,
             effects: Effects::default(),
@@ -161,9 +164,13 @@ impl Core {
 
     /// Restoring, last step: outcomes of decisions that are over are not needed any more. What was said before
     /// `told_since` was not read.
-    pub fn restored(&mut self, told_since: Millis) {
+    pub fn restored(&mut self, told_since: Millis, now: Millis) -> Effects {
         self.remembered.clear();
         self.told_since = self.told_since.max(told_since);
+        for enforcement in std::mem::take(&mut self.recalled).into_values() {
+            self.enforcement(enforcement, now);
+        }
+        self.apply(Input::Tick, now)
     }
 
     /// When [`Input::Tick`] is wanted at the latest.

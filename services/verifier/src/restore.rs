@@ -72,14 +72,14 @@ pub fn restore(
     read_back
         .read(Topic::Enforcements, partition, recent, &mut |raw| {
             if let Ok(enforcement) = raw.decode::<Enforcement>() {
-                verification.apply(Input::Enforcement(Box::new(enforcement)), now);
+                verification.with(|core| {
+                    core.recall(enforcement);
+                    Effects::default()
+                });
             }
             Ok(())
         })
         .context("could not read the enforcements back")?;
-    verification.with(|core| {
-        core.restored(told_since);
-        Effects::default()
-    });
+    verification.with(|core| core.restored(told_since, now));
     Ok(())
 }

@@ -151,6 +151,33 @@ async fn a_restart_reads_its_own_outcomes_back_and_tells_only_what_is_new() {
     assert_eq!(told(&second), [("envoy/0".to_owned(), Effect::Absent)], "nobody said 'lifted'");
 }
 
+#[tokio::test]
+async fn a_restart_does_not_tell_again_what_a_point_could_not_do_before_it_could() {
+    let clock = Clock::manual(T0);
+    let log = Log::new(clock.clone());
+    let decision = block(ATTACKER, 1, 60_000);
+    let (partition, _) = log.append(Message::of(&decision).unwrap());
+    let applied = applied(&decision);
+    let failed = Enforcement {
+        enforcement_id: Enforcement::id(
+            applied.decision_id,
+            "envoy/0",
+            Phase::Apply,
+            Status::Failed,
+        ),
+        status: Status::Failed,
+        reason: "capacity: the IP set is full".to_owned(),
+        ..applied.clone()
+    };
+    log.append(Message::of(&failed).unwrap());
+    log.append(Message::of(&applied).unwrap());
+    let read_back = Bus::in_memory(log.clone()).read_back();
+    let verification = verification();
+    let limits = Limits::default();
+    restore::restore(&verification, &read_back, partition, EPOCH, &limits, clock.now()).unwrap();
+    assert_eq!(told(&verification), [("envoy/0".to_owned(), Effect::Effective)]);
+}
+
 /// What a stage answers to one record that comes twice.
 async fn documents<S>(stage: S, record: &S::Input) -> Vec<Message>
 where

@@ -195,7 +195,8 @@ pub(crate) enum ModelCommand {
     /// Measure two models on the same rows, bar by bar.
     #[command(after_long_help = EXIT_CODES)]
     Compare(ModelCompare),
-    /// Make a model the current one of a folder, if no bar gets worse on the golden rows.
+    /// Make a model the current one of a folder, if no golden row is absent and no bar gets worse on them: what is found
+    /// of any class of attacks, and what is falsely found of any tier.
     #[command(after_long_help = EXIT_CODES)]
     Promote(ModelPromote),
     /// Make the previous model of a folder the current one again.
@@ -212,6 +213,9 @@ pub(crate) struct ModelCompare {
     /// Labelled requests that no model was learnt from.
     #[arg(long, value_name = "ROWS")]
     pub(crate) golden: String,
+    /// Which of them count, an identifier a line, frozen before either model was made; all when absent.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ids: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +228,10 @@ pub(crate) struct ModelPromote {
     /// Labelled requests that no model was learnt from.
     #[arg(long, value_name = "ROWS")]
     pub(crate) golden: String,
+    /// Which of them count, an identifier a line, frozen before either model was made; all when absent. Where one of
+    /// them is not among the rows, nothing is promoted.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ids: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
+use detect::Detector;
+use detect::offline::compare::{Bar, Comparison, Golden, compare as compared};
 use detect::offline::metrics::Share;
 use detect::offline::rows::Row;
 use detect::signatures::Signatures;
-use detect::{Detector, Reader};
 use serde_json::{Value, json};
 
 use super::train::read;
@@ -21,6 +22,9 @@ use crate::weighing::{bytes, with_model};
 const SHIPPED: &str = "shipped";
 const CURRENT: &str = "current.json";
 const PREVIOUS: &str = "previous.json";
+const IDS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most absent rows that are named.
+const ABSENT_NAMED: usize = 5;
 
 pub(crate) fn run(command: &ModelCommand, printer: &Printer) -> Outcome {
     match command {
@@ -30,31 +34,14 @@ pub(crate) fn run(command: &ModelCommand, printer: &Printer) -> Outcome {
     }
 }
 
-/// One figure of a model on the golden rows.
-struct Bar {
-    name: String,
-    /// Of benign rows: the fewer the better.
-    lower: bool,
-    share: Share,
-}
-
-/// The same bar of two models.
-struct Pair {
-    before: Bar,
-    after: Bar,
-}
-
-impl Pair {
-    fn worse(&self) -> bool {
-        let (before, after) = (self.before.share.hits, self.after.share.hits);
-        if self.before.lower { after > before } else { after < before }
-    }
-}
-
 fn compare(arguments: &ModelCompare, printer: &Printer) -> Outcome {
-    let rows = read(&arguments.golden)?;
-    let pairs = pairs(&load(&arguments.before)?, &load(&arguments.after)?, &rows);
-    print(&pairs, printer)?;
+    let (rows, golden) = golden(&arguments.golden, arguments.ids.as_deref())?;
+    let (before, after) = (load(&arguments.before)?, load(&arguments.after)?);
+    let comparison = compared(&before, &after, &rows, &golden);
+    print(&comparison, printer)?;
+    if !comparison.absent.is_empty() {
+        printer.note(&absent(&comparison))?;
+    }
     Ok(())
 }
 
@@ -67,16 +54,18 @@ fn promote(arguments: &ModelPromote, printer: &Printer) -> Outcome {
         true => load(&current.display().to_string())?,
         false => load(SHIPPED)?,
     };
-    let rows = read(&arguments.golden)?;
-    let pairs = pairs(&before, &load(&candidate)?, &rows);
-    print(&pairs, printer)?;
-    let worse: Vec<&str> =
-        pairs.iter().filter(|pair| pair.worse()).map(|pair| pair.after.name.as_str()).collect();
-    if !worse.is_empty() {
-        return Err(Failure::Refused(format!(
-            "{candidate} is not promoted: worse at {}",
-            worse.join(", ")
-        )));
+    let (rows, golden) = golden(&arguments.golden, arguments.ids.as_deref())?;
+    let comparison = compared(&before, &load(&candidate)?, &rows, &golden);
+    print(&comparison, printer)?;
+    if let Some(why) = against(&comparison) {
+        return Err(Failure::Refused(format!("{candidate} is not promoted: {why}")));
+    }
+    if arguments.ids.is_none() {
+        printer.note(&format!(
+            "all {} rows of {} count, whichever they are; freeze their identifiers, and name the file with --ids",
+            rows.len(),
+            arguments.golden
+        ))?;
     }
     if current.exists() {
         replace(&previous, &bytes(&current, usize::MAX)?)?;
@@ -127,55 +116,59 @@ fn load(name: &str) -> Result<Detector, Failure> {
     with_model(signatures, file)
 }
 
-/// Every bar of both models: what is found and what is falsely found, at each one's own thresholds.
-fn pairs(before: &Detector, after: &Detector, rows: &[Row]) -> Vec<Pair> {
-    let bars = bars(before, rows).into_iter().zip(bars(after, rows));
-    bars.map(|(before, after)| Pair { before, after }).collect()
-}
-
-fn bars(detector: &Detector, rows: &[Row]) -> Vec<Bar> {
-    let mut reader = Reader::default();
-    let llrs: Vec<f32> = rows
-        .iter()
-        .map(|row| row.request(|request| detector.score(&mut reader, request)).llr)
-        .collect();
-    let mut tiers: Vec<(bool, &str)> =
-        rows.iter().map(|row| (row.attack(), row.tier.as_str())).collect();
-    tiers.sort_unstable();
-    tiers.dedup();
-    let mut bars = Vec::new();
-    for (threshold_name, threshold) in
-        [("evidence", detector.model.evidence), ("alone", detector.model.alone)]
-    {
-        for (attack, tier) in tiers.iter().rev() {
-            let of = rows.iter().zip(&llrs);
-            let of = of.filter(|(row, _)| row.attack() == *attack && row.tier == *tier);
-            let share = Share::reaching(f64::from(threshold), of.map(|(_, llr)| f64::from(*llr)));
-            let what = if *attack { "found" } else { "false" };
-            bars.push(Bar {
-                name: format!("{what}: {tier}, {threshold_name}"),
-                lower: !attack,
-                share,
-            });
-        }
+/// The rows, and the identifiers of those that count: the ones in the file `ids`, or all.
+fn golden(rows: &str, ids: Option<&Path>) -> Result<(Vec<Row>, Golden), Failure> {
+    let rows = read(rows)?;
+    let Some(file) = ids else {
+        let golden = rows.iter().map(|row| row.id.clone()).collect();
+        return Ok((rows, golden));
+    };
+    let wrong = |why: &str| Failure::Configuration(format!("{}: {why}", file.display()));
+    let text = bytes(file, IDS_BYTES_MAX + 1)?;
+    if text.len() > IDS_BYTES_MAX {
+        return Err(wrong(&format!("more than the {IDS_BYTES_MAX} bytes of a list of rows")));
     }
-    bars
+    let text = String::from_utf8(text).map_err(|_| wrong("it is not UTF-8"))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let golden: Golden = lines.map(str::to_owned).collect();
+    if golden.is_empty() {
+        return Err(wrong("it names no row; write the identifiers of the golden rows, one a line"));
+    }
+    Ok((rows, golden))
 }
 
-fn print(pairs: &[Pair], printer: &Printer) -> Outcome {
+/// What stands against promoting, if anything does.
+fn against(comparison: &Comparison) -> Option<String> {
+    if !comparison.absent.is_empty() {
+        return Some(absent(comparison));
+    }
+    let worse = comparison.bars.iter().filter(|bar| bar.worse);
+    let worse: Vec<&str> = worse.map(|bar| bar.name.as_str()).collect();
+    if !worse.is_empty() {
+        return Some(format!("worse at {}", worse.join(", ")));
+    }
+    (!comparison.promotes()).then(|| "no golden row was compared".to_owned())
+}
+
+fn absent(comparison: &Comparison) -> String {
+    let named: Vec<&str> =
+        comparison.absent.iter().take(ABSENT_NAMED).map(String::as_str).collect();
+    format!(
+        "{} golden row(s) are absent, such as {}; give --golden the rows that were frozen",
+        comparison.absent.len(),
+        named.join(", ")
+    )
+}
+
+fn print(comparison: &Comparison, printer: &Printer) -> Outcome {
+    let shares = |bar: &Bar| (Share::of(bar.old, bar.rows), Share::of(bar.new, bar.rows));
     if printer.json() {
-        let document: Vec<Value> = pairs
-            .iter()
-            .map(|pair| {
-                json!({
-                    "bar": pair.before.name,
-                    "before": pair.before.share,
-                    "after": pair.after.share,
-                    "worse": pair.worse(),
-                })
-            })
-            .collect();
-        return Ok(printer.document(&json!({ "bars": document }))?);
+        let bars = comparison.bars.iter().map(|bar| {
+            let (before, after) = shares(bar);
+            json!({ "bar": bar.name, "before": before, "after": after, "worse": bar.worse })
+        });
+        let bars: Vec<Value> = bars.collect();
+        return Ok(printer.document(&json!({ "bars": bars, "absent": comparison.absent }))?);
     }
     let shown = |share: &Share| {
         format!(
@@ -187,21 +180,81 @@ fn print(pairs: &[Pair], printer: &Printer) -> Outcome {
             100.0 * share.high
         )
     };
-    let rows: Vec<Vec<Cell>> = pairs
+    let rows: Vec<Vec<Cell>> = comparison
+        .bars
         .iter()
-        .map(|pair| {
-            let change = match (pair.worse(), pair.before.share.hits == pair.after.share.hits) {
+        .map(|bar| {
+            let change = match (bar.worse, bar.old == bar.new) {
                 (true, _) => Cell("worse".to_owned(), Tone::Bad),
                 (_, true) => Cell("same".to_owned(), Tone::Faint),
                 _ => Cell("better".to_owned(), Tone::Good),
             };
-            vec![
-                cell(&pair.before.name),
-                cell(shown(&pair.before.share)),
-                cell(shown(&pair.after.share)),
-                change,
-            ]
+            let (before, after) = shares(bar);
+            vec![cell(&bar.name), cell(shown(&before)), cell(shown(&after)), change]
         })
         .collect();
     Ok(printer.table(&["bar", "before", "after", ""], &rows)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use detect::model::{FORMAT, Grams, Model, ModelFile};
+    use detect::offline::rows::parse;
+
+    use super::*;
+
+    const ROWS: &str = r#"
+{"id":"a","source":"s","label":"attack","category":"xxe","tier":"core","method":"GET","uri":"/?q=<!DOCTYPE+a+[<!ENTITY+b+SYSTEM+x>]>"}
+{"id":"b","source":"s","label":"attack","category":"sqli","tier":"core","method":"GET","uri":"/?q=1'+union+select+card,cvc+from+cards--+-"}
+{"id":"c","source":"s","label":"attack","category":"sqli","tier":"core","method":"GET","uri":"/?q=2'+union+select+card,cvc+from+cards--+-"}
+{"id":"d","source":"s","label":"benign","category":"none","tier":"plain","method":"GET","uri":"/?q=shoes"}
+"#;
+
+    /// A detector that knows the signatures of one category, and nothing else.
+    fn knows(category: &str) -> Detector {
+        let signatures = Signatures::built_in().unwrap();
+        let deviation = |one: &detect::signatures::Signature| {
+            let known = one.category == category;
+            (one.id.clone(), if known { 0.0 } else { -one.prior })
+        };
+        let file = ModelFile {
+            format: FORMAT,
+            quiet: -4.0,
+            bias: -4.0,
+            evidence: -3.5,
+            alone: 50.0,
+            features: Default::default(),
+            signatures: signatures.iter().map(deviation).collect(),
+            grams: Grams::pack(&[]),
+            bend: Vec::new(),
+            report: Value::Null,
+        };
+        let model = Model::from_file(&file, &signatures).unwrap();
+        Detector::new(signatures, model)
+    }
+
+    #[track_caller]
+    fn check(before: &str, after: &str, golden: &[&str], expected: Option<&str>) {
+        let golden: Golden = golden.iter().map(|id| (*id).to_owned()).collect();
+        let rows = parse(ROWS).unwrap();
+        let comparison = compared(&knows(before), &knows(after), &rows, &golden);
+        assert_eq!(against(&comparison).as_deref(), expected, "{}", comparison.text());
+    }
+
+    #[test]
+    fn a_model_that_loses_a_class_is_refused_however_much_it_gains_in_another() {
+        let all = ["a", "b", "c", "d"];
+        check("xxe", "sql_injection", &all, Some("worse at evidence: found xxe"));
+        check("sql_injection", "xxe", &all, Some("worse at evidence: found sqli"));
+        check("xxe", "xxe", &all, None);
+        check("none", "xxe", &all, None);
+    }
+
+    #[test]
+    fn a_model_is_refused_where_a_golden_row_is_absent() {
+        let why = "1 golden row(s) are absent, such as z; give --golden the rows that were frozen";
+        check("xxe", "xxe", &["a", "z"], Some(why));
+        check("xxe", "sql_injection", &["b", "d"], None);
+        check("xxe", "xxe", &[], Some("no golden row was compared"));
+    }
 }

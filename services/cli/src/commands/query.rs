@@ -1,10 +1,13 @@
 //! List, get, watch, status: what an operator asks.
 
+use proto::v1::query_client::QueryClient;
 use proto::v1::{
     ClaimState, GetRequest, Happening, ListRequest, PointState, StatusReply, StatusRequest,
     WatchRequest,
 };
 use serde_json::json;
+use tonic::Code;
+use tonic::transport::Channel;
 
 use super::{executors, show};
 use crate::args::{Get, List, Status, Watch};
@@ -47,6 +50,13 @@ pub(crate) async fn get(arguments: Get, printer: &Printer) -> Outcome {
     if !state.claims.is_empty() {
         printer.line("")?;
         claims(&state.claims, printer)?;
+        let shown = i64::try_from(state.claims.len()).unwrap_or(i64::MAX);
+        if state.total > shown {
+            printer.line(&format!(
+                "{shown} of {} shown; a narrower network shows more",
+                state.total
+            ))?;
+        }
     }
     if !state.history.is_empty() {
         printer.line("")?;
@@ -64,23 +74,42 @@ pub(crate) async fn get(arguments: Get, printer: &Printer) -> Outcome {
 
 /// Prints one line a happening.
 pub(crate) async fn watch(arguments: Watch, printer: &Printer) -> Outcome {
-    let mut client = connection::query(&arguments.connection).await?;
+    let client = connection::query(&arguments.connection).await?;
     let request = WatchRequest { observable: arguments.observable.unwrap_or_default() };
-    let mut happenings = client.watch(request).await.map_err(failed)?.into_inner();
-    loop {
-        let next = tokio::select! {
-            next = happenings.message() => next.map_err(failed)?,
-            interrupted = tokio::signal::ctrl_c() => return interrupted.map_err(failure::Failure::from),
-        };
-        let Some(happening) = next else {
-            return Err(Failure::Error(
-                "the decider ended the stream; it is stopping, so watch again".to_owned(),
-            ));
-        };
+    let printed = follow(client, request, |happening| {
         if printer.json() {
-            printer.json_line(&show::happening(&happening))?;
+            printer.json_line(&show::happening(happening))?;
         } else {
-            printer.row(&happening_row(&happening))?;
+            printer.row(&happening_row(happening))?;
+        }
+        Ok(())
+    });
+    tokio::select! {
+        ended = printed => ended,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failure::Failure::from),
+    }
+}
+
+/// Hands on what happens until the decider stops.
+async fn follow(
+    mut client: QueryClient<Channel>,
+    request: WatchRequest,
+    mut each: impl FnMut(&Happening) -> Outcome,
+) -> Outcome {
+    loop {
+        let mut happenings = client.watch(request.clone()).await.map_err(failed)?.into_inner();
+        loop {
+            match happenings.message().await {
+                Ok(Some(happening)) => each(&happening)?,
+                Ok(None) => {
+                    return Err(Failure::Error(
+                        "the decider ended the stream; it is stopping, so watch again".to_owned(),
+                    ));
+                }
+                // No stream outlives a certificate by long; another one tells what is missing.
+                Err(status) if status.code() == Code::DeadlineExceeded => break,
+                Err(status) => return Err(failed(status)),
+            }
         }
     }
 }
@@ -232,4 +261,96 @@ pub(crate) fn tone_of_action(action: &str) -> Tone {
 
 fn failed(status: tonic::Status) -> Failure {
     Failure::from_status(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use futures::Stream;
+    use proto::v1::query_server::{Query, QueryServer};
+    use proto::v1::{
+        ExplainReply, ExplainRequest, KpisReply, KpisRequest, ListReply, ObservableState,
+    };
+    use tonic::transport::server::TcpIncoming;
+    use tonic::transport::{Endpoint, Server};
+    use tonic::{Request, Response};
+
+    use super::*;
+
+    /// The most that a decider lists.
+    const CLAIMS: usize = 10_000;
+
+    /// A decider that ends the first stream for its age, the second as it stops, and lists as much as one ever does.
+    #[derive(Default)]
+    struct Decider(AtomicI64);
+
+    type Answer<T> = Result<Response<T>, tonic::Status>;
+
+    #[tonic::async_trait]
+    impl Query for Decider {
+        type WatchStream = Pin<Box<dyn Stream<Item = Result<Happening, tonic::Status>> + Send>>;
+
+        async fn watch(&self, _: Request<WatchRequest>) -> Answer<Self::WatchStream> {
+            let at = self.0.fetch_add(1, Ordering::Relaxed);
+            let mut told = vec![Ok(Happening { at, ..Happening::default() })];
+            if at == 0 {
+                told.push(Err(tonic::Status::deadline_exceeded("a stream lasts 15 min at most")));
+            }
+            Ok(Response::new(Box::pin(tokio_stream::iter(told))))
+        }
+
+        async fn list(&self, _: Request<ListRequest>) -> Answer<ListReply> {
+            let claim = ClaimState { explanation: "x".repeat(2_000), ..ClaimState::default() };
+            let (claims, total) = (vec![claim; CLAIMS], 10_000);
+            Ok(Response::new(ListReply { claims, total }))
+        }
+
+        async fn get(&self, _: Request<GetRequest>) -> Answer<ObservableState> {
+            nothing()
+        }
+
+        async fn explain(&self, _: Request<ExplainRequest>) -> Answer<ExplainReply> {
+            nothing()
+        }
+
+        async fn kpis(&self, _: Request<KpisRequest>) -> Answer<KpisReply> {
+            nothing()
+        }
+
+        async fn status(&self, _: Request<StatusRequest>) -> Answer<StatusReply> {
+            nothing()
+        }
+    }
+
+    fn nothing<T: Default>() -> Answer<T> {
+        Ok(Response::new(T::default()))
+    }
+
+    async fn client() -> QueryClient<Channel> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::from_shared(format!("http://{}", listener.local_addr().unwrap()));
+        let server = Server::builder().add_service(QueryServer::new(Decider::default()));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        connection::querying(endpoint.unwrap().connect().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ended_for_its_age_is_followed_by_another() {
+        let mut told = Vec::new();
+        let ended = follow(client().await, WatchRequest::default(), |happening| {
+            told.push(happening.at);
+            Ok(())
+        });
+        let ended = ended.await.unwrap_err().to_string();
+        assert!(ended.contains("it is stopping"), "{ended}");
+        assert_eq!(told, [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn as_many_claims_as_a_decider_lists_at_most_are_read() {
+        let listed = client().await.list(ListRequest::default()).await.unwrap().into_inner();
+        assert_eq!(listed.claims.len(), CLAIMS);
+    }
 }

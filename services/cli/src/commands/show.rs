@@ -131,6 +131,7 @@ pub(crate) fn state(state: &ObservableState) -> Value {
         "explanation": state.explanation,
         "protected": state.protected,
         "claims": state.claims.iter().map(claim).collect::<Vec<_>>(),
+        "total": state.total,
         "history": state.history.iter().map(happening).collect::<Vec<_>>(),
     })
 }

@@ -210,6 +210,11 @@ fn an_exception_hides_one_signature_for_a_time_and_why_not_proves_it() {
     let line = "explain-request --pack shop.toml --exceptions exceptions.toml";
     check(path, line, request, 0, &["not counted: shop.calc-shell"]);
     check(path, &line.replace(" --pack shop.toml", ""), request, 0, &["hides nothing"]);
+    let late =
+        "[[except]]\nsignature = 'a.b'\nroute = '/a'\nuntil = 9000000000000000000\nreason = 'x'\n";
+    std::fs::write(path.join("late.toml"), late).unwrap();
+    let told = ["ends more than 90 days from now", "a scorer refuses the whole file"];
+    check(path, "rules why-not - --exceptions late.toml", request, 0, &told);
 }
 
 /// Rows of three sources: a handful of attacks among plain requests.
@@ -254,6 +259,24 @@ fn a_page_is_written(path: &Path) {
     check(path, "evaluate rows.jsonl --report out", "", 64, &["--report names a file"]);
 }
 
+/// A file of identifiers says which golden rows count, and then each must be there.
+fn only_the_rows_that_were_frozen_count(path: &Path) {
+    let promote = |file: &str, ids: &str, code: i32, told: &[&str]| {
+        std::fs::write(path.join(file), ids).unwrap();
+        let line = "model promote again.json --folder models --golden golden.jsonl --ids";
+        check(path, &format!("{line} {file}"), "", code, told)
+    };
+    promote(
+        "more.txt",
+        "north0\nsouth1\n\ngone\n",
+        3,
+        &["1 golden row(s) are absent, such as gone"],
+    );
+    promote("none.txt", "\n", 64, &["none.txt: it names no row"]);
+    let told = promote("frozen.txt", "north0\nsouth1\n", 0, &["/1 ", "is models/current.json now"]);
+    assert!(!told.contains("--ids"), "{told}");
+}
+
 #[test]
 fn a_model_is_learnt_compared_promoted_and_taken_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -284,7 +307,7 @@ fn a_model_is_learnt_compared_promoted_and_taken_back() {
         "model compare shipped a.json --golden golden.jsonl",
         "",
         0,
-        &["found: core, evidence"],
+        &["evidence: found sqli", "alone: false plain"],
     );
     let same = json(path, "model compare a.json again.json --golden golden.jsonl", "");
     assert!(same["bars"].as_array().unwrap().iter().all(|bar| bar["worse"] == false), "{same}");
@@ -301,15 +324,15 @@ fn a_model_is_learnt_compared_promoted_and_taken_back() {
     std::fs::copy(path.join("a.json"), path.join("models/current.json")).unwrap();
     let promote =
         |name: &str| format!("model promote {name} --folder models --golden golden.jsonl");
-    check(path, &promote("blind.json"), "", 3, &["not promoted: worse at found: core"]);
+    check(path, &promote("blind.json"), "", 3, &["blind.json is not promoted: worse at "]);
     std::fs::create_dir(path.join("silent")).unwrap();
     std::fs::copy(path.join("blind.json"), path.join("silent/current.json")).unwrap();
     let loud = "model promote loud.json --folder silent --golden golden.jsonl";
-    check(path, loud, "", 3, &["not promoted: worse at false: plain, evidence"]);
+    check(path, loud, "", 3, &["not promoted: worse at evidence: false plain"]);
     check(path, &promote("rows.jsonl"), "", 64, &["rows.jsonl: the model file"]);
     assert_eq!(read("models/current.json"), read("a.json"));
     put("again.json", &format!("{}\n", String::from_utf8(read("a.json")).unwrap()));
-    check(path, &promote("again.json"), "", 0, &["is models/current.json now"]);
+    check(path, &promote("again.json"), "", 0, &["is models/current.json now", "with --ids"]);
     assert_eq!(
         (read("models/current.json"), read("models/previous.json")),
         (read("again.json"), read("a.json"))
@@ -319,4 +342,5 @@ fn a_model_is_learnt_compared_promoted_and_taken_back() {
         (read("models/current.json"), read("models/previous.json")),
         (read("a.json"), read("again.json"))
     );
+    only_the_rows_that_were_frozen_count(path);
 }

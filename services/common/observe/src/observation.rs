@@ -54,7 +54,9 @@ pub enum Line {
 }
 
 /// Headers that an event has a field for.
-const OWN_FIELD: [&str; 3] = ["host", "user-agent", "referer"];
+const HOST: &str = "host";
+const AGENT: &str = "user-agent";
+const REFERER: &str = "referer";
 
 /// How much of a line or document is kept where it is no event, in bytes.
 pub const HEAD_BYTES_MAX: usize = 256;
@@ -102,13 +104,18 @@ impl Observation {
         received_at: Millis,
     ) -> Event {
         let mut cut = self.cut;
+        let own = [
+            (HOST, self.host.as_deref()),
+            (AGENT, self.agent.as_deref()),
+            (REFERER, self.referer.as_deref()),
+        ];
+        let headers = self.headers.map(|headers| further(headers, own, &mut cut));
         let mut part = |text: Option<String>, bytes_max, part| {
             text.map(|text| shortened(text, bytes_max, || cut.add(part)))
         };
         let uri = part(Some(self.uri), URI_BYTES_MAX, Part::Uri).unwrap_or_default();
         let agent = part(self.agent, TEXT_BYTES_MAX, Part::Agent);
         let referer = part(self.referer, TEXT_BYTES_MAX, Part::Referer);
-        let headers = self.headers.map(|headers| further(headers, &mut cut));
         let mut body = self.body;
         if let Some(body) = body.as_mut().filter(|body| body.len() > BODY_BYTES_MAX) {
             body.truncate(BODY_BYTES_MAX);
@@ -185,12 +192,17 @@ fn shortened(mut text: String, bytes_max: usize, cut: impl FnOnce()) -> String {
     text
 }
 
-/// The headers that an event has no field for, within its limits. How a body is to be read stays in any case.
-fn further(mut headers: Vec<Header>, cut: &mut Cut) -> Vec<Header> {
-    let is = |header: &Header, name: &str| header.name.eq_ignore_ascii_case(name);
-    headers.retain(|header| !OWN_FIELD.iter().any(|name| is(header, name)));
+/// The headers beside what stands in `own` fields, each with its name, within the limits of an event. A field holds one
+/// header: what was sent twice, or is unlike the field, stays and is read too. How a body is to be read stays in any
+/// case.
+fn further(mut headers: Vec<Header>, own: [(&str, Option<&str>); 3], cut: &mut Cut) -> Vec<Header> {
+    for (name, field) in own {
+        if let Some(at) = field.and_then(|field| told(&headers, name, field)) {
+            headers.remove(at);
+        }
+    }
     if headers.len() > HEADERS_MAX {
-        headers.sort_by_key(|header| !is(header, "content-type"));
+        headers.sort_by_key(|header| !header.name.eq_ignore_ascii_case("content-type"));
         headers.truncate(HEADERS_MAX);
         cut.add(Part::Headers);
     }
@@ -199,4 +211,24 @@ fn further(mut headers: Vec<Header>, cut: &mut Cut) -> Vec<Header> {
         *value = shortened(std::mem::take(value), TEXT_BYTES_MAX, || cut.add(Part::Headers));
     }
     headers
+}
+
+/// Where the header stands that the own field of this name tells already.
+fn told(headers: &[Header], name: &str, field: &str) -> Option<usize> {
+    let named = |header: &Header| header.name.eq_ignore_ascii_case(name);
+    let same = headers.iter().position(|header| named(header) && header.value == field);
+    if name != HOST {
+        return same;
+    }
+    // Suricata tells the host in lower case and without its port: that is no second host.
+    let bare =
+        |header: &Header| without_port(&header.value).eq_ignore_ascii_case(without_port(field));
+    same.or_else(|| headers.iter().position(|header| named(header) && bare(header)))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
 }

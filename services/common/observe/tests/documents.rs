@@ -253,17 +253,19 @@ fn event(document: &str) -> schemas::Event {
 fn headers_and_body_are_carried_where_the_source_shows_them() {
     let ours = |more: &str| format!(r#"{{"client":"81.2.69.142","observed_at":1000{more}}}"#);
     let suricata = r#"{"event_type":"http","timestamp":"2026-01-01T00:00:00Z","src_ip":"81.2.69.142","http":{
-        "request_headers":[{"name":"User-Agent","value":"curl"},{"name":"X-A","value":"1"}],"http_request_body_printable":"a=b"}}"#;
+        "hostname":"h.example","http_user_agent":"curl","http_request_body_printable":"a=b","request_headers":[
+        {"name":"Host","value":"H.example:8080"},{"name":"User-Agent","value":"curl"},{"name":"X-A","value":"1"}]}}"#;
     let ocsf = r#"{"class_uid":4002,"time":1000,"src_endpoint":{"ip":"81.2.69.142"},
         "http_request":{"http_headers":[{"name":"X-A","value":"1"}]}}"#;
     for (document, headers, body) in [
         (ours(""), None, None),
         (ours(r#","headers":{},"body":"""#), Some(""), Some("")),
         (
-            ours(r#","headers":{"Host":"h","x-a":"1","x-b":["2","3"]}"#),
+            ours(r#","host":"h","headers":{"Host":"h","x-a":"1","x-b":["2","3"]}"#),
             Some("x-a=1 x-b=2 x-b=3"),
             None,
         ),
+        (ours(r#","headers":{"Host":"h","x-a":"1"}"#), Some("Host=h x-a=1"), None),
         (
             ours(r#","headers":[{"name":"X-A","value":"1"}],"body":"a=b""#),
             Some("X-A=1"),
@@ -306,6 +308,41 @@ fn what_is_longer_than_an_event_carries_is_cut_and_said() {
             assert_eq!(event.headers.unwrap()[0].name, "content-type");
         }
     }
+}
+
+#[test]
+fn a_header_that_was_sent_twice_stays_beside_the_field_that_tells_one_of_them() {
+    for (own, sent, kept) in [
+        (r#""agent":"b""#, r#""User-Agent":["a","b"]"#, "User-Agent=a"),
+        (r#""agent":"b""#, r#""User-Agent":["b","b"]"#, "User-Agent=b"),
+        (r#""agent":"b""#, r#""User-Agent":"a","user-agent":"b""#, "User-Agent=a"),
+        (r#""agent":"b""#, r#""User-Agent":"a","User-Agent":"b""#, "User-Agent=a"),
+        (r#""agent":"c""#, r#""User-Agent":"a""#, "User-Agent=a"),
+        (r#""referer":"/a""#, r#""Referer":["/a","/b"]"#, "Referer=/b"),
+        (r#""host":"a.example""#, r#""Host":["a.example","b.example"]"#, "Host=b.example"),
+        (r#""host":"a.example""#, r#""Host":["a.example:443","a.example"]"#, "Host=a.example:443"),
+        (r#""host":"a.example""#, r#""Host":"A.example:443""#, ""),
+        (r#""host":"[::1]""#, r#""Host":"[::1]:80""#, ""),
+        (r#""host":"a.example""#, r#""Host":"b.example""#, "Host=b.example"),
+        (r#""agent":"a""#, r#""Host":"a","Referer":"a""#, "Host=a Referer=a"),
+    ] {
+        let document =
+            format!(r#"{{"client":"81.2.69.142","observed_at":1000,{own},"headers":{{{sent}}}}}"#);
+        let event = event(&document);
+        let found: Vec<String> = event
+            .headers
+            .iter()
+            .flatten()
+            .map(|header| format!("{}={}", header.name, header.value))
+            .collect();
+        assert_eq!(found.join(" "), kept, "{document}");
+        assert_eq!(event.cut, Cut::default(), "{document}");
+    }
+}
+
+#[test]
+fn only_among_headers_does_a_name_that_stands_twice_keep_both() {
+    check(r#"{"client":"81.2.69.1","client":"81.2.69.142","observed_at":1000}"#, "own 81.2.69.142");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Reads a service's configuration from its environment, once, strictly.
 
+mod others;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -20,18 +22,32 @@ pub enum ConfigError {
 /// The environment of one service: names that begin with its prefix, and a few shared ones.
 ///
 /// Every name is asked for; a name with the prefix that nobody asked for is an error, so a misspelt setting is never
-/// silently a default.
+/// silently a default. What Kubernetes and Kafka's scripts set under such names is no setting: it is passed over.
 pub struct Env {
     prefix: String,
     values: BTreeMap<String, String>,
     known: BTreeSet<String>,
+    passed_over: Vec<String>,
 }
 
 impl Env {
     /// `prefix` is the service's name; `values` is the process's environment, or a test's.
     pub fn new(service: &str, values: impl IntoIterator<Item = (String, String)>) -> Self {
         let prefix = format!("{}_", service.to_uppercase());
-        Env { prefix, values: values.into_iter().collect(), known: BTreeSet::new() }
+        let (others, values): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            values.into_iter().partition(|(name, value)| others::of_others(name, value));
+        let like_ours = |name: &String| {
+            [prefix.as_str(), "KAFKA_", "SCHEMA_REGISTRY_"]
+                .iter()
+                .any(|prefix| name.starts_with(*prefix))
+        };
+        let passed_over = others.into_keys().filter(like_ours).collect();
+        Env { prefix, values, known: BTreeSet::new(), passed_over }
+    }
+
+    /// Names that would be settings, and were set by somebody else for others than us.
+    pub(crate) fn passed_over(&self) -> Vec<String> {
+        self.passed_over.clone()
     }
 
     /// The value of `<PREFIX>_<name>`, or `None`. Empty counts as not set.
@@ -205,6 +221,21 @@ mod tests {
         ]);
         env.optional::<String>("KAFKA_FILE", "a file").unwrap();
         assert_eq!(env.own_kafka_properties(), [("sasl.password".to_owned(), "p".to_owned())]);
+        env.finish().unwrap();
+    }
+
+    #[test]
+    fn what_others_set_under_our_names_is_passed_over() {
+        let env = env(&[
+            ("KAFKA_BOOTSTRAP_SERVERS", "b:9092"),
+            ("KAFKA_SERVICE_HOST", "10.0.0.11"),
+            ("SCORER_PORT", "tcp://10.0.0.13:9101"),
+            ("VERIFIER_PORT", "tcp://10.0.0.14:9101"),
+        ]);
+        let names: Vec<String> =
+            env.kafka_properties().unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["client.id", "bootstrap.servers"]);
+        assert_eq!(env.passed_over(), ["KAFKA_SERVICE_HOST", "SCORER_PORT"]);
         env.finish().unwrap();
     }
 

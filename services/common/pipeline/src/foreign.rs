@@ -62,6 +62,8 @@ impl Consumer {
         subscription: Subscription,
         shutdown: &CancellationToken,
     ) -> Result<Option<Consumer>> {
+        // From the start: a counter that first appears above 0 has, to whoever watches it, never risen.
+        count(&subscription.topic, 0);
         let inner = match bus {
             Bus::Memory(log) => Inner::Memory(log.clone()),
             Bus::Kafka(kafka) => {
@@ -107,6 +109,7 @@ impl Consumer {
                 log.foreign(topic, group, &self.taken, RECORDS_MAX)
             }
         };
+        count(&self.subscription.topic, records.len());
         for record in &records {
             self.taken.insert(record.partition, record.offset + 1);
         }
@@ -145,6 +148,13 @@ impl Consumer {
         // Closing waits for the broker.
         Ok(tokio::task::spawn_blocking(move || drop(self)).await?)
     }
+}
+
+/// Counts records as a stage counts its own: beside the lag of the same topic it tells a reader that stands still from a
+/// busy one.
+fn count(topic: &str, records: usize) {
+    let labels = [("topic", topic.to_owned())];
+    metrics::counter!("perimeter_stage_records_total", &labels).increment(records as u64);
 }
 
 fn subscribe(

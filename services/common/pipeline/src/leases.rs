@@ -21,6 +21,9 @@ pub const LEASE_TOPICS: [(Topic, From); 2] =
 const FORGET_INTERVAL_MS: Millis = 60 * 60 * 1000;
 /// The reading thread turns at least this often while the process runs, be Kafka there or not.
 const TURN_MS_MAX: Millis = 2_500;
+/// How long the broker must have told no end before it counts as away, and how long a mark must lie beyond the end that
+/// it tells before the log counts as cut short. Twenty times the interval at which ends are asked for.
+const PATIENCE_MS: Millis = 10_000;
 
 /// A shared copy of the leases and controls; clones share it.
 #[derive(Clone)]
@@ -37,8 +40,35 @@ struct Copy {
     controls_confirmed: Option<(i64, Millis)>,
     /// Where both topics were last said to end.
     end: Position,
+    /// When that was said.
+    told_at: Millis,
+    /// A mark beyond what was read, and since when it is known.
+    ahead: Option<(Position, Millis)>,
     /// When the reading thread turned last.
     turned_at: Millis,
+}
+
+impl Copy {
+    /// Whether the log was since confirmed, long enough, to end before a mark that somebody of ours left: then that is
+    /// a reason to hold.
+    fn cut_short(&mut self, mark: Position, now: Millis) -> bool {
+        let position = self.reader.position();
+        let (ahead, since) = match self.ahead {
+            Some((ahead, since)) if position.behind(ahead) && !ahead.behind(mark) => (ahead, since),
+            _ => (mark, now),
+        };
+        self.ahead = Some((ahead, since));
+        let (Some((leases, read_at)), Some((controls, also_at))) =
+            (self.leases_confirmed, self.controls_confirmed)
+        else {
+            return false;
+        };
+        if read_at.min(also_at) - since < PATIENCE_MS {
+            return false;
+        }
+        self.reader.ends_below(ahead, Position { leases, controls });
+        self.reader.hold().is_some()
+    }
 }
 
 /// The writing end: feeds what is followed into the copy.
@@ -88,12 +118,18 @@ impl Leases {
     /// so it first lets its reading thread turn, and reads on to the end that it is told.
     pub fn may_write(&self, mark: Option<Mark>, now: Millis) -> MayWrite {
         let mut copy = self.exclusive();
-        let slept = now - copy.turned_at > TURN_MS_MAX;
         let behind = copy.reader.hold().is_none() && copy.reader.position().behind(copy.end);
-        if slept || behind {
+        // A broker that went away between telling an end and giving what lies before it counts as away, as it would had
+        // it told nothing: else what is due would stay for as long as it is.
+        let away = now - copy.told_at > PATIENCE_MS;
+        if now - copy.turned_at > TURN_MS_MAX || behind && !away {
             return MayWrite::ReadOnTo(copy.end);
         }
-        copy.reader.may_write(mark)
+        match copy.reader.may_write(mark) {
+            MayWrite::All(_) if behind => MayWrite::OnlyDue,
+            MayWrite::ReadOnTo(mark) if copy.cut_short(mark, now) => copy.reader.may_write(None),
+            may => may,
+        }
     }
 
     /// Lets this process withhold what automation decides, whatever the log says: from the append time on that `since`
@@ -142,8 +178,9 @@ impl Follow for LeasesSink {
                 }
                 self.leases.changes.send_modify(|count| *count += 1);
             }
-            Update::End { topic, end, .. } => {
+            Update::End { topic, end, now, .. } => {
                 let mut copy = self.leases.exclusive();
+                copy.told_at = now;
                 copy.end = at(topic, end, copy.end);
                 let end = at(topic, end, copy.reader.position());
                 copy.reader.ends(end);
@@ -246,26 +283,27 @@ fn at(topic: Topic, end: i64, position: Position) -> Position {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Epoch, Record as _};
+    use schemas::{Epoch, Hold, Record as _};
 
     use super::*;
 
-    #[test]
-    fn nothing_is_written_on_what_was_known_before_a_sleep() {
+    const EPOCH: Millis = 7;
+
+    fn position(leases: i64) -> Position {
+        Position { leases, controls: 0 }
+    }
+
+    fn mark(leases: i64) -> Mark {
+        Mark { epoch: EPOCH, position: position(leases) }
+    }
+
+    /// A copy that has read one record, the epoch's.
+    fn read() -> (Leases, LeasesSink) {
         let leases = Leases::default();
         let mut sink = leases.sink();
-        let entry = LeaseEntry::Epoch(Epoch { epoch: 7, replaces: Vec::new() });
+        let entry = LeaseEntry::Epoch(Epoch { epoch: EPOCH, replaces: Vec::new() });
         let mut payload = Vec::new();
         entry.encode(&mut payload).unwrap();
-        let ends = |sink: &mut LeasesSink, leases: i64, now: Millis| {
-            for (topic, end) in [(Topic::Leases, leases), (Topic::Controls, 0)] {
-                sink.update(Update::End { topic, partition: 0, end, now });
-                if end <= 1 {
-                    sink.update(Update::Reached { topic, partition: 0, end, now });
-                }
-            }
-            sink.update(Update::Tick { now });
-        };
         sink.update(Update::Record(Raw {
             topic: Topic::Leases,
             partition: 0,
@@ -277,13 +315,65 @@ mod tests {
             replayed: None,
         }));
         ends(&mut sink, 1, 1_000);
-        let position = |leases| Position { leases, controls: 0 };
-        let all = MayWrite::All(Mark { epoch: 7, position: position(1) });
-        assert_eq!(leases.may_write(None, 1_000 + TURN_MS_MAX), all);
+        (leases, sink)
+    }
+
+    /// The broker tells that `leases` ends there.
+    fn ends(sink: &mut LeasesSink, leases: i64, now: Millis) {
+        for (topic, end) in [(Topic::Leases, leases), (Topic::Controls, 0)] {
+            sink.update(Update::End { topic, partition: 0, end, now });
+            if end <= 1 {
+                sink.update(Update::Reached { topic, partition: 0, end, now });
+            }
+        }
+        sink.update(Update::Tick { now });
+    }
+
+    #[test]
+    fn nothing_is_written_on_what_was_known_before_a_sleep() {
+        let (leases, mut sink) = read();
+        assert_eq!(leases.may_write(None, 1_000 + TURN_MS_MAX), MayWrite::All(mark(1)));
         assert_eq!(leases.may_write(None, 9_000), MayWrite::ReadOnTo(position(1)), "it slept");
         ends(&mut sink, 3, 9_000);
         assert_eq!(leases.may_write(None, 9_000), MayWrite::ReadOnTo(position(3)), "it is behind");
         ends(&mut sink, 1, 9_100);
-        assert_eq!(leases.may_write(None, 9_100), all);
+        assert_eq!(leases.may_write(None, 9_100), MayWrite::All(mark(1)));
+    }
+
+    #[test]
+    fn a_broker_that_goes_away_before_it_gives_what_it_told_of_keeps_nothing_that_is_due() {
+        let (leases, mut sink) = read();
+        ends(&mut sink, 3, 2_000);
+        let gone = 2_000 + PATIENCE_MS + 1;
+        for (now, found, expected) in [
+            (gone - 1, None, MayWrite::ReadOnTo(position(3))),
+            (gone, None, MayWrite::OnlyDue),
+            (gone, Some(mark(1)), MayWrite::OnlyDue),
+            // Somebody else has read further, and is the one to remove.
+            (gone, Some(mark(2)), MayWrite::ReadOnTo(position(2))),
+        ] {
+            sink.update(Update::Tick { now });
+            assert_eq!(leases.may_write(found, now), expected, "{found:?} at {now}");
+        }
+        ends(&mut sink, 3, gone + 1);
+        assert_eq!(leases.may_write(None, gone + 1), MayWrite::ReadOnTo(position(3)), "it is back");
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_a_provider_was_written_from_is_a_reason_to_hold() {
+        let (leases, mut sink) = read();
+        let ahead = Some(mark(5));
+        assert_eq!(leases.may_write(ahead, 1_000), MayWrite::ReadOnTo(position(5)));
+        // Away, the broker confirms nothing.
+        let later = 1_000 + PATIENCE_MS;
+        sink.update(Update::Tick { now: later });
+        assert_eq!(leases.may_write(ahead, later), MayWrite::ReadOnTo(position(5)));
+        ends(&mut sink, 1, later - 1);
+        assert_eq!(leases.may_write(ahead, later), MayWrite::ReadOnTo(position(5)), "not long yet");
+        ends(&mut sink, 1, later);
+        assert_eq!(leases.may_write(Some(mark(4)), later), MayWrite::OnlyDue);
+        let hold = Hold::EndBelow { reached: position(5), end: position(1), held: Some(EPOCH) };
+        assert_eq!(leases.read(|reader| reader.hold()), Some(hold));
+        assert_eq!(leases.may_write(None, later), MayWrite::OnlyDue, "nor may it write elsewhere");
     }
 }

@@ -185,12 +185,8 @@ impl Membership {
 
 impl ClientContext for Membership {
     fn stats(&self, statistics: Statistics) {
-        for (topic, partitions) in &statistics.topics {
-            for (partition, figures) in
-                partitions.partitions.iter().filter(|(id, f)| **id >= 0 && f.consumer_lag >= 0)
-            {
-                lag(topic, *partition).set(figures.consumer_lag as f64);
-            }
+        for (topic, partition, records) in behind(&statistics) {
+            lag(topic, partition).set(records as f64);
         }
     }
 }
@@ -220,6 +216,19 @@ impl ConsumerContext for Membership {
             Rebalance::Error(error) => tracing::warn!(%error, "could not rebalance"),
         }
     }
+}
+
+/// How many records each partition is behind that this member reads or has read. One that was given away stays in the
+/// client's figures; its lag is told by whoever reads it now, and is 0 here.
+fn behind(statistics: &Statistics) -> impl Iterator<Item = (&str, i32, i64)> {
+    let partitions = statistics.topics.iter().flat_map(|(topic, figures)| {
+        figures.partitions.iter().map(move |(partition, figures)| (topic, *partition, figures))
+    });
+    partitions.filter(|(_, partition, figures)| *partition >= 0 && figures.consumer_lag >= 0).map(
+        |(topic, partition, figures)| {
+            (topic.as_str(), partition, if figures.desired { figures.consumer_lag } else { 0 })
+        },
+    )
 }
 
 fn lag(topic: &str, partition: i32) -> metrics::Gauge {
@@ -289,4 +298,32 @@ fn headers(message: &Message) -> Option<OwnedHeaders> {
         headers.insert(Header { key, value: Some(value) })
     };
     Some(message.headers.iter().fold(headers, add))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use rdkafka::statistics::{Partition, Topic};
+
+    use super::*;
+
+    #[test]
+    fn a_partition_that_was_given_away_is_not_behind_here() {
+        let partition =
+            |desired, consumer_lag| Partition { desired, consumer_lag, ..Partition::default() };
+        let partitions = HashMap::from([
+            (0, partition(true, 7)),
+            (1, partition(false, 900)),
+            // Never read, and librdkafka's own for what has no partition.
+            (2, partition(false, -1)),
+            (-1, partition(true, 5)),
+        ]);
+        let topic = Topic { partitions, ..Topic::default() };
+        let topics = HashMap::from([("events".to_owned(), topic)]);
+        let statistics = Statistics { topics, ..Statistics::default() };
+        let mut told: Vec<_> = behind(&statistics).collect();
+        told.sort();
+        assert_eq!(told, [("events", 0, 7), ("events", 1, 0)]);
+    }
 }

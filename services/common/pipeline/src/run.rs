@@ -30,6 +30,8 @@ const POLL_IDLE: Duration = Duration::from_millis(100);
 const POLL_BUSY: Duration = Duration::from_millis(5);
 /// A commit is a request of its own; what was handled since the last one is handled again after a crash.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(250);
+/// How long after a commit that failed the next is tried.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 const FLUSH_MAX: Duration = Duration::from_secs(3);
@@ -80,7 +82,7 @@ pub async fn run<S: Stage>(
             open,
             read_back: context.bus.read_back(),
             partitions: BTreeMap::new(),
-            committed_at: Instant::now(),
+            commit_at: Instant::now() + COMMIT_INTERVAL,
         };
         let mut outcome = Ok(());
         while outcome.is_ok() && !context.shutdown.is_cancelled() {
@@ -100,7 +102,8 @@ struct Runner<S: Stage, O> {
     open: O,
     read_back: ReadBack,
     partitions: BTreeMap<i32, Partition<S>>,
-    committed_at: Instant,
+    /// When is committed next.
+    commit_at: Instant,
 }
 
 struct Partition<S: Stage> {
@@ -108,6 +111,14 @@ struct Partition<S: Stage> {
     /// Set while a record is held: where to read again, when, and how long to wait the next time.
     held: Option<(i64, Instant)>,
     retry_after: Duration,
+    /// What is to be committed and is not yet.
+    uncommitted: Option<i64>,
+}
+
+impl<S: Stage> Partition<S> {
+    fn new(worker: Worker<S>) -> Self {
+        Partition { worker, held: None, retry_after: RETRY_FIRST, uncommitted: None }
+    }
 }
 
 impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
@@ -157,8 +168,7 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
             let stage = (self.open)(assigned)
                 .with_context(|| format!("could not open {}/{partition}", self.topic.name()))?;
             let worker = Worker::new(stage, partition).traced_as(self.service);
-            self.partitions
-                .insert(partition, Partition { worker, held: None, retry_after: RETRY_FIRST });
+            self.partitions.insert(partition, Partition::new(worker));
         }
         Ok(())
     }
@@ -236,10 +246,10 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
     }
 
     fn commit(&mut self, consumer: &BaseConsumer<Membership>, now: bool) -> Result<()> {
-        if !now && self.committed_at.elapsed() < COMMIT_INTERVAL {
+        if !now && Instant::now() < self.commit_at {
             return Ok(());
         }
-        self.committed_at = Instant::now();
+        self.commit_at = Instant::now() + COMMIT_INTERVAL;
         let mut offsets = TopicPartitionList::new();
         let mut committed = Vec::new();
         {
@@ -251,8 +261,10 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
                      last commit"
                 );
             }
-            for id in self.partitions.keys() {
-                if let Some(next) = state.committable(*id) {
+            for (id, partition) in &mut self.partitions {
+                // Where nothing more comes, no later offset covers one that could not be committed.
+                partition.uncommitted = state.committable(*id).or(partition.uncommitted);
+                if let Some(next) = partition.uncommitted {
                     offsets.add_partition_offset(self.topic.name(), *id, Offset::Offset(next))?;
                     committed.push((*id, next));
                 }
@@ -262,12 +274,14 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
             return Ok(());
         }
         if let Err(error) = consumer.commit(&offsets, CommitMode::Sync) {
-            // Not lost: the next commit covers it, or the records are repeated.
-            tracing::warn!(%error, "could not commit");
+            // Not lost: it is tried again, or the records are repeated.
+            tracing::warn!(%error, "could not commit; trying again");
+            self.commit_at = Instant::now() + COMMIT_AGAIN;
             return Ok(());
         }
         for (id, next) in committed {
             if let Some(partition) = self.partitions.get_mut(&id) {
+                partition.uncommitted = None;
                 send(&self.producer, &partition.worker.committed(next))?;
             }
         }

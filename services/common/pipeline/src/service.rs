@@ -93,6 +93,8 @@ struct Common {
     replica: u32,
     tls: Option<Tls>,
     bus: Bus,
+    /// Names that look like settings and are none.
+    passed_over: Vec<String>,
 }
 
 /// Runs a service until a signal ends it. The answer is for `main`.
@@ -139,7 +141,9 @@ where
     runtime.shutdown_timeout(Duration::from_secs(1));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<WrongPartitions>() => ExitCode::from(EXIT_CONFIGURATION),
+        Err(error) if error.is::<WrongPartitions>() || error.is::<ConfigError>() => {
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
         Err(_) => ExitCode::FAILURE,
     }
 }
@@ -160,7 +164,8 @@ where
         Ok(telemetry) => telemetry,
         Err(error) => {
             eprintln!("{name}: {error:#}");
-            return Err(error);
+            // It connects to nothing yet, so only its settings can be at fault.
+            return Err(ConfigError::Other(format!("{error:#}")).into());
         }
     };
     let outcome = serve(name, config, common, telemetry.metrics(), start).await;
@@ -182,6 +187,13 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     tracing::info!(?config, replica = common.replica, "{name} starts");
+    if !common.passed_over.is_empty() {
+        tracing::warn!(
+            names = common.passed_over.join(", "),
+            "passed over names that Kubernetes or Kafka's scripts set; write enableServiceLinks: false into the pod, or \
+             unset them"
+        );
+    }
     let health = Health::default();
     let shutdown = CancellationToken::new();
     let admin = health.serve(common.admin, metrics, shutdown.clone()).await?;
@@ -236,5 +248,6 @@ fn configure<C: Config>(env: &mut Env) -> Result<(C, Common), ConfigError> {
         .map_err(|error| ConfigError::Other(format!("{error:#}")))?
         .with_registry(Registry::from_env(env)?);
     let config = C::from_env(env)?;
-    Ok((config, Common { admin, replica, tls, bus }))
+    let passed_over = env.passed_over();
+    Ok((config, Common { admin, replica, tls, bus, passed_over }))
 }

@@ -8,9 +8,10 @@ pub mod trace;
 
 use std::io::IsTerminal;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
+use opentelemetry_otlp::{WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -112,11 +113,54 @@ impl Drop for Telemetry {
 }
 
 fn tracer(service: &str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint)
-        .build()
-        .with_context(|| format!("could not use OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}"))?;
+    let builder = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint);
+    let builder = match scheme(endpoint)? {
+        Scheme::Http => builder,
+        // Whom this machine trusts; `SSL_CERT_FILE` names others.
+        Scheme::Https => builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots()),
+    };
+    let exporter = builder.build().with_context(|| {
+        format!(
+            "could not use OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}, with the other OTEL_… settings"
+        )
+    })?;
     let resource = Resource::builder().with_service_name(service.to_owned()).build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+/// How traces go to their endpoint.
+#[derive(Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+fn scheme(endpoint: &str) -> anyhow::Result<Scheme> {
+    match endpoint.split_once("://") {
+        Some(("http", _)) => Ok(Scheme::Http),
+        Some(("https", _)) => Ok(Scheme::Https),
+        _ => bail!(
+            "could not use OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}; write http://HOST:4317 or https://HOST:4317"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_go_by_http_or_https_and_by_nothing_else() {
+        for (endpoint, expected) in [
+            ("http://collector:4317", Some(Scheme::Http)),
+            ("https://collector:4317", Some(Scheme::Https)),
+            ("grpc://collector:4317", None),
+            ("collector:4317", None),
+            ("unix:///run/collector", None),
+        ] {
+            assert_eq!(scheme(endpoint).ok(), expected, "{endpoint}");
+        }
+        let told = scheme("collector:4317").unwrap_err().to_string();
+        assert!(told.contains("=collector:4317; write http://HOST:4317"), "{told}");
+    }
 }

@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use proto::v1::{ClaimState, Decision as DecisionAnswer, KpisReply, Share as ShareAnswer};
 use schemas::observable::representative;
-use schemas::{Action, Claim, Decision, Effective, Lease, Millis, Protected, View, effective};
+use schemas::{
+    Action, Claim, Decision, Effective, Lease, Millis, Observable, Origin, Protected, View,
+    effective,
+};
 
 use crate::index::Index;
 use crate::logic::kpis::{Figures, Share};
@@ -67,7 +70,8 @@ pub(crate) fn standing(
     now: Millis,
 ) -> Option<String> {
     if claim.until <= now {
-        return Some("ended".to_owned());
+        let lifted = lifted(network, claim, view);
+        return Some(if lifted { "ended by an operator's allow" } else { "ended" }.to_owned());
     }
     if !claim.in_force(now, view.frozen_since()) {
         return Some("held back by a freeze".to_owned());
@@ -84,6 +88,16 @@ pub(crate) fn standing(
         Effective::Protected => Some("protected".to_owned()),
         Effective::Nothing => Some("ended".to_owned()),
     }
+}
+
+/// Whether the operator's allow that stands in the same lease ended the claim before its time.
+fn lifted(network: IpNet, claim: &Claim, view: &View) -> bool {
+    let lease = view.lease(&Observable::from(network));
+    let operator = lease.and_then(|lease| lease.claim(Origin::Operator));
+    claim.origin == Origin::Pipeline
+        && operator.is_some_and(|operator| {
+            operator.action == Action::Allow && operator.decided_at == claim.until
+        })
 }
 
 /// What holds for a network, in words, and whether protection has a say in it.

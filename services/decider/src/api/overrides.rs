@@ -1,7 +1,6 @@
 //! Override: what an operator changes. Every answer comes after Kafka acknowledged.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use proto::roles::{Caller, Role};
@@ -11,13 +10,16 @@ use proto::v1::{
     SetModeRequest, UnblockRequest,
 };
 use schemas::control::{SCOPE_ALL, SCOPE_MODE};
-use schemas::{Action, Control, Decision, Millis, Record, Setting};
+use schemas::{Action, Claim, Control, Decision, Millis, Origin, Record, Setting};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Shared, answers};
-use crate::logic::overrides::{Asked, Refused, decision, idempotency_key, mode, reason, repeats};
+use crate::index::Index;
+use crate::logic::overrides::{
+    Asked, Refused, decision, idempotency_key, leased, mode, observable, reason, repeats,
+};
 use crate::names;
 
 /// How long a call waits for Kafka. The record may arrive later all the same, so a repeat uses the same key.
@@ -30,29 +32,23 @@ const RESPONDER_MAX_MS: Millis = 60 * 60 * 1000;
 /// The Override service.
 pub struct Overrides {
     shared: Shared,
-    /// One request at a time: two with the same key must not both be new.
-    just: Arc<Mutex<Just>>,
-}
-
-#[derive(Default)]
-struct Just {
-    decisions: VecDeque<Decision>,
-    controls: VecDeque<(Uuid, Setting)>,
+    /// What was just decided. One request at a time: two with the same key must not both be new.
+    decisions: Mutex<VecDeque<Decision>>,
+    /// The same of freezes and modes. Nobody who stops automation waits for a block that Kafka has not taken yet.
+    controls: Mutex<VecDeque<(Uuid, Setting)>>,
 }
 
 impl Overrides {
     pub fn new(shared: Shared) -> Self {
-        Overrides { shared, just: Arc::default() }
+        Overrides { shared, decisions: Mutex::default(), controls: Mutex::default() }
     }
 
     /// Makes `asked` a decision and publishes it, unless the same key was answered before.
     pub async fn decide(&self, asked: &Asked<'_>) -> Result<Decision, Status> {
         let key = idempotency_key(asked.idempotency_key).map_err(status)?;
-        let mut just = self.just.lock().await;
-        let known = just.decisions.iter().find(|decision| decision.decision_id == key).cloned();
-        let known =
-            known.or_else(|| self.shared.index.read(|index| index.decision_of(key).cloned()));
-        if let Some(known) = known {
+        let mut just = self.decisions.lock().await;
+        let known = just.iter().find(|decision| decision.decision_id == key).cloned();
+        if let Some(known) = known.or_else(|| self.decided_before(key, asked)) {
             if repeats(&known, asked) {
                 return Ok(known);
             }
@@ -60,19 +56,56 @@ impl Overrides {
                 "the idempotency key {key} was used for another request; draw a new one"
             )));
         }
-        let decision =
-            decision(&self.shared.rules, asked, self.shared.clock.now()).map_err(status)?;
+        self.ready()?;
+        let (rules, now) = (&self.shared.rules, self.shared.clock.now());
+        let standing = self.standing(asked);
+        let decision = decision(rules, asked, standing.as_ref(), now).map_err(status)?;
         self.publish(&decision).await?;
         tracing::info!(
             decision = decision.explanation,
             by = asked.operator,
             "an operator overrides"
         );
-        if just.decisions.len() == JUST_MAX {
-            just.decisions.pop_front();
+        if just.len() == JUST_MAX {
+            just.pop_front();
         }
-        just.decisions.push_back(decision.clone());
+        just.push_back(decision.clone());
         Ok(decision)
+    }
+
+    /// What was decided under `key`, by any decider: as `decisions` has it, or, where that is not read yet, as the lease
+    /// on the observable does.
+    fn decided_before(&self, key: Uuid, asked: &Asked<'_>) -> Option<Decision> {
+        let told = self.shared.index.read(|index| index.decision_of(key).cloned());
+        told.or_else(|| {
+            let observable = observable(asked).ok()?;
+            self.shared.leases.read(|reader| {
+                let claims = &reader.view().lease(&observable)?.claims;
+                let claim = claims.iter().find(|claim| claim.decision_id == key)?;
+                Some(leased(observable.clone(), claim))
+            })
+        })
+    }
+
+    /// Whether it is known what was decided before: a repeat must not be taken for a new request, and what stands must be
+    /// seen.
+    fn ready(&self) -> Result<(), Status> {
+        let decisions = self.shared.index.read(Index::decisions_complete);
+        if decisions && self.shared.leases.read(|reader| reader.complete()) {
+            return Ok(());
+        }
+        Err(Status::unavailable(
+            "this decider has just started and has not read yet what was decided before; ask again in a moment, with the \
+             same idempotency key",
+        ))
+    }
+
+    /// The operator's claim that stands on the very observable.
+    fn standing(&self, asked: &Asked<'_>) -> Option<Claim> {
+        let observable = observable(asked).ok()?;
+        self.shared
+            .leases
+            .read(|reader| reader.view().lease(&observable)?.claim(Origin::Operator).cloned())
     }
 
     /// Freezes or thaws automation, unless the same key was answered before.
@@ -109,9 +142,8 @@ impl Overrides {
     ) -> Result<(), Status> {
         let control_id = idempotency_key(key).map_err(status)?;
         let reason = reason(why).map_err(status)?;
-        let mut just = self.just.lock().await;
-        let known =
-            just.controls.iter().find(|(id, _)| *id == control_id).map(|(_, known)| Some(*known));
+        let mut just = self.controls.lock().await;
+        let known = just.iter().find(|(id, _)| *id == control_id).map(|(_, known)| Some(*known));
         let known = known.or_else(|| self.shared.index.read(|index| index.control_of(control_id)));
         match known {
             Some(known) if known == Some(setting) => return Ok(()),
@@ -147,10 +179,10 @@ impl Overrides {
         self.publish(&control).await?;
         let what = names::setting(Some(setting));
         tracing::warn!(what, by = operator, reason, "what automation may do was changed");
-        if just.controls.len() == JUST_MAX {
-            just.controls.pop_front();
+        if just.len() == JUST_MAX {
+            just.pop_front();
         }
-        just.controls.push_back((control_id, setting));
+        just.push_back((control_id, setting));
         Ok(())
     }
 
@@ -171,14 +203,16 @@ impl Overrides {
 
 /// Block, unblock and allow say the same things in messages of their own.
 macro_rules! asked {
-    ($action:expr, $request:expr, $caller:expr) => {
+    ($action:expr, $unblock:expr, $request:expr, $caller:expr) => {
         Asked {
             action: $action,
+            unblock: $unblock,
             observable: &$request.observable,
             duration_ms: $request.duration_ms,
             reason: &$request.reason,
             idempotency_key: &$request.idempotency_key,
             operator: &$caller.identity,
+            admin: admin($caller),
         }
     };
 }
@@ -191,7 +225,7 @@ impl Override for Overrides {
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
         within_role(caller, request.duration_ms)?;
-        self.decide(&asked!(Action::Block, request, caller)).await.map(replied)
+        self.decide(&asked!(Action::Block, false, request, caller)).await.map(replied)
     }
 
     async fn unblock(
@@ -200,7 +234,7 @@ impl Override for Overrides {
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
         within_role(caller, request.duration_ms)?;
-        self.decide(&asked!(Action::Allow, request, caller)).await.map(replied)
+        self.decide(&asked!(Action::Allow, true, request, caller)).await.map(replied)
     }
 
     async fn allow(
@@ -213,7 +247,7 @@ impl Override for Overrides {
                 "an allow needs a duration; nothing is allowed for ever",
             ));
         }
-        self.decide(&asked!(Action::Allow, request, caller)).await.map(replied)
+        self.decide(&asked!(Action::Allow, false, request, caller)).await.map(replied)
     }
 
     async fn freeze(
@@ -243,7 +277,7 @@ impl Override for Overrides {
 
 /// What a responder asks for lasts an hour at most.
 fn within_role(caller: &Caller, duration_ms: Millis) -> Result<(), Status> {
-    if caller.role != Some(Role::Admin) && duration_ms > RESPONDER_MAX_MS {
+    if !admin(caller) && duration_ms > RESPONDER_MAX_MS {
         return Err(Status::permission_denied(format!(
             "{} may ask for {} min at most; more takes an operator's certificate",
             caller.identity,
@@ -251,6 +285,10 @@ fn within_role(caller: &Caller, duration_ms: Millis) -> Result<(), Status> {
         )));
     }
     Ok(())
+}
+
+fn admin(caller: &Caller) -> bool {
+    caller.role == Some(Role::Admin)
 }
 
 fn replied(decision: Decision) -> Response<DecisionReply> {
@@ -261,5 +299,45 @@ fn status(refused: Refused) -> Status {
     match refused {
         Refused::Invalid(sentence) => Status::invalid_argument(sentence),
         Refused::Fuse(sentence) => Status::failed_precondition(sentence),
+        Refused::Role(sentence) => Status::permission_denied(sentence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use observe::Policy;
+    use pipeline::memory::Log;
+    use pipeline::{Bus, Clock, Follow as _, Leases, Update};
+    use schemas::Topic;
+
+    use super::*;
+    use crate::logic::Rules;
+
+    const NOW: Millis = 1_795_000_000_000;
+
+    #[tokio::test]
+    async fn a_freeze_does_not_wait_for_a_block_that_kafka_does_not_take() {
+        let clock = Clock::manual(NOW);
+        let bus = Bus::in_memory(Log::new(clock.clone()));
+        let leases = Leases::default();
+        for topic in [Topic::Leases, Topic::Controls] {
+            leases.sink().update(Update::Reached { topic, partition: 0, end: 0, now: NOW });
+        }
+        let overrides = Overrides::new(Shared {
+            rules: Arc::new(Rules::new(Policy::parse("").unwrap())),
+            leases,
+            index: crate::index::Shared::default(),
+            publisher: bus.publisher().unwrap(),
+            clock,
+        });
+        // Who waits for Kafka to take a decision holds this.
+        let _stuck = overrides.decisions.lock().await;
+        let idempotency_key = Uuid::from_u128(1).to_string();
+        let asked = ControlRequest { reason: "it blocks our partner".to_owned(), idempotency_key };
+        let freezing = overrides.control(&asked, true, "spiffe://perimeter/operator/ada");
+        let frozen = tokio::time::timeout(Duration::from_secs(5), freezing).await;
+        assert!(frozen.expect("it waits for the block").unwrap().frozen);
     }
 }

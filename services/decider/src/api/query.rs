@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::pin::Pin;
+use std::time::Duration;
 
 use proto::v1::query_server::Query;
 use proto::v1::{
@@ -17,13 +18,15 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::explain::{self, Around};
-use super::{Shared, answers};
+use super::{CONNECTION_AGE_MAX, Shared, answers};
 use crate::index::{Index, Spoken};
 use crate::logic::kpis::figures;
 use crate::names;
 
 const LIST_DEFAULT: usize = 1_000;
 const LIST_MAX: usize = 10_000;
+/// Most claims in an answer about one network.
+const CLAIMS_MAX: usize = 1_000;
 /// Ended claims are listed this long.
 const ENDED_MS: Millis = crate::RETAINED_MS;
 /// Most happenings in one answer: the newest.
@@ -50,18 +53,26 @@ impl Queries {
         let (shared, now) = (&self.shared, self.shared.clock.now());
         let network = observable.network();
         let protected = &shared.rules.protected;
-        let (claims, (action, overlaps, explanation)) = shared.leases.read(|reader| {
+        let (claims, total, (action, overlaps, explanation)) = shared.leases.read(|reader| {
             let view = reader.view();
             let leases = answers::leases_about(view, network);
+            let mut claims: Vec<_> = leases
+                .iter()
+                .flat_map(|lease| lease.claims.iter().map(move |claim| (*lease, claim)))
+                .collect();
+            let total = answers::count(claims.len());
+            if claims.len() > CLAIMS_MAX {
+                // What has ended is left out first.
+                claims.sort_by_key(|(_, claim)| claim.until <= now);
+                claims.truncate(CLAIMS_MAX);
+            }
             let claims: Vec<ClaimState> = shared.index.read(|index| {
-                let claims = leases
-                    .iter()
-                    .flat_map(|lease| lease.claims.iter().map(move |claim| (*lease, claim)));
-                claims
+                let shown = claims.iter();
+                shown
                     .map(|(lease, claim)| answers::claim(lease, claim, view, protected, index, now))
                     .collect()
             });
-            (claims, answers::holding(network, view, protected, now))
+            (claims, total, answers::holding(network, view, protected, now))
         });
         let concerned = |other| answers::concerns(network, other);
         ObservableState {
@@ -71,6 +82,7 @@ impl Queries {
             claims,
             history: shared.index.read(|index| index.history(concerned, HISTORY_MAX)),
             protected: overlaps,
+            total,
         }
     }
 
@@ -252,12 +264,7 @@ impl Query for Queries {
         let only = if text.is_empty() { None } else { Some(observable(&text)?) };
         let (sender, receiver) = mpsc::channel(WATCH_BUFFER);
         let (news, shutdown) = (self.shared.index.watch(), self.shutdown.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = forward(news, only, sender) => {}
-                () = shutdown.cancelled() => {}
-            }
-        });
+        tokio::spawn(watched(news, only, sender, shutdown, CONNECTION_AGE_MAX));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -277,6 +284,25 @@ impl Query for Queries {
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         Ok(Response::new(self.summary()))
+    }
+}
+
+/// Hands news on until the watcher goes away, the process stops, or the stream has lasted as long as one may.
+async fn watched(
+    news: broadcast::Receiver<Happening>,
+    only: Option<Observable>,
+    sender: mpsc::Sender<Result<Happening, Status>>,
+    shutdown: CancellationToken,
+    lasts: Duration,
+) {
+    tokio::select! {
+        () = forward(news, only, sender.clone()) => {}
+        () = shutdown.cancelled() => {}
+        () = tokio::time::sleep(lasts) => {
+            let over = format!("a stream lasts {} min at most; watch again", lasts.as_secs() / 60);
+            // Whoever does not read what he was sent is not waited for.
+            drop(sender.try_send(Err(Status::deadline_exceeded(over))));
+        }
     }
 }
 
@@ -320,4 +346,19 @@ fn observable(text: &str) -> Result<Observable, Status> {
     text.parse().map_err(|error: schemas::observable::ParseError| {
         Status::invalid_argument(error.to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_ends_when_it_has_lasted_as_long_as_one_may_and_says_so() {
+        let (news, (sender, mut receiver)) = (broadcast::Sender::new(1), mpsc::channel(2));
+        let shutdown = CancellationToken::new();
+        watched(news.subscribe(), None, sender, shutdown, Duration::ZERO).await;
+        let over = receiver.recv().await.expect("a last word").expect_err("an end");
+        assert_eq!(over.code(), tonic::Code::DeadlineExceeded);
+        assert!(receiver.recv().await.is_none());
+    }
 }

@@ -46,6 +46,11 @@ impl Shared {
         }
     }
 
+    /// `decisions` was once read to its end: a decision that is not here is not retained.
+    pub fn decisions_completed(&self) {
+        self.exclusive().decisions_completed();
+    }
+
     /// Every topic was once read to its end: what is not here is not retained.
     pub fn completed(&self) {
         self.exclusive().completed();

@@ -1,11 +1,12 @@
 //! An operator's request, checked and made a decision. Data in, data out.
 
 use schemas::protected::admit;
-use schemas::{Action, Decision, Millis, Mode, Observable, Origin, Reason, Refusal};
+use schemas::{Action, Claim, Decision, Millis, Mode, Observable, Origin, Reason, Refusal};
 use uuid::Uuid;
 
 use super::Rules;
 use super::words::duration;
+use crate::names;
 
 /// How long an unblock keeps automation off, unless said otherwise.
 pub const UNBLOCK_MS: Millis = 60 * 60 * 1000;
@@ -17,6 +18,8 @@ pub const REASON_BYTES_MAX: usize = 1024;
 pub struct Asked<'a> {
     /// Block or allow.
     pub action: Action,
+    /// Whether it is an unblock: an allow that shortens none.
+    pub unblock: bool,
     pub observable: &'a str,
     /// 0 is nothing said.
     pub duration_ms: Millis,
@@ -24,6 +27,8 @@ pub struct Asked<'a> {
     pub idempotency_key: &'a str,
     /// SPIFFE identity of the operator.
     pub operator: &'a str,
+    /// Whether the operator's role is an admin's.
+    pub admin: bool,
 }
 
 /// Why a request was not made a decision.
@@ -35,55 +40,61 @@ pub enum Refused {
     /// A fuse refused it; asking again changes nothing.
     #[error("{0}")]
     Fuse(String),
+    /// Somebody with a higher role may.
+    #[error("{0}")]
+    Role(String),
 }
 
-/// Makes the decision that `asked` asks for at `now`.
+/// Makes the decision that `asked` asks for at `now`, where an operator may have a claim on the very observable already.
 ///
 /// An operator's word is enforced in simulated mode too: the mode is about what automation decides by itself. An
 /// unblock is an allow, so it can be asked for whatever may be blocked.
-pub fn decision(rules: &Rules, asked: &Asked<'_>, now: Millis) -> Result<Decision, Refused> {
+pub fn decision(
+    rules: &Rules,
+    asked: &Asked<'_>,
+    standing: Option<&Claim>,
+    now: Millis,
+) -> Result<Decision, Refused> {
     let decision_id = idempotency_key(asked.idempotency_key)?;
     let reason = reason(asked.reason)?;
-    let observable: Observable = asked
-        .observable
-        .parse()
-        .map_err(|error: schemas::observable::ParseError| Refused::Invalid(error.to_string()))?;
-    let lasts = lasts(rules, asked)?;
-    let verb = if asked.action == Action::Allow { "allow" } else { "block" };
+    let observable = observable(asked)?;
+    let until = now.saturating_add(lasts(rules, asked)?);
+    let until = standing.map_or(Ok(until), |claim| ends(asked, &observable, claim, until, now))?;
+    let lasts = duration(until.saturating_sub(now));
+    let verb = names::action(asked.action);
     let name = asked.operator.rsplit('/').next().unwrap_or(asked.operator);
-    let explanation =
-        format!("{verb} {observable} for {}: {name} asked for it: {reason}", duration(lasts));
-    let decision = Decision {
-        decision_id,
-        detection_id: None,
-        observable,
-        action: asked.action,
-        until: Some(now.saturating_add(lasts)),
-        origin: Origin::Operator,
-        strikes: 0,
-        reason: Reason::Override,
-        explanation,
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
-        decided_by: Some(asked.operator.to_owned()),
-        provenance: None,
-        severity: None,
-        category: None,
-        signature: None,
-    };
+    let explanation = format!("{verb} {observable} for {lasts}: {name} asked for it: {reason}");
+    let decided_by = Some(asked.operator.to_owned());
+    let words = Decision { explanation, decided_by, ..word(asked.action, observable) };
+    let decision = Decision { decision_id, until: Some(until), ..words };
     match admit(&decision, now, &rules.protected, &rules.limits) {
         Ok(_) => Ok(decision),
         Err(refusal) => Err(refused(&refusal)),
     }
 }
 
+/// The decision as a lease shows it, whose words are not read yet.
+pub fn leased(observable: Observable, claim: &Claim) -> Decision {
+    let verb = names::action(claim.action);
+    let explanation = format!("{verb} {observable}: its reason is not read yet");
+    let (decision_id, until) = (claim.decision_id, Some(claim.until));
+    let origin = claim.origin;
+    Decision { decision_id, until, origin, explanation, ..word(claim.action, observable) }
+}
+
 /// Whether `known`, found under the same idempotency key, answers this request as well.
 pub fn repeats(known: &Decision, asked: &Asked<'_>) -> bool {
-    let observable = asked.observable.parse::<Observable>().ok();
     known.origin == Origin::Operator
         && known.action == asked.action
-        && Some(&known.observable) == observable.as_ref()
+        && observable(asked).is_ok_and(|observable| observable == known.observable)
+}
+
+/// Reads the observable that is asked about.
+pub fn observable(asked: &Asked<'_>) -> Result<Observable, Refused> {
+    asked
+        .observable
+        .parse()
+        .map_err(|error: schemas::observable::ParseError| Refused::Invalid(error.to_string()))
 }
 
 /// Reads an idempotency key.
@@ -138,6 +149,58 @@ fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
             duration(longest)
         ))),
         (lasts, _) => Ok(lasts),
+    }
+}
+
+/// Until when the decision holds that takes the place of `claim`: a lease has one claim of operators.
+///
+/// What ends later than what is asked for, only an admin ends; an unblock leaves a longer allow as long as it is.
+fn ends(
+    asked: &Asked<'_>,
+    observable: &Observable,
+    claim: &Claim,
+    until: Millis,
+    now: Millis,
+) -> Result<Millis, Refused> {
+    if claim.until <= until {
+        return Ok(until);
+    }
+    if asked.unblock && claim.action == Action::Allow {
+        return Ok(claim.until);
+    }
+    if asked.admin {
+        return Ok(until);
+    }
+    Err(Refused::Role(format!(
+        "an operator's {} of {observable} stands for another {} (decision {}), longer than what {} asks for; whoever \
+         has an operator's certificate may change it",
+        names::action(claim.action),
+        duration(claim.until.saturating_sub(now)),
+        claim.decision_id,
+        asked.operator
+    )))
+}
+
+/// An operator's word on `observable`, without what is said of it.
+fn word(action: Action, observable: Observable) -> Decision {
+    Decision {
+        decision_id: Uuid::nil(),
+        detection_id: None,
+        observable,
+        action,
+        until: None,
+        origin: Origin::Operator,
+        strikes: 0,
+        reason: Reason::Override,
+        explanation: String::new(),
+        mode: Mode::Enforced,
+        frozen: false,
+        detected_at: None,
+        decided_by: None,
+        provenance: None,
+        severity: None,
+        category: None,
+        signature: None,
     }
 }
 

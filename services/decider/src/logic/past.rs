@@ -12,6 +12,7 @@ use schemas::{
 };
 use uuid::Uuid;
 
+use super::around::Around;
 use super::{Rules, decide_in, decision_id};
 
 /// How many answered detections are remembered beside those that the leases remember.
@@ -28,17 +29,28 @@ const FORGET_AFTER_MS: Millis = 24 * 60 * 60 * 1000;
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     lease: Option<Lease>,
+    around: Option<Around>,
 }
 
 impl Known {
     pub fn new(lease: Option<Lease>) -> Self {
-        Known { lease }
+        Known { lease, around: None }
+    }
+
+    /// The same, with what an operator allows around the observable: that is another observable's lease.
+    pub fn within(self, around: Option<Around>) -> Self {
+        Known { around, ..self }
     }
 
     /// The operator's claim, if it is in force at `at`. A freeze does not touch it.
     pub fn operator_in_force_at(&self, at: Millis) -> Option<&Claim> {
         let claim = self.lease.as_ref()?.claim(Origin::Operator)?;
         (at < claim.until).then_some(claim)
+    }
+
+    /// The operator's allow of a network around it, if it is in force at `at`.
+    pub fn allowed_around_at(&self, at: Millis) -> Option<&Around> {
+        self.around.as_ref().filter(|around| at < around.claim.until)
     }
 
     /// Until when our own last claim holds or held.
@@ -138,19 +150,21 @@ impl Past {
         self.expect(rules, &decision.observable);
     }
 
-    /// Answers a detection, if its answer is not in the log already, and takes the answer in.
+    /// Answers a detection, if its answer is not in the log already, and takes the answer in. `around` is what an
+    /// operator allows around it.
     pub fn answer(
         &mut self,
         rules: &Rules,
         detection: &Detection,
+        around: Option<Around>,
         mode: Mode,
         frozen: bool,
     ) -> Option<Decision> {
         if self.answered(&detection.observable, decision_id(detection.detection_id)) {
             return None;
         }
-        let decision =
-            decide_in(rules, detection, &self.known(&detection.observable), mode, frozen);
+        let known = self.known(&detection.observable).within(around);
+        let decision = decide_in(rules, detection, &known, mode, frozen);
         self.decided(rules, decision.clone());
         self.since_forgot += 1;
         if self.since_forgot >= FORGET_EVERY {

@@ -36,9 +36,11 @@ pub(super) fn protected(detection: &Detection, network: IpNet, name: &str) -> St
     only_observed(detection, &format!("it overlaps {network} ({name}), which is protected"))
 }
 
-pub(super) fn overridden(detection: &Detection, claim: &Claim) -> String {
+/// `around` is the network that the claim is about, where it is not the very observable.
+pub(super) fn overridden(detection: &Detection, around: Option<IpNet>, claim: &Claim) -> String {
+    let of = around.map_or_else(String::new, |network| format!(" of {network}"));
     let why = format!(
-        "an operator's {} stands for another {} (decision {})",
+        "an operator's {}{of} stands for another {} (decision {})",
         names::action(claim.action),
         duration(claim.until.saturating_sub(detection.detected_at)),
         claim.decision_id

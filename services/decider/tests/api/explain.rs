@@ -156,6 +156,22 @@ async fn an_override_says_who_asked_and_what_it_outranks() {
 }
 
 #[tokio::test]
+async fn a_block_that_an_allow_of_the_very_address_ended_says_so_also_when_the_allow_is_over() {
+    let mut api = Api::new();
+    api.attacked();
+    api.decided(&operator(Action::Allow, IP, NOW, MINUTE));
+    let steps = ["envoy/0 applied +120 (detection)", "envoy level 3 effective +180 (detection)"];
+    for (after, allow) in [(0, "in force"), (MINUTE, "ended")] {
+        api.shared.clock.advance(after);
+        let reply = api.explain(IP).await;
+        assert_eq!(reply.action, "allow", "after {after} ms");
+        let [blocked, allowed] = &reply.episodes[..] else { panic!("{reply:?}") };
+        check(blocked, "ended by an operator's allow", &steps);
+        check(allowed, allow, &[]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_in_force_nowhere_says_why() {
     let mut api = Api::new();
     let simulated = rules("mode = \"simulated\"");

@@ -8,6 +8,7 @@ mod explain;
 mod flood;
 mod kpis;
 mod order;
+mod overriding;
 
 use std::time::Duration;
 
@@ -79,6 +80,12 @@ impl Api {
 
     /// A decision was made and folded.
     fn decided(&mut self, decision: &Decision) {
+        self.folded(decision);
+        self.shared.index.take(NOW, decision.clone(), true);
+    }
+
+    /// A decision was folded; the index has not read it.
+    fn folded(&mut self, decision: &Decision) {
         let rules = &self.shared.rules;
         let held =
             self.shared.leases.read(|reader| reader.view().lease(&decision.observable).cloned());
@@ -87,7 +94,12 @@ impl Api {
         let folded = fold(held.as_ref(), decision, appended, &rules.protected, &rules.limits);
         let Folded::Lease(lease) = folded else { panic!("the decision makes a lease") };
         self.entry(&LeaseEntry::Lease(lease));
-        self.shared.index.take(NOW, decision.clone(), true);
+    }
+
+    /// The calls of operators, of a decider that has read what was decided before.
+    fn overrides(&self) -> Overrides {
+        self.shared.index.decisions_completed();
+        Overrides::new(self.shared.clone())
     }
 
     fn blocked(&mut self) -> Decision {
@@ -151,8 +163,16 @@ fn proved(decision: &Decision, point: &str, level: i32) -> Outcome {
 }
 
 fn asked<'a>(action: Action, observable: &'a str, duration_ms: i64) -> Asked<'a> {
-    let operator = "spiffe://perimeter/operator/ada";
-    Asked { action, observable, duration_ms, reason: "test", idempotency_key: KEY, operator }
+    Asked {
+        action,
+        unblock: false,
+        observable,
+        duration_ms,
+        reason: "test",
+        idempotency_key: KEY,
+        operator: "spiffe://perimeter/operator/ada",
+        admin: true,
+    }
 }
 
 #[tokio::test]
@@ -201,6 +221,27 @@ async fn an_ended_claim_is_listed_only_when_asked_and_an_outranked_one_says_by_w
 }
 
 #[tokio::test]
+async fn of_a_network_with_very_many_claims_a_part_is_told_and_what_has_ended_is_left_out_first() {
+    let mut api = Api::new();
+    for host in 0..1_100 {
+        let address = format!("81.3.{}.{}", host / 250, host % 250);
+        let lasts = if host % 22 == 0 { MINUTE } else { HOUR };
+        api.decided(&common::operator(Action::Block, &address, NOW, lasts));
+    }
+    api.shared.clock.advance(2 * MINUTE);
+    let (mut client, _serving) = api.query().await;
+    let mut get = async |observable: &str| {
+        let request = GetRequest { observable: observable.to_owned() };
+        client.get(request).await.unwrap().into_inner()
+    };
+    let wide = get("81.3.0.0/16").await;
+    assert_eq!((wide.claims.len(), wide.total), (1_000, 1_100));
+    assert!(wide.claims.iter().all(|claim| claim.in_force));
+    let narrow = get("81.3.1.0/24").await;
+    assert_eq!((narrow.claims.len(), narrow.total), (250, 250));
+}
+
+#[tokio::test]
 async fn watch_tells_what_happens_to_one_address_and_nothing_else() {
     let api = Api::new();
     let (mut client, _serving) = api.query().await;
@@ -235,7 +276,7 @@ async fn a_decider_that_has_not_read_the_leases_says_so_instead_of_answering_non
 #[tokio::test]
 async fn a_retried_override_is_the_same_decision_and_changes_nothing() {
     let api = Api::new();
-    let overrides = Overrides::new(api.shared.clone());
+    let overrides = api.overrides();
     let first = overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap();
     api.shared.clock.advance(30_000);
     assert_eq!(overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap(), first);
@@ -252,7 +293,7 @@ async fn a_retried_override_is_the_same_decision_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_fuse_is_a_failed_precondition_and_a_mistake_an_invalid_argument() {
-    let overrides = Overrides::new(Api::new().shared);
+    let overrides = Api::new().overrides();
     for (observable, lasts, code) in [
         ("192.168.1.0/24", MINUTE, Code::FailedPrecondition),
         ("0.0.0.0/0", MINUTE, Code::FailedPrecondition),

@@ -4,6 +4,7 @@
 
 mod pages;
 mod seen;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -12,8 +12,9 @@ use super::{check, root, sources};
 const RUNBOOK_LINES_MAX: usize = 40;
 
 /// What Envoy itself shows under `/stats/prometheus`, of what is asked for.
-const ENVOY: [&str; 8] = [
+const ENVOY: [&str; 9] = [
     "envoy_cluster_membership_healthy",
+    "envoy_cluster_upstream_rq_time_bucket",
     "envoy_http_downstream_rq_completed",
     "envoy_http_downstream_rq_time_bucket",
     "envoy_http_downstream_rq_xx",
@@ -26,7 +27,7 @@ const ENVOY: [&str; 8] = [
 const ENVOY_LABELS: [&str; 3] =
     ["envoy_cluster_name", "envoy_http_conn_manager_prefix", "envoy_response_code_class"];
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -37,7 +38,7 @@ fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
     names.filter_map(|name| name.strip_suffix(extension).map(str::to_owned)).collect()
 }
 
-fn found(pattern: &str, text: &str) -> BTreeSet<String> {
+pub(super) fn found(pattern: &str, text: &str) -> BTreeSet<String> {
     let pattern = Regex::new(pattern).unwrap();
     pattern.captures_iter(text).map(|captures| captures[1].to_owned()).collect()
 }

@@ -67,7 +67,8 @@ impl Process {
 
     pub(crate) fn step(&mut self, faults: &mut Faults) -> Result<bool, Died> {
         let (now, twice) = (self.clock.now(), faults.handled_twice());
-        // The copy and the tail may lag behind: nothing a stage answers may depend on it.
+        // The copy and the tail may lag behind: nothing a stage answers may depend on it, but for what operators say of
+        // networks and of automation.
         let mut moved = self.copy.follow(&self.log, now, twice);
         if faults.sleeps() {
             moved = true;

@@ -75,6 +75,8 @@ async fn a_file_and_a_call_stop_what_automation_adds_and_nothing_else() {
     assert!(executors.contains("is there: a test of the file"), "{executors}");
     assert!(executors.contains("asked for it: a test of the call"), "{executors}");
     assert_eq!(status["frozen"], false, "the log knows nothing of it");
+    let mode = world.metric("executor-0", "perimeter_mode").await;
+    assert_eq!(mode, 0.0, "what it withholds itself is no freeze of all");
 
     drop(frozen);
     assert!(withheld.until > Some(now()), "the machine was too slow for this test");

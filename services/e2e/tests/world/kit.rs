@@ -180,7 +180,7 @@ impl World {
         let admin = self.at("/envoy/admin");
         eventually("Envoy holds both executors for healthy", BACK_WITHIN, async || {
             let clusters = exchange(&admin, "GET", "/clusters", &[], "").await.body;
-            let executors = clusters.lines().filter(|line| line.starts_with("authz::"));
+            let executors = clusters.lines().filter(|line| line.starts_with("perimeter-authz::"));
             let healthy = executors.filter(|line| line.ends_with("health_flags::healthy")).count();
             (healthy == EXECUTORS).then_some(())
         })

@@ -92,6 +92,11 @@ async fn a_bad_setting_ends_every_service_with_64_and_one_sentence() {
         check(name, &no_property, 64, "no.such.thing");
         let no_registry = ended(service(&world, name).env("SCHEMA_REGISTRY_URL", "ftp://x")).await;
         check(name, &no_registry, 64, "SCHEMA_REGISTRY_URL");
+        let no_scheme =
+            ended(service(&world, name).env("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://x:4317")).await;
+        check(name, &no_scheme, 64, "write http://HOST:4317 or https://HOST:4317");
+        let no_filter = ended(service(&world, name).env("RUST_LOG", "info=no=level")).await;
+        check(name, &no_filter, 64, "RUST_LOG");
         let no_file = ended(service(&world, name).env(set("TLS_CERT"), "/nowhere/cert.pem")).await;
         check(name, &no_file, 64, "/nowhere/cert.pem");
         let bad_policy = ended(service(&world, name).env(set("POLICY_FILE"), &broken)).await;
@@ -125,7 +130,18 @@ async fn a_busy_port_ends_every_service_with_1_and_its_address() {
 async fn an_executor_without_kafka_runs_and_says_that_it_is_not_ready() {
     let world = World::calm().await;
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut child = service(&world, "executor").env("EXECUTOR_ADMIN_ADDR", &free).spawn().unwrap();
+    let mut command = service(&world, "executor");
+    command.env("EXECUTOR_ADMIN_ADDR", &free);
+    // Nobody answers there either, and the rest was set by Kubernetes and for Kafka's scripts: none of it ends a service.
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:9"),
+        ("KAFKA_PORT", "tcp://10.0.0.11:9092"),
+        ("KAFKA_HEAP_OPTS", "-Xmx1g"),
+        ("EXECUTOR_SERVICE_HOST", "10.0.0.12"),
+    ] {
+        command.env(name, value);
+    }
+    let mut child = command.spawn().unwrap();
     eventually("the executor lives", ENDS_WITHIN, async || {
         (exchange(&free, "GET", "/livez", &[], "").await.status == 200).then_some(())
     })

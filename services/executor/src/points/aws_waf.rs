@@ -9,11 +9,13 @@ mod service;
 pub use memory::MemorySets;
 pub use service::Service;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::Result;
 use pipeline::{Context, Leases};
-use schemas::{Millis, Protected};
+use schemas::reader::MayWrite;
+use schemas::{Millis, Position, Protected};
 
 use super::{Outbox, missed, pause, reached, show};
 use crate::logic::ip_set::{ENTRIES_MAX, Family};
@@ -24,6 +26,8 @@ use crate::ownership::Ownership;
 pub const POINT: &str = "aws-waf";
 /// Changes of the leases that come together are written together.
 const PASS_INTERVAL: Duration = Duration::from_millis(200);
+/// How often it is said that a set must not be written.
+const TELL_INTERVAL_MS: Millis = 30_000;
 
 /// The service that holds the sets, or its twin in memory.
 #[derive(Clone)]
@@ -60,6 +64,7 @@ pub async fn reconcile(
     outbox: &Outbox,
 ) -> Result<()> {
     let mut waf = WafLoop::new(POINT);
+    let mut behind = Behind::default();
     let mut changes = leases.changes();
     let mut terms = ownership.changes();
     loop {
@@ -67,7 +72,8 @@ pub async fn reconcile(
         let sight = leases.read(|reader| {
             Sight::of(reader.view(), reader.complete(), protected, ownership.term(), now)
         });
-        let step = waf.next(&sight, |mark| leases.may_write(mark, now), now);
+        let step = waf.next(&sight, |mark| behind.note(leases.may_write(mark, now)), now);
+        behind.tell(now);
         let wait = perform(&mut waf, step, provider, context, now).await;
         let now = context.clock.now();
         outbox.put(waf.settle(&sight, now, outbox.room()));
@@ -90,6 +96,44 @@ pub async fn reconcile(
             }
             changed = terms.changed() => if changed.is_err() { return Ok(()) },
             () = context.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Whether this replica must read on before it may write a set: until then it removes nothing from it.
+#[derive(Default)]
+struct Behind {
+    asked: Cell<bool>,
+    read_on_to: Cell<Option<Position>>,
+    tell_at: Option<Millis>,
+}
+
+impl Behind {
+    fn note(&self, may: MayWrite) -> MayWrite {
+        self.asked.set(true);
+        if let MayWrite::ReadOnTo(position) = may {
+            self.read_on_to.set(Some(position));
+        }
+        may
+    }
+
+    /// Says so in the log where it lasts, and again from time to time.
+    fn tell(&mut self, now: Millis) {
+        if !self.asked.take() {
+            return;
+        }
+        let Some(Position { leases, controls }) = self.read_on_to.take() else {
+            self.tell_at = None;
+            return;
+        };
+        let tell_at = self.tell_at.get_or_insert(now + TELL_INTERVAL_MS);
+        if now >= *tell_at {
+            *tell_at = now + TELL_INTERVAL_MS;
+            tracing::warn!(
+                leases,
+                controls,
+                "an IP set is not written, and nothing removed from it, before leases and controls are read to there"
+            );
         }
     }
 }

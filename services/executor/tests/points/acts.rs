@@ -95,18 +95,35 @@ async fn a_restart_tells_again_what_is_recent_under_the_same_ids() {
 }
 
 #[tokio::test]
-async fn an_operators_allow_supersedes_and_gives_back_when_it_ends() {
+async fn an_allow_around_a_block_supersedes_it_and_gives_back_when_it_ends() {
     let (mut world, mut point) = (World::new(), point());
     world.decide(&block("81.2.69.142", START + 60 * SECOND)).await;
     check(&world, &mut point, &[("81.2.69.142", Status::Applied)]);
-    world.decide(&operator(Action::Allow, "81.2.69.142", START + 30 * SECOND)).await;
+    world.decide(&operator(Action::Allow, "81.2.69.0/24", START + 30 * SECOND)).await;
     check(
         &world,
         &mut point,
-        &[("81.2.69.142", Status::Applied), ("81.2.69.142", Status::Superseded)],
+        &[("81.2.69.0/24", Status::Applied), ("81.2.69.142", Status::Superseded)],
     );
     world.clock.advance(30 * SECOND);
+    check(
+        &world,
+        &mut point,
+        &[("81.2.69.0/24", Status::Lifted), ("81.2.69.142", Status::Applied)],
+    );
+}
+
+#[tokio::test]
+async fn an_allow_of_the_very_address_lifts_its_block_for_good() {
+    let (mut world, mut point) = (World::new(), point());
+    world.decide(&block("81.2.69.142", START + 60 * SECOND)).await;
+    check(&world, &mut point, &[("81.2.69.142", Status::Applied)]);
+    world.clock.advance(SECOND);
+    world.decide(&operator(Action::Allow, "81.2.69.142", START + 30 * SECOND)).await;
     check(&world, &mut point, &[("81.2.69.142", Status::Applied), ("81.2.69.142", Status::Lifted)]);
+    world.clock.advance(29 * SECOND);
+    check(&world, &mut point, &[("81.2.69.142", Status::Lifted)]);
+    assert!(!world.blocks("81.2.69.142"));
 }
 
 #[tokio::test]

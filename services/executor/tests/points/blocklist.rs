@@ -34,10 +34,12 @@ async fn leases_in_force_are_shown_and_hidden_when_they_end() {
     world.decide(&operator(Action::Allow, "81.2.69.142", START + 30 * SECOND)).await;
     turn(&world, &mut mirror, &redis, "0").await;
     shows(redis.shown(&observable, world.clock.now()).await.unwrap(), Some(Action::Allow));
+    // What was decided beside an operator's claim is shown when that ends.
+    world.decide(&block("81.2.69.142", START + 61 * SECOND)).await;
     world.clock.advance(30 * SECOND);
     turn(&world, &mut mirror, &redis, "0").await;
     shows(redis.shown(&observable, world.clock.now()).await.unwrap(), Some(Action::Block));
-    world.clock.advance(30 * SECOND);
+    world.clock.advance(31 * SECOND);
     turn(&world, &mut mirror, &redis, "0").await;
     shows(redis.shown(&observable, world.clock.now()).await.unwrap(), None);
     assert!(mirror.changes(&sight(&world), world.clock.now()).is_empty());

@@ -88,6 +88,8 @@ async fn in_the_blocklist_what_the_peer_shows_stays_shown() {
     turn(&world, &mut own, &redis, "own").await;
     assert_eq!(shown(&redis, &world).await, Some(Action::Block));
     world.decide(&operator(Action::Allow, "81.2.69.142", START + 30 * SECOND)).await;
+    // The allow ended that block; this one was decided before anybody heard of it.
+    world.decide(&block("81.2.69.142", START + 61 * SECOND)).await;
     peer.follow();
     turn(&world, &mut own, &redis, "own").await;
     assert_eq!(shown(&redis, &world).await, Some(Action::Allow));
@@ -99,7 +101,7 @@ async fn in_the_blocklist_what_the_peer_shows_stays_shown() {
     assert_eq!(held, Some(Action::Block), "the peer's, of the very generation of the allow");
     freeze.thaw(EVE, "it is over", world.clock.now());
     turn(&world, &mut own, &redis, "own").await;
-    world.clock.advance(30 * SECOND);
+    world.clock.advance(31 * SECOND);
     turn(&world, &mut own, &redis, "own").await;
     assert_eq!(shown(&redis, &world).await, None, "ended on time");
 }

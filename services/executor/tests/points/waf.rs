@@ -245,6 +245,25 @@ async fn a_set_of_another_epoch_is_held_and_one_written_from_further_on_is_left_
 }
 
 #[tokio::test]
+async fn a_log_that_lost_its_tail_is_held_and_what_is_due_goes_all_the_same() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    let mut owner = Replica::owner(&world);
+    world.decide(&block("81.2.69.142", START + 20 * SECOND)).await;
+    world.decide(&block("81.2.69.144", START + 600 * SECOND)).await;
+    owner.run(&world, &sets, 3 * SECOND);
+    let further_on = format!("perimeter epoch={EPOCH} leases=900 controls=0");
+    sets.edit(Family::V4, |_, description| *description = further_on.clone());
+    for _ in 0..30 {
+        world.follow();
+        owner.run(&world, &sets, SECOND);
+    }
+    let hold = world.leases.read(Reader::hold).map(|hold| hold.to_string()).unwrap_or_default();
+    assert!(hold.contains("below 900/0 already read"), "{hold}");
+    holds(&sets, Family::V4, &["81.2.69.144/32"]);
+    assert_eq!(sets.description(Family::V4), further_on, "the mark stays for whoever adopts");
+}
+
+#[tokio::test]
 async fn what_a_provider_refuses_is_told_as_failed_with_the_reason() {
     let (mut world, sets) = (World::new(), MemorySets::default());
     let mut owner = Replica::owner(&world);

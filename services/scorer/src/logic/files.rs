@@ -9,12 +9,15 @@ use detect::detector::PI;
 use detect::golden;
 use detect::model::Model;
 use detect::signatures::signing::{PackKey, verify};
-use detect::signatures::{Except, Exceptions, Signatures, packs};
+use detect::signatures::{self, Except, Exceptions, PackError, Signatures};
+use schemas::Millis;
 
 use crate::logic::content::foreign_categories;
 
 /// Most packs beside the built-in ones.
 pub const PACKS_MAX: usize = 64;
+/// How often packs are taken in one at a time: the second time finds the room that one taken in later has made.
+const ROUNDS: usize = 2;
 
 /// The files as they were read. Absent is what was not configured; what could not be read is an error, and is not
 /// taken for removed.
@@ -48,22 +51,29 @@ pub struct Good {
 }
 
 impl Good {
-    /// Takes over whatever of `found` is good; answers the detector that all of it makes, and what was refused.
-    pub fn take(&mut self, found: &Found, keys: &[PackKey]) -> (Detector, Vec<Refused>) {
+    /// Takes over whatever of `found` is good at `now`; answers the detector that all of it makes, and what was refused.
+    pub fn take(
+        &mut self,
+        found: &Found,
+        keys: &[PackKey],
+        now: Millis,
+    ) -> (Detector, Vec<Refused>) {
         let mut refused = Vec::new();
-        match &found.packs {
-            None => {}
-            Some(Err(why)) => refused.push(refusal("the packs", why)),
+        let signatures = match &found.packs {
+            None => self.compiled(),
+            Some(Err(why)) => {
+                refused.push(refusal("the packs", why));
+                self.compiled()
+            }
             Some(Ok(packs)) => self.take_packs(packs, keys, &mut refused),
-        }
-        let signatures = self.compile(&mut refused);
+        };
         let model = Model::shipped(&signatures);
         let mut detector = Detector { pi: PI, ..Detector::new(signatures, model) };
         self.take_model(found, &mut detector, &mut refused);
         match &found.exceptions {
             None => {}
             Some(Err(why)) => refused.push(refusal("the exceptions", why)),
-            Some(Ok(bytes)) => match exceptions(bytes) {
+            Some(Ok(bytes)) => match exceptions(bytes, now) {
                 Ok(list) => self.exceptions = list,
                 Err(why) => refused.push(refusal("the exceptions", &why)),
             },
@@ -95,35 +105,59 @@ impl Good {
         }
     }
 
+    /// Takes over every pack that is good and goes together with all others; answers them compiled.
     fn take_packs(
         &mut self,
         packs: &BTreeMap<String, Read>,
         keys: &[PackKey],
         refused: &mut Vec<Refused>,
-    ) {
+    ) -> Signatures {
         self.packs.retain(|name, _| packs.contains_key(name));
+        let mut changed = BTreeMap::new();
         for (name, read) in packs {
             match good_pack(name, read, keys) {
-                Ok(text) => drop(self.packs.insert(name.clone(), text)),
+                Ok(text) if self.packs.get(name) == Some(&text) => {}
+                Ok(text) => drop(changed.insert(name.clone(), text)),
                 Err(why) => refused.push(Refused { file: name.clone(), why }),
             }
         }
+        let mut all = self.packs.clone();
+        all.extend(changed.clone());
+        if let Ok(signatures) = compile(&all, None) {
+            self.packs = all;
+            return signatures;
+        }
+        self.take_one_by_one(changed, refused);
+        self.compiled()
     }
 
-    /// All packs together. Where they do not go together, as by an id that stands in two, the later by name stays out.
-    fn compile(&mut self, refused: &mut Vec<Refused>) -> Signatures {
-        loop {
-            let own = self.packs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-            match Signatures::parse(packs().iter().copied().chain(own)) {
-                Ok(signatures) => return signatures,
-                Err(error) => {
-                    let Some((name, _)) = self.packs.pop_last() else {
-                        unreachable!("a test compiles the packs that are built in: {error}")
-                    };
-                    refused.push(Refused { file: name, why: error.to_string() });
+    /// Takes in each of `changed` beside all that are good until then. One that does not go together with them, as by
+    /// an id that stands in two, is refused alone: what it was before stays in force.
+    fn take_one_by_one(
+        &mut self,
+        mut changed: BTreeMap<String, String>,
+        refused: &mut Vec<Refused>,
+    ) {
+        let mut errors = Vec::new();
+        for _ in 0..ROUNDS {
+            errors.clear();
+            for (name, text) in std::mem::take(&mut changed) {
+                match compile(&self.packs, Some((name.as_str(), text.as_str()))) {
+                    Ok(_) => drop(self.packs.insert(name, text)),
+                    Err(error) => {
+                        errors.push(Refused { file: name.clone(), why: error.to_string() });
+                        changed.insert(name, text);
+                    }
                 }
             }
         }
+        refused.append(&mut errors);
+    }
+
+    /// All packs in force.
+    fn compiled(&self) -> Signatures {
+        compile(&self.packs, None)
+            .expect("a pack is in force only if it compiled together with all others")
     }
 
     /// Has `detector` weigh by the model found, if that is one and gets the golden set right; else by the last good.
@@ -160,6 +194,17 @@ impl Good {
     }
 }
 
+/// The built-in packs and `packs`, and last the one that is tried in place of what `packs` has of it: an error names
+/// what comes later.
+fn compile(
+    packs: &BTreeMap<String, String>,
+    tried: Option<(&str, &str)>,
+) -> Result<Signatures, PackError> {
+    let others = packs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let others = others.filter(|(name, _)| tried.is_none_or(|(tried, _)| tried != *name));
+    Signatures::parse(signatures::packs().iter().copied().chain(others).chain(tried))
+}
+
 /// The text of a pack that is signed, compiles by itself, and hits and misses what it says it does.
 fn good_pack(name: &str, read: &Read, keys: &[PackKey]) -> Result<String, String> {
     let text = verify(name, &read.pack, &read.signature, keys).map_err(|why| why.to_string())?;
@@ -178,9 +223,13 @@ fn good_pack(name: &str, read: &Read, keys: &[PackKey]) -> Result<String, String
     }
 }
 
-fn exceptions(bytes: &[u8]) -> Result<Vec<Except>, String> {
+/// The exceptions of a file, each of which ends soon enough after `now`.
+fn exceptions(bytes: &[u8], now: Millis) -> Result<Vec<Except>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    Except::parse(text)
+    let list = Except::parse(text)?;
+    let now = u64::try_from(now).unwrap_or(0);
+    list.iter().try_for_each(|except| except.check_until(now))?;
+    Ok(list)
 }
 
 fn refusal(file: &str, why: &str) -> Refused {

@@ -48,6 +48,8 @@ pub struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     Scored,
+    /// Scored, but so late that it completed nothing.
+    Late,
     /// Its offset was applied before.
     Skipped,
     /// Published twice by its source.
@@ -129,7 +131,7 @@ impl Memory {
         }
         let late = received_at.saturating_sub(event.observed_at) > LATE_MS;
         self.score(event, offset, late, detections)?;
-        Ok(Applied::Scored)
+        Ok(if late { Applied::Late } else { Applied::Scored })
     }
 
     fn score(

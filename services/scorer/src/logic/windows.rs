@@ -13,7 +13,7 @@ pub const BUCKETS: usize = 256;
 /// Most windows of one partition.
 pub const WINDOWS_MAX: usize = 200_000;
 /// After a detection, the next one for the same rule and observable is worth a decision only this much later. It is
-/// short on purpose: an attacker who goes on when a block ends must be detected by the first request.
+/// short on purpose: an attacker who goes on when a block ends must be detected by the first request that is enough.
 pub const DETECTION_INTERVAL_MS: Millis = 2_000;
 /// Room for the windows of one bucket in its record.
 const BUCKET_BYTES: usize = 450 * 1024;
@@ -36,7 +36,8 @@ pub struct Key {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Held {
-    /// Event times of the newest hits, oldest first.
+    /// Event times of the newest hits that no detection has counted yet, oldest first; of a rule to which one hit is
+    /// enough, of the newest.
     seen_at: Vec<Millis>,
     detected_at: Option<Millis>,
 }
@@ -102,6 +103,10 @@ impl Windows {
             return false;
         }
         held.detected_at = Some(seen.at);
+        if threshold.hits > 1 {
+            // What was counted is answered for; the next detection is of what comes.
+            held.seen_at.clear();
+        }
         true
     }
 

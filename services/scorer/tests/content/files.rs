@@ -11,13 +11,14 @@ use detect::signatures::pack::PACK_BYTES_MAX;
 use detect::signatures::signing::PackKey;
 use detect::{Reader, Request};
 use ed25519_dalek::{Signer as _, SigningKey};
+use schemas::Millis;
 use scorer::detectors::Detectors;
 use scorer::logic::files::PACKS_MAX;
 use scorer::reload::{Files, Watched};
 use tempfile::TempDir;
 
 /// A rule about a word of our own, so that nothing built in knows it.
-const PACK: &str = r#"
+pub(super) const PACK: &str = r#"
 [[signature]]
 id = "own.marker"
 category = "known_exploit"
@@ -32,7 +33,10 @@ hits = ["a zorkmidquux b"]
 misses = ["a zork b"]
 "#;
 
-struct Installation {
+/// When everything here is looked at and scored.
+const NOW: Millis = 1_000;
+
+pub(super) struct Installation {
     folder: TempDir,
     key: SigningKey,
     detectors: Detectors,
@@ -40,7 +44,7 @@ struct Installation {
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("packs")).unwrap();
         let key = SigningKey::from_bytes(&[5; 32]);
@@ -61,22 +65,26 @@ impl Installation {
         fs::write(self.folder.path().join(name), bytes).unwrap();
     }
 
-    fn pack(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(super) fn pack(&self, name: &str, text: impl AsRef<[u8]>) {
         let signature = self.key.sign(text.as_ref()).to_bytes();
         self.write(&format!("packs/{name}"), text.as_ref());
         self.write(&format!("packs/{name}.sig"), STANDARD.encode(signature));
     }
 
+    pub(super) fn remove(&self, name: &str) {
+        fs::remove_file(self.folder.path().join("packs").join(name)).unwrap();
+    }
+
     /// What was refused at the next look, with why; the look itself takes place.
     #[track_caller]
-    fn refused(&mut self) -> Vec<String> {
-        let refused = self.watched.taken(&self.detectors).expect("a file has changed");
+    pub(super) fn refused(&mut self) -> Vec<String> {
+        let refused = self.watched.taken(&self.detectors, NOW).expect("a file has changed");
         refused.into_iter().map(|one| format!("{}: {}", one.file, one.why)).collect()
     }
 
-    fn llr(&self, uri: &str) -> f32 {
+    pub(super) fn llr(&self, uri: &str) -> f32 {
         let request = Request { method: b"GET", uri: uri.as_bytes(), ..Request::default() };
-        self.detectors.now().score_at(&mut Reader::default(), &request, 1_000).llr
+        self.detectors.now().score_at(&mut Reader::default(), &request, NOW as u64).llr
     }
 }
 
@@ -96,10 +104,16 @@ fn a_signed_pack_comes_into_force_and_goes_with_its_file() {
     at.pack("own.toml", PACK);
     assert_eq!(at.refused(), Vec::<String>::new());
     assert!(at.llr(OWN) > before + 5.0, "{} after {before}", at.llr(OWN));
-    assert_eq!(at.watched.taken(&at.detectors), None, "nothing has changed");
-    fs::remove_file(at.folder.path().join("packs/own.toml")).unwrap();
+    assert_eq!(at.watched.taken(&at.detectors, NOW), None, "nothing has changed");
+    at.remove("own.toml");
     assert_eq!(at.refused(), Vec::<String>::new());
     assert_eq!(at.llr(OWN), before);
+}
+
+fn except(until: u64) -> String {
+    format!(
+        "[[except]]\nsignature = \"own.marker\"\nroute = \"/x\"\nuntil = {until}\nreason = \"a test\"\n"
+    )
 }
 
 #[test]
@@ -108,11 +122,6 @@ fn an_exception_hides_what_it_names_until_it_ends() {
     at.pack("own.toml", PACK);
     at.refused();
     let before = at.llr(OWN);
-    let except = |until: u64| {
-        format!(
-            "[[except]]\nsignature = \"own.marker\"\nroute = \"/x\"\nuntil = {until}\nreason = \"a test\"\n"
-        )
-    };
     at.write("exceptions.toml", except(2_000));
     assert_eq!(at.refused(), Vec::<String>::new());
     assert!(at.llr(OWN) < before);
@@ -145,6 +154,7 @@ fn whatever_is_wrong_with_a_file_the_last_good_one_stays() {
             "no file of exceptions",
         ),
         ("exceptions.toml", vec![0xff; 100], "not UTF-8"),
+        ("exceptions.toml", except(9_000_000_000_000_000_000).into_bytes(), "more than 90 days"),
     ];
     for (file, bytes, why) in cases {
         let path = at.folder.path().join(file);
@@ -178,7 +188,7 @@ fn a_pack_that_is_wrong_though_signed_leaves_the_last_good_one() {
         let refused = at.refused();
         assert!(refused.len() == 1 && refused[0].contains(why), "{refused:?}, not {why}");
         assert_eq!((at.llr(OWN), at.llr(ATTACK)), good, "{why}");
-        fs::remove_file(at.folder.path().join("packs").join(name)).unwrap();
+        at.remove(name);
         at.pack("own.toml", PACK);
         assert_eq!(at.refused(), Vec::<String>::new(), "{why}");
     }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
 mod files;
+mod packs;
+mod repeated;
 
 use observe::Policy;
 use proptest::prelude::*;

@@ -47,6 +47,17 @@ impl Core {
         self.early.keep(enforcement);
     }
 
+    /// Restoring, third step: what an executor said, in the order of the log. Only the last about each phase at each
+    /// point stands; what it took back meanwhile is no news.
+    pub fn recall(&mut self, enforcement: Enforcement) {
+        if self.watched.get(enforcement.decision_id).is_none() {
+            self.early.keep(enforcement);
+        } else if let Some((phase, _)) = told(&enforcement) {
+            let key = (enforcement.decision_id, enforcement.point.clone(), phase);
+            self.recalled.insert(key, enforcement);
+        }
+    }
+
     /// What was said about a decision before we had read it ourselves.
     pub(super) fn early_enforcements(&mut self, decision_id: Uuid, now: Millis) {
         for enforcement in self.early.take(decision_id) {
@@ -55,12 +66,7 @@ impl Core {
     }
 
     fn enforced(&mut self, tracked: &mut Tracked, enforcement: &Enforcement, now: Millis) {
-        let (phase, effect) = match (enforcement.phase, enforcement.status) {
-            (_, Status::Lifted | Status::Superseded) => (Phase::Lift, Effect::Effective),
-            (phase, Status::Applied) => (phase, Effect::Effective),
-            (phase, Status::Failed | Status::Refused) => (phase, Effect::Ineffective),
-            (_, Status::Other) => return,
-        };
+        let Some((phase, effect)) = told(enforcement) else { return };
         let point = enforcement.point.as_str();
         if effect == Effect::Effective {
             self.points.insert(point.to_owned());
@@ -132,6 +138,16 @@ impl Core {
         points.sort();
         points.dedup();
         points
+    }
+}
+
+/// What an enforcement says took effect, or did not.
+fn told(enforcement: &Enforcement) -> Option<(Phase, Effect)> {
+    match (enforcement.phase, enforcement.status) {
+        (_, Status::Lifted | Status::Superseded) => Some((Phase::Lift, Effect::Effective)),
+        (phase, Status::Applied) => Some((phase, Effect::Effective)),
+        (phase, Status::Failed | Status::Refused) => Some((phase, Effect::Ineffective)),
+        (_, Status::Other) => None,
     }
 }
 

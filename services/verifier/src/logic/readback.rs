@@ -80,6 +80,8 @@ impl IpSet {
 pub(super) struct Schedule {
     read_at: Millis,
     outstanding_since: Option<Millis>,
+    /// Whether the last read was answered with no set.
+    unreadable: bool,
 }
 
 impl Schedule {
@@ -116,6 +118,7 @@ impl Core {
 
     pub(super) fn waf_read(&mut self, read: Option<&WafRead>, now: Millis) {
         self.waf.outstanding_since = None;
+        self.waf.unreadable = read.is_none();
         let Some(read) = read else { return };
         for id in self.watched.ids() {
             let Some(tracked) = self.watched.get(id) else { continue };
@@ -160,7 +163,7 @@ impl Core {
 
     pub(super) fn absent_in_waf(&mut self, tracked: &mut Tracked, now: Millis) {
         if self.reach.waf && tracked.read_back_at.is_none() {
-            let reason = "the set was not seen to hold it".to_owned();
+            let reason = self.unseen("the set was not seen to hold it");
             self.record_in_waf(tracked, Phase::Apply, Effect::Absent, reason, now);
         }
     }
@@ -168,9 +171,14 @@ impl Core {
     pub(super) fn late_in_waf(&mut self, tracked: &mut Tracked, now: Millis) {
         if self.reach.waf && tracked.read_back_at.is_none() {
             // Not *ineffective*: a WAF may show the removal late although it took it in time.
-            let reason = "the set was not seen without it".to_owned();
+            let reason = self.unseen("the set was not seen without it");
             self.record_in_waf(tracked, Phase::Lift, Effect::Partial, reason, now);
         }
+    }
+
+    fn unseen(&self, reason: &str) -> String {
+        let why = if self.waf.unreadable { ": it could not be read" } else { "" };
+        format!("{reason}{why}")
     }
 
     fn record_in_waf(

@@ -6,11 +6,11 @@ use crate::common::{ATTACKER, T0, block, by_operator};
 use crate::{enforced, restart_since};
 
 #[test]
-fn what_holds_again_after_an_allow_has_ended_is_proved_again_and_so_is_its_real_end() {
+fn what_holds_again_after_an_allow_around_it_has_ended_is_proved_again_and_so_is_its_real_end() {
     let decision = block(ATTACKER, 1, 60_000);
     let mut world = enforced(&decision);
     world.run_to(1_000);
-    world.decide(&by_operator(Action::Allow, ATTACKER, 2, 30_000));
+    world.decide(&by_operator(Action::Allow, "81.2.69.0/24", 2, 30_000));
     world.release(&decision);
     world.run_to(30_030);
     world.enforce(&decision);
@@ -25,6 +25,21 @@ fn what_holds_again_after_an_allow_has_ended_is_proved_again_and_so_is_its_real_
     for (point, level) in [("envoy", 3), ("aws-waf", 2)] {
         let effects = world.effects(point, level, Phase::Lift);
         assert_eq!(effects, ["Effective/0", "Effective/1"], "{point}/{level}");
+    }
+    assert_eq!(world.core.active_claims(), 0, "nothing is left to watch");
+}
+
+#[test]
+fn what_an_allow_ended_is_not_expected_again_when_the_allow_ends() {
+    let decision = block(ATTACKER, 1, 60_000);
+    let mut world = enforced(&decision);
+    world.run_to(1_000);
+    world.decide(&by_operator(Action::Allow, ATTACKER, 2, 30_000));
+    world.release(&decision);
+    world.run_to(61_000);
+    for (point, level) in [("envoy", 3), ("aws-waf", 2)] {
+        let effects = [Phase::Apply, Phase::Lift].map(|phase| world.effects(point, level, phase));
+        assert_eq!(effects, [["Effective/0"], ["Effective/0"]], "{point}/{level}");
     }
     assert_eq!(world.core.active_claims(), 0, "nothing is left to watch");
 }

@@ -335,7 +335,7 @@ fn restart_since(world: &mut World, decision: &schemas::Decision, told_since: Mi
     let appended = schemas::fold::Appended { generation, at };
     let decision = Box::new(decision.clone());
     world.input(Input::Decision { decision, appended, trace: None });
-    world.core.restored(told_since);
+    world.core.restored(told_since, now);
     assert_eq!(world.now, now);
     world.tell_replicas();
 }

@@ -22,6 +22,7 @@ pub(super) fn summed(value: &Value<'_>, reading: &Reading<'_>, grams: &[(Feature
 /// For each of `wanted`, the first and shortest piece of `text` that has it and no credential.
 fn find(text: &[u8], wanted: &[(Feature, f32)]) -> Vec<String> {
     let masked = mask::runs(text);
+    let mut buffers = lexical::Buffers::default();
     let mut pieces: Vec<Option<String>> = vec![None; wanted.len()];
     for length in LENGTHS {
         for (start, piece) in text.windows(length).enumerate() {
@@ -31,8 +32,8 @@ fn find(text: &[u8], wanted: &[(Feature, f32)]) -> Vec<String> {
             if masked.iter().any(|run| run.start < start + length && start < run.end) {
                 continue;
             }
-            lexical::read(piece, |feature, _| {
-                let found = wanted.iter().position(|(wanted, _)| *wanted == feature);
+            lexical::read_with(piece, &mut buffers, &mut |feature, count| {
+                let found = wanted.iter().position(|(wanted, _)| *wanted == feature && count > 0.0);
                 if let Some(empty) = found.map(|at| &mut pieces[at]).filter(|slot| slot.is_none()) {
                     *empty = Some(mask::quote(piece, 0..0, &[]));
                 }

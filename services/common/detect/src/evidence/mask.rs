@@ -11,24 +11,38 @@ use crate::request::{Place, Value};
 
 /// What stands for a masked run.
 pub const MASK: &str = "***";
+/// In a longer run no further credential is looked for.
+const RUN_BYTES: usize = 256;
 /// Most bytes quoted of one value, masks aside.
 pub const QUOTE_BYTES_MAX: usize = 120;
 
 const WORDS: &str = "passw|passphrase|pwd|secret|token|auth|credential|cookie|jwt|session|sessid|api[_-]?key|\
-                     access[_-]?key|private[_-]?key|signing[_-]?key|client[_-]?key|signature|csrf|xsrf|saml|otp|cvv";
+                     (?:access|private|signing|client|account|licen[cs]e|storage|master|shared|encryption)[_-]?key|passcode|creds|\
+                     signature|csrf|xsrf|saml|otp|cvv|cvc";
 const SHORT_WORDS: &str = "pass|sid|pin|key|sig|ssid|psw|pw";
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    compile(&format!("(?:{WORDS})|(?:^|[^a-z])(?:{SHORT_WORDS})(?:$|[^a-z])|sess(?:$|[_-])"))
+    compile(&format!(
+        "(?:{WORDS})|(?:^|[^a-z])(?:{SHORT_WORDS})(?:$|[^a-z])|sess(?:$|[_-])|pass(?:$|[^a-z])"
+    ))
 });
 
 /// A credential's name, what may stand between it and the credential, and the credential: quoted, or up to a blank
 /// or a separator.
 static PAIR: LazyLock<Regex> = LazyLock::new(|| {
-    let name = format!("(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|\\b(?:{SHORT_WORDS})\\b)");
-    let between = "[\"'\\\\\\]]{0,4} ?(?:=|:|>|;|,|%3d|%3a){1,2} ?(?:s:\\d{1,5}:)?\\\\?";
+    let name = format!(
+        "(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|\\b(?:{SHORT_WORDS}|[a-z0-9_.-]{{1,32}}pass)\\b)"
+    );
+    let between = "[\"'\\\\\\]]{0,4} ?(?:=|:|>|;|,|%3d|%3a){1,2} ?(?:s:\\d{1,5}:)?[\\\\\\[{ ]{0,2}";
     let scheme = "(?:(?:bearer|basic|digest|token|negotiate|apikey)[ +]+)?";
     compile(&format!("{name}{between}({scheme}(?:\"[^\"]*\"?|'[^']*'?|[^ &;,<>\"'}}\\])]+))"))
+});
+
+/// The text of an element of XML that is called like a credential.
+static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        "<(?:[a-z0-9_.-]+:)?(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|{SHORT_WORDS})(?: [^<>]*)?>([^<]*)"
+    ))
 });
 
 /// Headers whose whole rest is a credential.
@@ -64,8 +78,36 @@ fn compile(pattern: &str) -> Regex {
 pub(crate) fn by_name(value: &Value<'_>) -> bool {
     value.part == crate::request::Part::Value
         && !value.name.is_empty()
-        && !matches!(value.place, Place::Agent | Place::Referer)
-        && NAME.is_match(value.name)
+        && value.place != Place::Agent
+        && (NAME.is_match(value.name)
+            || decoded(value.name).is_some_and(|name| NAME.is_match(&name)))
+}
+
+/// A name without its percent signs and JSON escapes, where it has any.
+fn decoded(name: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((first, after)) = rest.split_first() {
+        let (skipped, digits) = match first {
+            b'%' => (0, after.get(..2)),
+            b'\\' if after.starts_with(b"u00") => (3, after.get(3..5)),
+            _ => (0, None),
+        };
+        let byte = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte {
+            Some(byte) => {
+                plain.push(byte);
+                rest = &after[skipped + 2..];
+            }
+            None => {
+                plain.push(*first);
+                rest = after;
+            }
+        }
+    }
+    (plain.len() < name.len()).then_some(plain)
 }
 
 /// What to mask in `text`, a view of `value`.
@@ -76,12 +118,13 @@ pub(crate) fn of(value: &Value<'_>, text: &[u8]) -> Vec<Range<usize>> {
 /// The runs of `text` that are or may be credentials, in order and apart.
 pub(crate) fn runs(text: &[u8]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
-    for pattern in [&*PAIR, &*REST] {
+    for pattern in [&*PAIR, &*ELEMENT, &*REST] {
         let mut from = 0;
         while let Some(found) = pattern.captures_at(text, from) {
             let run = found.iter().skip(1).flatten().next().map_or(from..from, |run| run.range());
-            from =
-                found.get(0).map_or(text.len(), |all| all.start() + 1).max(run.start.max(from + 1));
+            // What looks like a credential may be the name of the next; in a long one that is not looked for.
+            let next = if run.len() > RUN_BYTES { run.end } else { run.start };
+            from = found.get(0).map_or(text.len(), |all| all.start() + 1).max(next.max(from + 1));
             runs.push(run);
             if from > text.len() {
                 break;
@@ -172,6 +215,12 @@ mod tests {
             ("user=a&password=hunter2&x=1", "user=a&password=***&x=1"),
             ("{\"db_password\":\"hunter2\",\"a\":1}", "{\"db_password\":***,\"a\":1}"),
             ("<password>hunter2</password>", "<password>***</password>"),
+            (
+                "<a:password type='x'>correct horse</a:password>",
+                "<a:password type='x'>***</a:password>",
+            ),
+            ("\"password\":[\"hunter2\"]", "\"password\":[***]"),
+            ("dbpass=hunter2", "dbpass=***"),
             ("s:8:\"password\";s:7:\"hunter2\";", "s:8:\"password\";s:7:***;"),
             ("authorization: bearer abcdef", "authorization: ***"),
             ("cookie: sid=1; theme=dark", "cookie: ***"),
@@ -219,11 +268,21 @@ mod tests {
             by_name(&Value { place, part, name: name.as_bytes(), raw: b"" })
         };
         use crate::request::Part;
-        assert!(named(Place::Query, Part::Value, "password"));
-        assert!(!named(Place::Query, Part::Value, "title"));
-        assert!(!named(Place::Query, Part::Value, ""));
         assert!(!named(Place::Query, Part::Name, "password"));
-        assert!(!named(Place::Referer, Part::Value, "password"));
+        assert!(named(Place::Referer, Part::Value, "password"));
+        assert!(!named(Place::Agent, Part::Value, "password"));
+        let of_query = |name| named(Place::Query, Part::Value, name);
+        let secrets = [
+            "password",
+            "dbpass",
+            "userPass",
+            "p%61ssword",
+            "p\\u0061ssword",
+            "account_key",
+            "cvc",
+        ];
+        assert_eq!(secrets.map(of_query), [true; 7]);
+        assert_eq!(["title", "", "passage", "passport", "%70age", "a%"].map(of_query), [false; 6]);
     }
 
     #[test]

@@ -13,8 +13,8 @@ const DIGITS_MIN: usize = 24;
 /// Fewest after `0x`.
 const NUMBER_MIN: usize = 8;
 
-/// JSON in base64 is read too, but is a sign of nothing.
-const JSON: Marks = Marks(0);
+/// JSON and pairs of words in base64 are read too, but are a sign of nothing.
+const DATA: Marks = Marks(0);
 
 /// Calls `found` with each text that is encoded in `text`, written to a buffer of `found`'s.
 /// `slash` says whether `/` may be a digit: in a path it parts the segments.
@@ -72,8 +72,13 @@ fn encoded(run: &[u8]) -> Option<Marks> {
             return None;
         }
     }
-    let mark = if json(base64(run)) { JSON } else { Marks::BASE64 };
+    let mark = if json(base64(run)) || base64(run).all(worded) { DATA } else { Marks::BASE64 };
     (good * 10 >= all * 9).then_some(mark)
+}
+
+/// Whether `byte` stands in a word, a number or pairs of them.
+fn worded(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.:=&@+".contains(&byte)
 }
 
 /// Whether `text` is the beginning of a JSON object, with nothing outside its strings that JSON would not have there.
@@ -138,7 +143,7 @@ pub(super) fn decode(run: &[u8], mark: Marks, out: &mut Vec<u8>) {
     } else {
         out.extend(base64(run));
     }
-    if mark == JSON {
+    if mark == DATA && out.starts_with(b"{\"") {
         unquote(out);
     }
 }

@@ -42,6 +42,8 @@ pub struct Calibration {
 const PLAIN: (usize, usize) = (21, 21_100);
 const PLAIN_AIM: (usize, usize) = (16, 21_100);
 const PLAIN_ALONE: (usize, usize) = (2, 21_100);
+/// How many of the attacks that a log shows the threshold of evidence may lose beyond the bars, of so many.
+const EVIDENCE_COST: (usize, usize) = (2, 400);
 const HARD: (usize, usize) = (31, 6_265);
 const LOG: (usize, usize) = (5, 2_900);
 const NEGATIVES: (usize, usize) = (26, 265);
@@ -86,9 +88,17 @@ impl<'a> Results<'a> {
     }
 
     /// Threshold of evidence: the lowest that also holds every other bar on benign rows, with a quarter of the bar of
-    /// plain rows to spare, since other people's plain rows are not these.
+    /// plain rows to spare, and from there as high as costs few attacks: other people's benign rows are not these, and
+    /// few attacks lie where most false alarms do.
     pub fn evidence(self) -> f64 {
-        self.within_all(|_| true).max(self.within(PLAIN_AIM, None, |_| true))
+        let least = self.within_all(|_| true).max(self.within(PLAIN_AIM, None, |_| true));
+        let shown = |bag: &Bag| bag.attack && bag.tier == "core" && bag.log_visible;
+        let mut found: Vec<f64> = self.pick(shown).map(|(row, _)| self.out.shown[row]).collect();
+        let (cost, of) = EVIDENCE_COST;
+        let lost = cost * found.len() / of;
+        found.retain(|llr| *llr >= least);
+        found.sort_by(f64::total_cmp);
+        found.get(lost).map_or(least, |llr| llr.max(least))
     }
 
     fn within_all(self, wanted: impl Fn(&Bag) -> bool) -> f64 {

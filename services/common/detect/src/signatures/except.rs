@@ -1,8 +1,18 @@
 //! Exceptions: one signature hidden on one route, for a time, with a reason.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::request::{Request, Value};
+
+/// Most days that an exception lasts: one that nobody looks at again is a hole.
+pub const DAYS_MAX: u64 = 90;
+const DAY_MS: u64 = 86_400_000;
+/// How far the clock of whoever wrote an exception may be ahead.
+const CLOCKS_MS: u64 = 3_600_000;
+/// How often servers and proxies in a row may decode a path.
+const DECODED_MAX: usize = 3;
 
 /// One exception. It hides a hit of `signature` where route and parameter fit, before `until`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +62,21 @@ impl Except {
         Err(wrong.to_owned())
     }
 
-    fn fits(&self, signature: &str, path: &[u8], value: &Value<'_>) -> bool {
+    /// What is wrong with its end for whoever takes it over at `now` (UTC milliseconds), and what to do.
+    pub fn check_until(&self, now: u64) -> Result<(), String> {
+        if self.until <= now.saturating_add(DAYS_MAX * DAY_MS + CLOCKS_MS) {
+            return Ok(());
+        }
+        Err(format!(
+            "the exception of {} on {} ends more than {DAYS_MAX} days from now: set an earlier `until`, and renew it \
+             then if it is still right",
+            self.signature, self.route
+        ))
+    }
+
+    /// Whether it hides a hit of `signature` on `value`, in a request for `target`, which has no query any more.
+    fn fits(&self, signature: &str, target: &[u8], value: &Value<'_>) -> bool {
+        let path = target.split(|byte| *byte == b'#').next().unwrap_or_default();
         let route = match self.route.strip_suffix('*') {
             Some(start) => path.starts_with(start.as_bytes()),
             None => path == self.route.as_bytes(),
@@ -60,6 +84,8 @@ impl Except {
         route
             && self.signature == signature
             && self.parameter.as_ref().is_none_or(|name| name.as_bytes() == value.name)
+            // What goes on after the route and leads up is served from elsewhere; not every server ends a path at `#`.
+            && (target == self.route.as_bytes() || !leads_up(target))
     }
 }
 
@@ -90,7 +116,51 @@ impl Exceptions {
         value: &Value<'_>,
         now: u64,
     ) -> Option<&Except> {
-        let path = request.uri.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
-        self.0.iter().find(|except| now < except.until && except.fits(signature, path, value))
+        let target = request.uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+        self.0.iter().find(|except| now < except.until && except.fits(signature, target, value))
     }
+}
+
+/// Whether some server may read a segment of `path` as `..`: however often it is encoded, with `\` for `/`, and with
+/// parameters behind it.
+fn leads_up(path: &[u8]) -> bool {
+    let up = |segment: &[u8]| {
+        let ends = |byte: &u8| matches!(byte, b';' | b'?' | b'#' | 0);
+        segment.strip_prefix(b"..").is_some_and(|rest| rest.first().is_none_or(ends))
+    };
+    let mut path = Cow::Borrowed(path);
+    for _ in 0..DECODED_MAX {
+        if path.split(|byte| matches!(byte, b'/' | b'\\')).any(up) {
+            return true;
+        }
+        if !path.contains(&b'%') {
+            return false;
+        }
+        path = Cow::Owned(decoded(&path));
+    }
+    path.split(|byte| matches!(byte, b'/' | b'\\')).any(up)
+}
+
+/// `path` with each `%XX` decoded once; a `%` without two digits stays.
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&first, after)) = rest.split_first() {
+        let pair = match rest {
+            [b'%', high, low, ..] => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match pair {
+            Some((high, low)) => {
+                bytes.push((high << 4 | low) as u8);
+                rest = &rest[3..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    bytes
 }

@@ -11,6 +11,10 @@ pub struct Places {
 
 /// The bit of names.
 pub(super) const NAME: u32 = 1 << 31;
+/// The bit of the names of uploaded files.
+const FILE: u32 = 1 << 30;
+/// What the splitter calls the name of an uploaded file.
+const FILE_NAME: &[u8] = b"filename";
 const EVERY: u32 = (1 << NAMES.len()) - 1;
 const NAMES: [(&str, Place); 12] = [
     ("path", Place::Path),
@@ -34,7 +38,12 @@ pub fn word(place: Place) -> &'static str {
 
 /// The bit of the place of `value`, with that of names if it is one.
 pub(super) fn bit(value: &Value<'_>) -> u32 {
-    (1 << value.place as u32) | if value.part == Part::Name { NAME } else { 0 }
+    let part = match value.part {
+        Part::Name => NAME,
+        Part::Value if value.place == Place::Multipart && value.name == FILE_NAME => FILE,
+        Part::Value => 0,
+    };
+    (1 << value.place as u32) | part
 }
 
 impl Places {
@@ -48,6 +57,8 @@ impl Places {
                 places.mask |= EVERY;
             } else if word == "name" {
                 places.mask |= NAME;
+            } else if word == "file" {
+                places.mask |= FILE;
             } else {
                 let found =
                     NAMES.iter().find(|(name, _)| name == word).ok_or_else(|| word.clone())?;
@@ -68,6 +79,9 @@ impl Places {
         }
         if self.mask & NAME != 0 {
             words.push("name".to_owned());
+        }
+        if self.mask & FILE != 0 {
+            words.push("file".to_owned());
         }
         words.extend(self.headers.iter().map(|header| format!("header:{header}")));
         words
@@ -92,7 +106,8 @@ impl Places {
     pub(super) fn bits(&self) -> u32 {
         let headers = [Place::Header, Place::Agent, Place::Referer, Place::Cookie];
         let named = headers.iter().fold(0, |bits, place| bits | 1 << *place as u32);
-        self.mask | if self.headers.is_empty() { 0 } else { named }
+        let file = if self.mask & FILE != 0 { 1 << Place::Multipart as u32 } else { 0 };
+        self.mask | file | if self.headers.is_empty() { 0 } else { named }
     }
 
     /// Whether it is a few headers, and nothing else: short values, worth trying a pattern on each.
@@ -119,6 +134,9 @@ impl Places {
         let mut samples = Vec::new();
         if self.mask & NAME != 0 {
             samples.push(value(Place::Query, Part::Name, ""));
+        }
+        if self.mask & FILE != 0 {
+            samples.push(value(Place::Multipart, Part::Value, "filename"));
         }
         if self.mask & EVERY == EVERY {
             samples.push(value(Place::Query, Part::Value, "q"));

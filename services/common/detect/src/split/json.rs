@@ -23,10 +23,15 @@ pub(super) fn leaves<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, 
     let mut name: &[u8] = b"";
     let whole = scan(text, |token| match token {
         Token::Key(key) => {
-            name = key;
             if !plain(key) {
                 out.put(Place::Json, Part::Name, key, key);
+            } else if name == b"constructor" && key == b"prototype" {
+                // Both are plain words, and only together do they name what all objects inherit from.
+                let from = name.as_ptr() as usize - text.as_ptr() as usize;
+                let to = key.as_ptr() as usize - text.as_ptr() as usize + key.len();
+                out.put(Place::Json, Part::Name, key, &text[from..to]);
             }
+            name = key;
         }
         Token::Text(value) => out.value(Place::Json, name, value),
     });

@@ -1,9 +1,11 @@
 //! A request as the values it is made of.
 
+mod binary;
 pub(crate) mod json;
 mod multipart;
 mod out;
 mod pairs;
+mod window;
 mod xml;
 
 use crate::request::{Header, Part, Place, Request, Value};
@@ -12,11 +14,16 @@ use out::Out;
 
 /// Most values read of one request; the rest is counted as not read.
 pub const VALUES_MAX: usize = 256;
-/// Values after this many are read only if they are more than a plain word: padding with words must not hide a payload.
-pub const VALUES_PLAIN_MAX: usize = 192;
+/// The last so many are kept for what is more than a plain word: padding with words must not hide a payload.
+pub const VALUES_ODD: usize = 64;
+/// Most values up to the end of the query where cookies or a body follow, and up to the end of the cookies where a body
+/// does: a query of many may not hide what comes after it.
+const QUERY_VALUES_MAX: usize = 128;
+const COOKIE_VALUES_MAX: usize = 192;
 /// Most windows read of one request beyond the first of each value.
 pub const WINDOWS_MAX: usize = 64;
-/// A value is read in windows of this size, each beginning before the end of the one before it.
+/// A value is read in windows of this size, each beginning before the end of the one before it. A long run of blanks or
+/// a comment counts as a few bytes.
 pub const WINDOW_BYTES: usize = 2048;
 pub const WINDOW_OVERLAP_BYTES: usize = 128;
 
@@ -32,8 +39,9 @@ pub fn split<'a>(request: &Request<'a>, mut each: impl FnMut(Value<'a>)) -> usiz
     out.unread
 }
 
+/// What is one value each comes first: a query of many may not crowd it out.
 fn values<'a, F: FnMut(Value<'a>)>(request: &Request<'a>, out: &mut Out<'_, F>) {
-    uri(request.uri, out);
+    let query = path(request.uri, out);
     if let Some(agent) = request.agent {
         out.value(Place::Agent, b"", agent);
     }
@@ -41,18 +49,29 @@ fn values<'a, F: FnMut(Value<'a>)>(request: &Request<'a>, out: &mut Out<'_, F>) 
         referer(value, out);
     }
     let mut kind: &[u8] = b"";
-    for header in request.headers {
+    let cookie = |header: &&Header<'_>| header.name.eq_ignore_ascii_case(b"cookie");
+    for header in request.headers.iter().filter(|header| !cookie(header)) {
         if header.name.eq_ignore_ascii_case(b"content-type") {
             kind = header.value;
         }
         one_header(header, out);
     }
-    if let Some(bytes) = request.body.filter(|bytes| !bytes.is_empty()) {
+    let content = request.body.filter(|bytes| !bytes.is_empty());
+    let cookies = request.headers.iter().any(|header| cookie(&header));
+    out.at_most(if cookies || content.is_some() { QUERY_VALUES_MAX } else { VALUES_MAX });
+    pairs::pairs(query, Place::Query, out);
+    out.at_most(if content.is_some() { COOKIE_VALUES_MAX } else { VALUES_MAX });
+    for header in request.headers.iter().filter(cookie) {
+        pairs::cookies(header.value, out);
+    }
+    out.at_most(VALUES_MAX);
+    if let Some(bytes) = content {
         body(kind, bytes, out);
     }
 }
 
-fn uri<'a, F: FnMut(Value<'a>)>(uri: &'a [u8], out: &mut Out<'_, F>) {
+/// Hands out the path and its odd segments; answers the query.
+fn path<'a, F: FnMut(Value<'a>)>(uri: &'a [u8], out: &mut Out<'_, F>) -> &'a [u8] {
     let (path, query) = match memchr(b'?', uri) {
         Some(at) => (&uri[..at], &uri[at + 1..]),
         None => (uri, &uri[..0]),
@@ -65,7 +84,7 @@ fn uri<'a, F: FnMut(Value<'a>)>(uri: &'a [u8], out: &mut Out<'_, F>) {
             }
         }
     }
-    pairs::pairs(query, Place::Query, out);
+    query
 }
 
 fn segment_byte(byte: u8) -> bool {
@@ -93,9 +112,7 @@ fn referer<'a, F: FnMut(Value<'a>)>(value: &'a [u8], out: &mut Out<'_, F>) {
 fn one_header<'a, F: FnMut(Value<'a>)>(header: &Header<'a>, out: &mut Out<'_, F>) {
     let Header { name, value } = *header;
     let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-    if is(b"cookie") {
-        pairs::cookies(value, out);
-    } else if is(b"referer") {
+    if is(b"referer") {
         referer(value, out);
     } else if is(b"user-agent") {
         out.value(Place::Agent, b"", value);
@@ -111,26 +128,26 @@ fn one_header<'a, F: FnMut(Value<'a>)>(header: &Header<'a>, out: &mut Out<'_, F>
 fn body<'a, F: FnMut(Value<'a>)>(kind: &[u8], bytes: &'a [u8], out: &mut Out<'_, F>) {
     let says = |word: &[u8]| kind.windows(word.len()).any(|at| at.eq_ignore_ascii_case(word));
     let head = bytes.trim_ascii_start();
-    let braced = matches!(head.first(), Some(b'{' | b'['));
     if says(b"multipart/") && multipart::parts(kind, bytes, out) {
         return;
     }
-    if says(b"json") || braced {
-        if json::well_formed(bytes) {
-            json::leaves(bytes, out);
-        } else {
-            out.value(Place::Body, b"", bytes);
-        }
+    let braced = matches!(head.first(), Some(b'{' | b'['));
+    if (says(b"json") || braced) && json::well_formed(bytes) {
+        json::leaves(bytes, out);
         return;
     }
+    // Some programs send JSON and XML and say that it is a form; whoever reads it as a form finds pairs in anything.
+    let form = says(b"x-www-form-urlencoded");
     let declared = head.starts_with(b"<?xml")
         || head.len() > 8 && head[..9].eq_ignore_ascii_case(b"<!doctype");
     let tagged = head.first() == Some(&b'<') && memmem::find(head, b"</").is_some();
-    if says(b"xml") || declared || tagged {
+    let xml = !says(b"json") && (says(b"xml") || declared || tagged);
+    if xml {
         xml::texts(bytes, out);
-    } else if says(b"x-www-form-urlencoded") || pairs::form_like(bytes) {
+    }
+    if form || !xml && !says(b"json") && pairs::form_like(bytes) {
         pairs::pairs(bytes, Place::Form, out);
-    } else {
+    } else if !xml && !binary::read(bytes, Place::Body, b"", out) {
         out.value(Place::Body, b"", bytes);
     }
 }

@@ -1,11 +1,14 @@
 //! Parts of a multipart body: names, file names and contents.
 
+use super::binary;
 use super::out::{Out, plain};
 use crate::request::{Part, Place, Value};
 use memchr::memmem;
 
 /// How much of a part may be its head.
 const HEAD_BYTES: usize = 2048;
+/// Longest boundary (RFC 2046 allows 70).
+const BOUNDARY_MAX: usize = 200;
 
 /// Hands out the parts; answers whether the boundary was found at all.
 pub(super) fn parts<'a, F: FnMut(Value<'a>)>(
@@ -13,19 +16,28 @@ pub(super) fn parts<'a, F: FnMut(Value<'a>)>(
     body: &'a [u8],
     out: &mut Out<'_, F>,
 ) -> bool {
-    let boundary = declared(kind)
-        .filter(|word| memmem::find(body, word).is_some())
-        .or_else(|| first_line(body));
+    let found = |word: &&[u8]| delimiter(&memmem::Finder::new(word), body, 0).is_some();
+    let boundary = declared(kind).filter(found).or_else(|| first_line(body));
     let Some(boundary) = boundary else { return false };
     let finder = memmem::Finder::new(boundary);
-    let Some(first) = finder.find(body) else { return false };
-    let mut rest = &body[first + boundary.len()..];
-    while !rest.is_empty() {
-        let end = finder.find(rest).unwrap_or(rest.len());
-        part(rest[..end].strip_suffix(b"--").unwrap_or(&rest[..end]), out);
-        rest = rest.get(end + boundary.len()..).unwrap_or_default();
+    let Some((first, mut start)) = delimiter(&finder, body, 0) else { return false };
+    out.value(Place::Multipart, b"", body[..first].trim_ascii());
+    while start < body.len() {
+        let (end, next) = delimiter(&finder, body, start).unwrap_or((body.len(), body.len()));
+        part(&body[start..end], out);
+        start = next;
     }
     true
+}
+
+/// Where the next delimiter begins and ends: two dashes and the boundary, at the beginning of a line.
+fn delimiter(boundary: &memmem::Finder<'_>, body: &[u8], from: usize) -> Option<(usize, usize)> {
+    let length = boundary.needle().len();
+    boundary.find_iter(&body[from..]).map(|at| from + at).find_map(|at| {
+        let begin = at.checked_sub(2).filter(|begin| &body[*begin..at] == b"--")?;
+        let line = begin == 0 || matches!(body[begin - 1], b'\n' | b'\r');
+        line.then_some((begin, at + length))
+    })
 }
 
 /// The boundary that the content type names.
@@ -35,41 +47,49 @@ fn declared(kind: &[u8]) -> Option<&[u8]> {
     let word = word
         .strip_prefix(b"\"")
         .map_or(word, |word| word.split(|&b| b == b'"').next().unwrap_or_default());
-    (!word.is_empty()).then_some(word)
+    (!word.is_empty() && word.len() <= BOUNDARY_MAX).then_some(word)
 }
 
 fn first_line(body: &[u8]) -> Option<&[u8]> {
     let line = body.split(|&b| b == b'\n').next()?.trim_ascii();
-    line.strip_prefix(b"--").filter(|word| !word.is_empty() && word.len() <= 200)
+    line.strip_prefix(b"--").filter(|word| !word.is_empty() && word.len() <= BOUNDARY_MAX)
 }
 
+/// What stands between two delimiters. Without an empty line it has no head that a server would read, and is one value.
 fn part<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
     let near = &text[..text.len().min(HEAD_BYTES)];
-    let blank = [&b"\r\n\r\n"[..], b"\n\n"]
-        .iter()
-        .filter_map(|gap| Some((memmem::find(near, gap)?, gap.len())))
-        .min();
-    let (head, content) = match blank {
-        Some((at, gap)) => (&text[..at], &text[at + gap..]),
-        None => (near, &text[near.len()..]),
+    let gaps = [&b"\n\r\n"[..], b"\n\n", b"\r\r"];
+    let blank = gaps.iter().filter_map(|gap| Some((memmem::find(near, gap)?, gap.len()))).min();
+    let Some((at, gap)) = blank else {
+        let rest = text.strip_prefix(b"--").unwrap_or(text);
+        out.value(Place::Multipart, b"", rest.trim_ascii());
+        return;
     };
-    let name = parameter(head, b"name=").unwrap_or_default();
+    let (head, content) = (&text[..at], &text[at + gap..]);
+    let name = parameter(head, b"name=", 0).map(|(name, _)| name).unwrap_or_default();
     if !plain(name) {
         out.put(Place::Multipart, Part::Name, name, name);
     }
+    let mut file = false;
     for key in [&b"filename="[..], b"filename*="] {
-        if let Some(file) = parameter(head, key) {
-            out.value(Place::Multipart, b"filename", file);
+        let mut from = 0;
+        while let Some((name, next)) = parameter(head, key, from) {
+            // Of two names some servers take the last.
+            out.value(Place::Multipart, b"filename", name);
+            (file, from) = (true, next);
         }
     }
-    let content = content.strip_suffix(b"--").unwrap_or(content);
-    out.value(Place::Multipart, name, content.strip_suffix(b"\r\n").unwrap_or(content));
+    let content = content.strip_suffix(b"\n").unwrap_or(content);
+    let content = content.strip_suffix(b"\r").unwrap_or(content);
+    if !(file && binary::read(content, Place::Multipart, name, out)) {
+        out.value(Place::Multipart, name, content);
+    }
 }
 
-/// The value of the parameter `key` of a part's head, as far as its line goes: a quote inside a file name must not
-/// hide the rest of it.
-fn parameter<'a>(head: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let at = (0..head.len()).find(|&at| {
+/// The value of the parameter `key` of a part's head, from `from` on, as far as its line goes: a quote inside a file
+/// name must not hide the rest of it. Answers also where to look for another.
+fn parameter<'a>(head: &'a [u8], key: &[u8], from: usize) -> Option<(&'a [u8], usize)> {
+    let at = (from..head.len()).find(|&at| {
         let starts =
             head.len() - at >= key.len() && head[at..at + key.len()].eq_ignore_ascii_case(key);
         starts
@@ -77,12 +97,12 @@ fn parameter<'a>(head: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
                 .checked_sub(1)
                 .is_none_or(|before| matches!(head[before], b' ' | b';' | b'\t' | b'\n'))
     })?;
-    let line =
-        head[at + key.len()..].split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii();
+    let start = at + key.len();
+    let line = head[start..].split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii();
     let Some(quoted) = line.strip_prefix(b"\"") else {
-        return line.split(|&b| b == b';').next();
+        return Some((line.split(|&b| b == b';').next().unwrap_or_default(), start));
     };
     let next = memmem::find(quoted, b"\"; ").or_else(|| memmem::find(quoted, b"\";"));
     let end = next.or_else(|| quoted.iter().rposition(|&b| b == b'"')).unwrap_or(quoted.len());
-    Some(&quoted[..end])
+    Some((&quoted[..end], start))
 }

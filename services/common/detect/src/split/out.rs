@@ -1,6 +1,7 @@
 //! Where the splitters hand their values: cut into windows and counted here.
 
-use super::{VALUES_MAX, VALUES_PLAIN_MAX, WINDOW_BYTES, WINDOW_OVERLAP_BYTES, WINDOWS_MAX};
+use super::window;
+use super::{VALUES_MAX, VALUES_ODD, WINDOW_BYTES, WINDOW_OVERLAP_BYTES, WINDOWS_MAX};
 use crate::request::{Part, Place, Value};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) struct Out<'f, F> {
     each: &'f mut F,
     pass: Pass,
     values: usize,
+    /// Most values up to here.
+    most: usize,
     windows: usize,
     /// Windows that were not read.
     pub(super) unread: usize,
@@ -24,13 +27,26 @@ pub(super) struct Out<'f, F> {
 
 impl<'f, F> Out<'f, F> {
     pub(super) fn new(each: &'f mut F) -> Self {
-        Self { each, pass: Pass::First, values: 0, windows: 0, unread: 0, long: false }
+        Self {
+            each,
+            pass: Pass::First,
+            values: 0,
+            most: VALUES_MAX,
+            windows: 0,
+            unread: 0,
+            long: false,
+        }
     }
 
     /// Begins the second pass: the splitters are run again, which is cheaper than to remember every value.
     pub(super) fn again(&mut self) {
         self.pass = Pass::Rest;
         self.values = 0;
+    }
+
+    /// Lets no more than `most` values be handed out until this is called again.
+    pub(super) fn at_most(&mut self, most: usize) {
+        self.most = most;
     }
 
     pub(super) fn value<'a>(&mut self, place: Place, name: &'a [u8], raw: &'a [u8])
@@ -47,14 +63,15 @@ impl<'f, F> Out<'f, F> {
         if raw.is_empty() {
             return;
         }
-        let full = self.values >= VALUES_MAX || self.values >= VALUES_PLAIN_MAX && plain(raw);
+        let full = self.values >= self.most || self.values + VALUES_ODD >= self.most && plain(raw);
         self.values += usize::from(!full);
         if self.pass == Pass::First {
             if full {
                 self.unread += windows(raw.len());
             } else {
-                self.long |= raw.len() > WINDOW_BYTES;
-                (self.each)(Value { place, part, name, raw: &raw[..raw.len().min(WINDOW_BYTES)] });
+                let end = window::end(raw, 0);
+                self.long |= end < raw.len();
+                (self.each)(Value { place, part, name, raw: &raw[..end] });
             }
         } else if !full && raw.len() > WINDOW_BYTES {
             self.rest(Value { place, part, name, raw });
@@ -65,9 +82,11 @@ impl<'f, F> Out<'f, F> {
     where
         F: FnMut(Value<'a>),
     {
-        for number in 1..windows(value.raw.len()) {
-            let start = number * (WINDOW_BYTES - WINDOW_OVERLAP_BYTES);
-            let raw = &value.raw[start..value.raw.len().min(start + WINDOW_BYTES)];
+        let mut end = window::end(value.raw, 0);
+        while end < value.raw.len() {
+            let start = end - WINDOW_OVERLAP_BYTES;
+            end = window::end(value.raw, start);
+            let raw = &value.raw[start..end];
             if padding(raw) {
                 continue;
             }

@@ -8,26 +8,35 @@ use memchr::{memchr, memmem};
 /// How much of a document is read as one value, so that its declarations are seen together.
 const HEAD_BYTES: usize = 4 * WINDOW_BYTES;
 
-/// The head of the document (named `document`), then every text, section and attribute.
+/// The head of the document (named `document`), then every text, section and attribute. Behind the head come whole also
+/// declarations, instructions and the tags whose attributes are not quoted.
 pub(super) fn texts<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
     out.value(Place::Xml, b"document", &text[..text.len().min(HEAD_BYTES)]);
     let (mut rest, mut name): (&[u8], &[u8]) = (text, b"");
     while let Some(open) = memchr(b'<', rest) {
         out.value(Place::Xml, name, rest[..open].trim_ascii());
-        rest = &rest[open..];
-        rest = if let Some(section) = rest.strip_prefix(b"<![CDATA[") {
+        let from = &rest[open..];
+        let mut whole = false;
+        rest = if let Some(section) = from.strip_prefix(b"<![CDATA[") {
             let (value, after) = until(section, b"]]>");
             out.value(Place::Xml, name, value);
             after
-        } else if rest.starts_with(b"<!--") {
-            until(rest, b"-->").1
-        } else if rest.starts_with(b"<?") {
-            until(rest, b"?>").1
-        } else if rest.starts_with(b"<!") {
-            declaration(rest)
+        } else if from.starts_with(b"<!--") {
+            until(from, b"-->").1
+        } else if from.starts_with(b"<?") {
+            whole = true;
+            until(from, b"?>").1
+        } else if from.starts_with(b"<!") {
+            whole = true;
+            declaration(from)
         } else {
-            element(&rest[1..], &mut name, out)
+            let (after, odd) = element(&from[1..], &mut name, out);
+            whole = odd;
+            after
         };
+        if whole && text.len() - rest.len() > HEAD_BYTES {
+            out.value(Place::Xml, b"document", &from[..from.len() - rest.len()]);
+        }
     }
     out.value(Place::Xml, name, rest.trim_ascii());
 }
@@ -49,12 +58,13 @@ fn declaration(text: &[u8]) -> &[u8] {
     after.strip_prefix(b">").unwrap_or(after)
 }
 
-/// The attributes of the element that begins `text`; answers what follows it.
+/// The attributes of the element that begins `text`; answers what follows it, and whether it has attributes that are not
+/// quoted as XML has them.
 fn element<'a, F: FnMut(Value<'a>)>(
     text: &'a [u8],
     name: &mut &'a [u8],
     out: &mut Out<'_, F>,
-) -> &'a [u8] {
+) -> (&'a [u8], bool) {
     let stop = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'<');
     let length = text.iter().position(stop).unwrap_or(text.len());
     if length > 0 {
@@ -62,10 +72,11 @@ fn element<'a, F: FnMut(Value<'a>)>(
     }
     let mut at = length;
     let mut word = at;
+    let mut odd = false;
     while let Some(&byte) = text.get(at) {
         match byte {
-            b'>' => return &text[at + 1..],
-            b'<' => return &text[at..],
+            b'>' => return (&text[at + 1..], odd),
+            b'<' => return (&text[at..], odd),
             b'=' if matches!(text.get(at + 1), Some(b'"' | b'\'')) => {
                 let quoted = &text[at + 2..];
                 let end = memchr(text[at + 1], quoted).unwrap_or(quoted.len());
@@ -74,6 +85,7 @@ fn element<'a, F: FnMut(Value<'a>)>(
                 word = at;
             }
             _ => {
+                odd |= byte == b'=';
                 at += 1;
                 if byte.is_ascii_whitespace() {
                     word = at;
@@ -81,5 +93,5 @@ fn element<'a, F: FnMut(Value<'a>)>(
             }
         }
     }
-    &text[text.len()..]
+    (&text[text.len()..], odd)
 }

@@ -106,7 +106,7 @@ fn a_request_is_worth_its_worst_value_and_says_which_that_is() {
     let detector = detector(&[("sql.tautology", 7.0), ("markup.tag", 9.0)]);
     let headers = [Header { name: b"x-note", value: b"<svg>" }];
     for (uri, place, name, llr) in
-        [("/?a=b&c=7+or+1%3D1", "header", "x-note", 5.0), ("/?a=%3Csvg%3E", "query", "a", 5.0)]
+        [("/?a=b&c=7+or+1%3D1", "header", "x-note", 5.0), ("/%3Csvg%3E", "path", "", 5.0)]
     {
         let request = Request { uri: uri.as_bytes(), headers: &headers, ..Request::default() };
         let mut reader = Reader::default();

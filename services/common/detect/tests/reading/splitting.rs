@@ -66,12 +66,12 @@ fn headers_are_values_and_cookies_and_referers_pairs_too() {
         "Agent =curl",
         "Referer =http://a/?q=1",
         "Referer q=1",
-        "Cookie a=1",
-        "Cookie* b' =b' =2",
-        "Cookie b' =2",
         "Header X-Api=y",
         "Header* X-'=X-'",
         "Header X-'=z",
+        "Cookie a=1",
+        "Cookie* b' =b' =2",
+        "Cookie b' =2",
     ];
     check(&request, &expected);
 }

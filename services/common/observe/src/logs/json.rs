@@ -1,7 +1,10 @@
 //! One JSON document a line: how deep and long it may be, and its fields by name.
 
+use std::fmt;
+
 use schemas::Header;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::text::excerpt;
 use crate::observation::Dead;
@@ -15,11 +18,92 @@ pub(crate) fn object(line: &str) -> Result<Value, Dead> {
     if too_deep(text) {
         return Err(Dead::too_long(format!("more than {DEPTH_MAX} levels of JSON")));
     }
-    match serde_json::from_str(text) {
+    let mut from = serde_json::Deserializer::from_str(text);
+    let read = Document { headers: false }.deserialize(&mut from);
+    match read.and_then(|value| from.end().map(|()| value)) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err(Dead::malformed("the line is JSON, but no object")),
         Err(error) => Err(Dead::malformed(format!("not JSON: {error}: '{}'", excerpt(line)))),
     }
+}
+
+/// A document as [`Value`] reads it, except that a name that stands twice among `headers` keeps all its values, as a
+/// list: that is how ModSecurity writes a header that was sent twice.
+struct Document {
+    /// Whether what is read next are headers.
+    headers: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Document {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = from.next_element_seed(Document { headers: false })? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = from.next_key::<String>()? {
+            let inside = Document { headers: name.eq_ignore_ascii_case("headers") };
+            let value = from.next_value_seed(inside)?;
+            match object.get_mut(&name).filter(|_| self.headers) {
+                Some(before) => join(before, value),
+                None => drop(object.insert(name, value)),
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// Adds `value` to what stood under its name before, as one list.
+fn join(before: &mut Value, value: Value) {
+    let list = |value: Value| match value {
+        Value::Array(list) => list,
+        one => vec![one],
+    };
+    let mut all = list(before.take());
+    all.extend(list(value));
+    *before = Value::Array(all);
 }
 
 /// The text at a path of names, if it is there and not empty.

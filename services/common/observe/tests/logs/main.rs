@@ -9,6 +9,7 @@ mod formats;
 mod injection;
 mod logins;
 mod messages;
+mod repeated;
 mod total;
 
 use observe::logs::{Dates, Format, Parser};

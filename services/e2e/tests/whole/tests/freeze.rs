@@ -40,11 +40,13 @@ fn ask(world: &mut World, request: &Request) {
         What::Override { action, observable, duration_ms } => {
             let asked = Asked {
                 action: *action,
+                unblock: false,
                 observable,
                 duration_ms: *duration_ms,
                 reason: "a test",
                 idempotency_key: &request.key,
                 operator: ADA,
+                admin: true,
             };
             runtime.block_on(overrides.decide(&asked)).unwrap();
         }

@@ -137,7 +137,33 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
         scan.set(Flag::Symbols);
     }
     *steps += text.len() as u64 + scan.steps;
+    if scan.found & FORMAT != 0 && scan.found & !(FORMAT | HARMLESS) == 0 && written(text) {
+        *steps += text.len() as u64;
+        scan.found = 0;
+    }
     Markup(scan.found)
+}
+
+const FORMAT: u32 = 1 << Flag::FormatTag as u32;
+/// What a text with headings, lists and tables has besides.
+const HARMLESS: u32 = 1 << Flag::Tag as u32 | 1 << Flag::CloseTag as u32;
+/// Fewest letters and blanks outside of tags in a text that somebody wrote.
+const LETTERS_MIN: usize = 16;
+const BLANKS_MIN: usize = 2;
+
+/// Whether there is a text between the tags: an editor sends what its user wrote so.
+fn written(text: &[u8]) -> bool {
+    let (mut inside, mut letters, mut blanks) = (false, 0, 0);
+    for byte in text {
+        match byte {
+            b'<' => inside = true,
+            b'>' => inside = false,
+            b' ' if !inside => blanks += 1,
+            _ if !inside => letters += usize::from(byte.is_ascii_alphabetic() || *byte >= 0x80),
+            _ => {}
+        }
+    }
+    letters >= LETTERS_MIN && blanks >= BLANKS_MIN
 }
 
 /// The bytes that mean something here.

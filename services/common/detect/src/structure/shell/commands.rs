@@ -176,7 +176,7 @@ const LISTS: &[(Kind, &[&[u8]])] = &[
         b"mail", b"man", b"more", b"mount", b"move", b"net", b"nice", b"paste", b"path", b"print", b"query",
         b"read", b"reg", b"ren", b"route", b"screen", b"service", b"set", b"sleep", b"snap", b"sort", b"source",
         b"split", b"start", b"sync", b"tail", b"talk", b"test", b"time", b"timeout", b"title", b"top", b"touch",
-        b"tree", b"true", b"type", b"umount", b"unset", b"users", b"w", b"wall", b"watch", b"which", b"who",
+        b"tree", b"true", b"type", b"umount", b"unset", b"users", b"wall", b"watch", b"which", b"who",
         b"write", b"yes",
     ]),
 ];

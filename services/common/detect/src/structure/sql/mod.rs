@@ -131,10 +131,27 @@ fn read_with(text: &[u8], list: &mut [Token], steps: &mut u64) -> Sql {
     }
     for quote in [b'\'', b'"', b'`'] {
         *steps += text.len() as u64;
-        let Some(at) = memchr::memchr(quote, text) else { continue };
+        let Some(at) = closing(text, quote) else { continue };
         let tokens = Tokens::new(&text[at + 1..], list, steps);
         context::quoted(&tokens, &text[..at], &mut found);
         context::loose(text, quote, at, &mut found);
     }
     found
+}
+
+/// Where the first `quote` stands that may end a string: of those in a row each two are one inside it. Where there are only
+/// such, the first.
+fn closing(text: &[u8], quote: u8) -> Option<usize> {
+    let first = memchr::memchr(quote, text)?;
+    let mut start = first;
+    loop {
+        let length = text[start..].iter().take_while(|byte| **byte == quote).count();
+        if length % 2 == 1 {
+            return Some(start + length - 1);
+        }
+        match memchr::memchr(quote, &text[start + length..]) {
+            Some(next) => start += length + next,
+            None => return Some(first),
+        }
+    }
 }
