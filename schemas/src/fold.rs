@@ -75,6 +75,11 @@ fn claim(lease: &mut Lease, decision: &Decision, until: Millis, decided_at: Mill
     let allowed = lease
         .claim(Origin::Operator)
         .is_some_and(|operator| operator.action == Action::Allow && decided_at < operator.until);
+    // What automation decides on the very observable meanwhile never holds either: it was folded just after the allow.
+    let until = match (decision.origin, allowed) {
+        (Origin::Pipeline, true) => until.min(decided_at),
+        _ => until,
+    };
     lease.claims.retain(|claim| claim.origin != decision.origin);
     lease.claims.push(Claim {
         origin: decision.origin,
@@ -83,10 +88,7 @@ fn claim(lease: &mut Lease, decision: &Decision, until: Millis, decided_at: Mill
         strikes: decision.strikes,
         decision_id: decision.decision_id,
         decided_at,
-        counts: decision.origin == Origin::Pipeline
-            && !decision.frozen
-            && decided_at < until
-            && !allowed,
+        counts: decision.origin == Origin::Pipeline && !decision.frozen && decided_at < until,
         provenance: decision.provenance,
         signature: decision.signature.clone(),
     });

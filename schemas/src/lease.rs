@@ -40,7 +40,7 @@ pub struct Claim {
     pub origin: Origin,
     pub action: Action,
     /// The decision's `until`, inside the fuses; of an automatic block that an operator's allow of the very observable
-    /// ended, when that allow was decided.
+    /// ended, when that allow was decided, or when it was decided itself where the allow stood already.
     pub until: Millis,
     /// Strikes including this one.
     pub strikes: i32,

@@ -53,6 +53,9 @@ pub struct Reader {
     position: Position,
     /// What was read when an end lay below it.
     rewound: Option<(Position, Position)>,
+    /// What somebody else had read, and where the log was confirmed to end below it. Over once the log goes on to there:
+    /// it may have been a broker that was cut off.
+    cut_short: Option<(Position, Position)>,
     complete: bool,
     /// Epochs that were adopted into the one held: what they wrote, here or at a provider, is ours.
     replaced: BTreeSet<Millis>,
@@ -118,12 +121,10 @@ impl Reader {
         }
     }
 
-    /// Learns that the topics end at `end` for sure, although somebody who wrote to a provider had read to `reached`:
-    /// the log lost its tail.
+    /// Learns that the topics end at `end`, although somebody who wrote to a provider had read to `reached`: the log lost
+    /// its tail, or the broker that is asked does not know it.
     pub fn ends_below(&mut self, reached: Position, end: Position) {
-        if end.behind(reached) {
-            self.rewound.get_or_insert((reached, end));
-        }
+        self.cut_short = Some((reached, end));
     }
 
     /// Learns that everything below `end` was read.
@@ -149,10 +150,13 @@ impl Reader {
         if !self.complete {
             return Some(Hold::NotRead);
         }
-        match (self.epoch, self.foreign) {
-            (Some(held), Some(found)) => Some(Hold::OtherEpoch { held, found }),
-            (None, _) => Some(Hold::NoEpoch),
-            (Some(_), None) => None,
+        match (self.epoch, self.foreign, self.cut_short) {
+            (Some(held), Some(found), _) => Some(Hold::OtherEpoch { held, found }),
+            (None, ..) => Some(Hold::NoEpoch),
+            (held, None, Some((reached, end))) if self.position.behind(reached) => {
+                Some(Hold::EndBelow { reached, end, held })
+            }
+            (Some(_), None, _) => None,
         }
     }
 
@@ -200,6 +204,7 @@ impl Reader {
         }
         if adopted {
             self.rewound = None;
+            self.cut_short = None;
         }
         for (_, lease) in std::mem::take(&mut self.aside) {
             self.take_lease(lease);
@@ -209,7 +214,9 @@ impl Reader {
 
     fn take_lease(&mut self, lease: Lease) -> Applied {
         let Generation { epoch, .. } = lease.generation;
-        let holds = self.hold().is_some_and(|hold| hold != Hold::NotRead);
+        // A log that was cut short is of the same epoch: what comes in it is as true as what is held.
+        let unknown = self.foreign.is_some() || self.epoch.is_none();
+        let holds = self.rewound.is_some() || self.complete && unknown;
         if self.epoch.is_none_or(|held| held == epoch) && !holds {
             return self.view.apply(lease);
         }

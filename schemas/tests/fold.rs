@@ -338,6 +338,33 @@ fn an_allow_ends_for_good_what_automation_blocks_there_and_only_outranks_what_li
     }
 }
 
+#[test]
+fn what_automation_decides_while_an_operator_allows_the_very_observable_never_holds() {
+    let decide = |origin, action, until_ms| {
+        let (observable, until_ms, kind) = (0, Some(until_ms), Kind::Plain);
+        Op::Decide { observable, origin, action, until_ms, kind }
+    };
+    let allow = decide(Origin::Operator, Action::Allow, 20);
+    for (origin, expected) in [(Origin::Pipeline, Action::Allow), (Origin::Feed, Action::Block)] {
+        let mut world = World::new();
+        for op in [allow.clone(), Op::Advance(5), decide(origin, Action::Block, 60)] {
+            world.apply(&op);
+        }
+        world.settle();
+        let address: IpAddr = "81.2.69.142".parse().unwrap();
+        for reader in world.readers() {
+            for (after_ms, expected) in [(19, Action::Allow), (20, expected)] {
+                let found = effective(reader.view(), &protected(), address, NOW + after_ms);
+                assert_eq!(found.action(), expected, "by {origin:?}, after {after_ms} ms");
+            }
+            let lease = reader.view().lease(&Observable::client(address)).unwrap();
+            assert!(!lease.claim(origin).unwrap().counts);
+            let strikes_at = schemas::fold::strikes_at;
+            assert_eq!(strikes_at(Some(lease), NOW + 100, LIMITS.strike_memory_ms), 0);
+        }
+    }
+}
+
 /// The same world, step by step: the case that the property is about, written out.
 #[test]
 fn a_late_write_of_a_paused_twin_brings_nothing_back() {

@@ -105,8 +105,11 @@ pub(crate) fn lease(
             .iter()
             .rev()
             .find(|(_, _, decision)| decision.origin == Origin::Operator);
-        let under_allow =
-            person_before.filter(allows).is_some_and(|(_, allowed_until, _)| at < *allowed_until);
+        let under_allow = origin == Origin::Pipeline
+            && person_before
+                .filter(allows)
+                .is_some_and(|(_, allowed_until, _)| at < *allowed_until);
+        let until = if under_allow { until.min(at) } else { until };
         let allowed_at = fresh[index..].iter().filter(allows).map(|(at, _, _)| *at).min();
         let lifted = allowed_at.is_some_and(|allowed_at| allowed_at < until);
         let ends = allowed_at.filter(|_| lifted && origin == Origin::Pipeline);

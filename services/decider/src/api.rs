@@ -6,6 +6,8 @@ mod answers;
 mod explain;
 pub mod overrides;
 pub mod query;
+mod standing;
+mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +32,8 @@ use query::Queries;
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_MAX: u32 = 128;
 /// A connection is told to close at this age, and no stream lasts longer: who may call is read off a certificate, which
-/// may have run out since it was shown.
+/// may have run out since it was shown. A stream that begins shortly before its connection is of this age runs to its own
+/// end, so a certificate is of use for at most twice this long after it was shown.
 pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest call that is no stream, or one kept open would keep its connection. Several wait for Kafka one after another.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -158,8 +161,9 @@ fn server() -> Server {
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
 }
 
-/// Without a grace after the age: with one, tonic 0.14.9 does not tell the client to leave, but drops the connection when
-/// the grace is over, whatever is answered on it just then.
+/// A connection of that age takes nothing new; what began on it before is answered to its end. Without a grace after the
+/// age: with one, tonic 0.14.9 does not tell the client to leave, but drops the connection when the grace is over, whatever
+/// is answered on it just then.
 fn secured(tls: &Tls) -> Result<Server> {
     server()
         .timeout(CALL_TIMEOUT)

@@ -4,8 +4,8 @@
 mod common;
 
 use common::{DAY, HOUR, MINUTE, enforced};
-use decider::logic::overrides::{Asked, Refused, decision, repeats};
-use schemas::{Action, Claim, Mode, Origin, Reason};
+use decider::logic::overrides::{Asked, Refused, Standing, decision, repeats};
+use schemas::{Action, Mode, Origin, Reason};
 
 const KEY: &str = "6f6ff0e6-6a0c-4b59-9b1b-7b8f0d3e5a11";
 const NOW: i64 = 1_795_000_000_000;
@@ -31,28 +31,19 @@ fn by_responder(asked: Asked<'_>) -> Asked<'_> {
     Asked { operator: "spiffe://perimeter/responder/bo", admin: false, ..asked }
 }
 
-/// An operator's claim on the very observable, for so long from now on.
-fn standing(action: Action, lasts: i64) -> Claim {
-    Claim {
-        origin: Origin::Operator,
-        action,
-        until: NOW + lasts,
-        strikes: 0,
-        decision_id: uuid::Uuid::nil(),
-        decided_at: NOW - HOUR,
-        counts: false,
-        provenance: None,
-        signature: None,
-    }
+/// What an operator decided about a network, for so long from now on.
+fn standing(action: Action, network: &str, lasts: i64) -> Standing {
+    let (network, decision_id) = (network.parse().unwrap(), uuid::Uuid::nil());
+    Standing { network, action, until: NOW + lasts, decision_id }
 }
 
 #[track_caller]
 fn check(asked: &Asked<'_>, expected: &str) {
-    check_over(None, asked, expected);
+    check_over(&[], asked, expected);
 }
 
 #[track_caller]
-fn check_over(standing: Option<&Claim>, asked: &Asked<'_>, expected: &str) {
+fn check_over(standing: &[Standing], asked: &Asked<'_>, expected: &str) {
     let answer = match decision(&enforced(), asked, standing, NOW) {
         Ok(decision) => format!(
             "{:?} {} for {} ms",
@@ -69,7 +60,7 @@ fn check_over(standing: Option<&Claim>, asked: &Asked<'_>, expected: &str) {
 
 #[test]
 fn an_override_is_a_decision_of_origin_operator_under_the_callers_key() {
-    let decision = decision(&enforced(), &block("81.2.69.142"), None, NOW).unwrap();
+    let decision = decision(&enforced(), &block("81.2.69.142"), &[], NOW).unwrap();
     assert_eq!(decision.decision_id.to_string(), KEY);
     assert_eq!(
         (decision.origin, decision.reason, decision.mode),
@@ -142,35 +133,60 @@ fn what_stands_longer_than_is_asked_for_only_an_admin_ends() {
     for (action, asked) in
         [(Action::Allow, block), (Action::Block, block), (Action::Block, unblock)]
     {
-        let long = standing(action, 26 * HOUR);
+        let long = standing(action, "81.2.69.142/32", 26 * HOUR);
         let verb = if action == Action::Allow { "allow" } else { "block" };
         let sentence = format!(
             "role: an operator's {verb} of 81.2.69.142 stands for another 26 h (decision {}), longer than what \
              spiffe://perimeter/responder/bo asks for; whoever has an operator's certificate may change it",
             long.decision_id
         );
-        check_over(Some(&long), &by_responder(asked), &sentence);
+        check_over(&[long], &by_responder(asked), &sentence);
         let done = format!("{:?} 81.2.69.142 for 900000 ms", asked.action);
-        check_over(Some(&long), &asked, &done);
+        check_over(&[long], &asked, &done);
         for lasts in [-HOUR, MINUTE, 15 * MINUTE] {
-            check_over(Some(&standing(action, lasts)), &by_responder(asked), &done);
+            let brief = standing(action, "81.2.69.142/32", lasts);
+            check_over(&[brief], &by_responder(asked), &done);
         }
     }
 }
 
 #[test]
 fn an_unblock_leaves_a_longer_allow_as_long_as_it_is_and_an_allow_says_itself_how_long() {
-    let long = standing(Action::Allow, 26 * HOUR);
+    // What its own allow outranks already is no reason to refuse it.
+    let long = standing(Action::Allow, "81.2.69.142/32", 26 * HOUR);
+    let around = standing(Action::Block, "81.2.69.0/24", 50 * HOUR);
     let (unblock, kept) = (unblock("81.2.69.142"), "Allow 81.2.69.142 for 93600000 ms");
-    check_over(Some(&long), &unblock, kept);
-    check_over(Some(&long), &by_responder(unblock), kept);
+    check_over(&[long], &unblock, kept);
+    check_over(&[around, long], &by_responder(unblock), kept);
     let allow = Asked { unblock: false, ..unblock };
-    check_over(Some(&long), &allow, "Allow 81.2.69.142 for 900000 ms");
+    check_over(&[long], &allow, "Allow 81.2.69.142 for 900000 ms");
+}
+
+#[test]
+fn an_unblock_of_a_responder_outranks_no_longer_block_around_or_inside_it() {
+    for (asked, network, other) in [
+        ("81.2.69.0/24", "81.2.69.142/32", "81.2.69.142"),
+        ("81.2.69.142", "81.2.69.0/24", "81.2.69.0/24"),
+    ] {
+        let (long, brief) = (26 * HOUR, 15 * MINUTE);
+        let stands = |action, lasts| [standing(action, network, lasts)];
+        let refused = format!("role: an operator's block of {other} stands for another 26 h");
+        let done = format!("Allow {asked} for 900000 ms");
+        check_over(&stands(Action::Block, long), &by_responder(unblock(asked)), &refused);
+        check_over(&stands(Action::Block, brief), &by_responder(unblock(asked)), &done);
+        check_over(&stands(Action::Allow, long), &by_responder(unblock(asked)), &done);
+        check_over(&stands(Action::Block, long), &unblock(asked), &done);
+        // A block outranks no operator's word.
+        for action in [Action::Block, Action::Allow] {
+            let done = format!("Block {asked} for 900000 ms");
+            check_over(&stands(action, long), &by_responder(block(asked)), &done);
+        }
+    }
 }
 
 #[test]
 fn a_key_answers_for_one_request_only() {
-    let known = decision(&enforced(), &block("81.2.69.142"), None, NOW).unwrap();
+    let known = decision(&enforced(), &block("81.2.69.142"), &[], NOW).unwrap();
     assert!(repeats(&known, &block("81.2.69.142/32")));
     assert!(!repeats(&known, &block("81.2.69.143")));
     assert!(!repeats(&known, &Asked { action: Action::Allow, ..block("81.2.69.142") }));

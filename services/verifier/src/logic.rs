@@ -19,8 +19,8 @@ use std::net::IpAddr;
 use observe::probe::Nonce;
 use schemas::fold::Appended;
 use schemas::{
-    Action, Control, Decision, Effective, Enforcement, Folded, Limits, Millis, Outcome, Phase,
-    Protected, View, effective, fold,
+    Action, Claim, Control, Decision, Effective, Enforcement, Folded, Limits, Millis, Outcome,
+    Phase, Protected, View, effective, fold,
 };
 use uuid::Uuid;
 
@@ -321,6 +321,12 @@ impl Core {
             // Another decision blocks the address now: it has its own proofs, and this one's end cannot be seen.
             (State::Holding | State::Lifting, true, true) => tracked.enter(State::Dormant, now),
             (State::Dormant, true, _) => {}
+        }
+        // What an operator's allow ended is over for good; its lift is awaited from when it was learnt, as any other.
+        let lease = self.view.lease(&tracked.observable);
+        let ours = |claim: &&Claim| claim.decision_id == tracked.decision_id;
+        if let Some(claim) = lease.and_then(|lease| lease.claims.iter().find(ours)) {
+            tracked.until = tracked.until.min(claim.until);
         }
     }
 

@@ -72,15 +72,22 @@ pub(crate) async fn get(arguments: Get, printer: &Printer) -> Outcome {
     Ok(())
 }
 
+/// What is said when a stream ended for its age.
+const ANEW: &str = "the decider ended the stream for its age and it is watched anew; what happened in between may be \
+                    missing, and `perimeter get ADDRESS` has it";
+
 /// Prints one line a happening.
 pub(crate) async fn watch(arguments: Watch, printer: &Printer) -> Outcome {
     let client = connection::query(&arguments.connection).await?;
     let request = WatchRequest { observable: arguments.observable.unwrap_or_default() };
-    let printed = follow(client, request, |happening| {
-        if printer.json() {
-            printer.json_line(&show::happening(happening))?;
-        } else {
-            printer.row(&happening_row(happening))?;
+    let printed = follow(client, request, |told| {
+        match told {
+            // Beside the answer in either form: it is about the answer.
+            Told::Anew => printer.note(ANEW)?,
+            Told::Happening(happening) if printer.json() => {
+                printer.json_line(&show::happening(&happening))?;
+            }
+            Told::Happening(happening) => printer.row(&happening_row(&happening))?,
         }
         Ok(())
     });
@@ -90,27 +97,35 @@ pub(crate) async fn watch(arguments: Watch, printer: &Printer) -> Outcome {
     }
 }
 
+/// What a watcher learns.
+enum Told {
+    Happening(Happening),
+    /// The stream ended for its age, and another one follows.
+    Anew,
+}
+
 /// Hands on what happens until the decider stops.
 async fn follow(
     mut client: QueryClient<Channel>,
     request: WatchRequest,
-    mut each: impl FnMut(&Happening) -> Outcome,
+    mut each: impl FnMut(Told) -> Outcome,
 ) -> Outcome {
     loop {
         let mut happenings = client.watch(request.clone()).await.map_err(failed)?.into_inner();
         loop {
             match happenings.message().await {
-                Ok(Some(happening)) => each(&happening)?,
+                Ok(Some(happening)) => each(Told::Happening(happening))?,
                 Ok(None) => {
                     return Err(Failure::Error(
                         "the decider ended the stream; it is stopping, so watch again".to_owned(),
                     ));
                 }
-                // No stream outlives a certificate by long; another one tells what is missing.
+                // No stream outlives a certificate by long. What happens before another one begins is told by neither.
                 Err(status) if status.code() == Code::DeadlineExceeded => break,
                 Err(status) => return Err(failed(status)),
             }
         }
+        each(Told::Anew)?;
     }
 }
 
@@ -339,13 +354,16 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_ended_for_its_age_is_followed_by_another() {
         let mut told = Vec::new();
-        let ended = follow(client().await, WatchRequest::default(), |happening| {
-            told.push(happening.at);
+        let ended = follow(client().await, WatchRequest::default(), |item| {
+            told.push(match item {
+                Told::Happening(happening) => Some(happening.at),
+                Told::Anew => None,
+            });
             Ok(())
         });
         let ended = ended.await.unwrap_err().to_string();
         assert!(ended.contains("it is stopping"), "{ended}");
-        assert_eq!(told, [0, 1]);
+        assert_eq!(told, [Some(0), None, Some(1)], "what may be missing is told where it may be");
     }
 
     #[tokio::test]

@@ -208,7 +208,8 @@ impl Detector {
         }
         add(BIAS, 1.0);
         let masks = [
-            (features::MARK_BASE, flags.marks),
+            // Where a line break stands is for signatures to ask; that there is one is the evidence.
+            (features::MARK_BASE, flags.marks & !Marks::LINE_INSIDE.0),
             (features::SQL_BASE, flags.sql),
             (features::SHELL_BASE, flags.shell),
             (features::MARKUP_BASE, flags.markup),

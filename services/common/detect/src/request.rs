@@ -46,6 +46,8 @@ pub enum Place {
 pub enum Part {
     Name,
     Value,
+    /// The name of an uploaded file.
+    File,
 }
 
 /// The unit that is scored: some bytes of the request, as sent, and where they stood.

@@ -193,7 +193,7 @@ fn shortened(mut text: String, bytes_max: usize, cut: impl FnOnce()) -> String {
 }
 
 /// The headers beside what stands in `own` fields, each with its name, within the limits of an event. A field holds one
-/// header: what was sent twice, or is unlike the field, stays and is read too. How a body is to be read stays in any
+/// header: what was sent twice, or is unlike the field, stays and is read too, but for a single host. How a body is to be read stays in any
 /// case.
 fn further(mut headers: Vec<Header>, own: [(&str, Option<&str>); 3], cut: &mut Cut) -> Vec<Header> {
     for (name, field) in own {
@@ -220,7 +220,12 @@ fn told(headers: &[Header], name: &str, field: &str) -> Option<usize> {
     if name != HOST {
         return same;
     }
-    // Suricata tells the host in lower case and without its port: that is no second host.
+    // A field may tell the host by another name than the header has: one header is one host. Suricata tells it in lower
+    // case and without its port.
+    let mut hosts = headers.iter().enumerate().filter(|(_, header)| named(header));
+    if let (Some((only, _)), None) = (hosts.next(), hosts.next()) {
+        return Some(only);
+    }
     let bare =
         |header: &Header| without_port(&header.value).eq_ignore_ascii_case(without_port(field));
     same.or_else(|| headers.iter().position(|header| named(header) && bare(header)))

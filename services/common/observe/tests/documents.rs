@@ -323,7 +323,7 @@ fn a_header_that_was_sent_twice_stays_beside_the_field_that_tells_one_of_them() 
         (r#""host":"a.example""#, r#""Host":["a.example:443","a.example"]"#, "Host=a.example:443"),
         (r#""host":"a.example""#, r#""Host":"A.example:443""#, ""),
         (r#""host":"[::1]""#, r#""Host":"[::1]:80""#, ""),
-        (r#""host":"a.example""#, r#""Host":"b.example""#, "Host=b.example"),
+        (r#""host":"a.example""#, r#""Host":"b.example""#, ""),
         (r#""agent":"a""#, r#""Host":"a","Referer":"a""#, "Host=a Referer=a"),
     ] {
         let document =

@@ -43,7 +43,7 @@ struct Copy {
     /// When that was said.
     told_at: Millis,
     /// A mark beyond what was read, and since when it is known.
-    ahead: Option<(Position, Millis)>,
+    ahead: Option<(Mark, Millis)>,
     /// When the reading thread turned last.
     turned_at: Millis,
 }
@@ -51,10 +51,16 @@ struct Copy {
 impl Copy {
     /// Whether the log was since confirmed, long enough, to end before a mark that somebody of ours left: then that is
     /// a reason to hold.
-    fn cut_short(&mut self, mark: Position, now: Millis) -> bool {
+    fn cut_short(&mut self, mark: Mark, now: Millis) -> bool {
         let position = self.reader.position();
         let (ahead, since) = match self.ahead {
-            Some((ahead, since)) if position.behind(ahead) && !ahead.behind(mark) => (ahead, since),
+            Some((ahead, since))
+                if ahead.epoch == mark.epoch
+                    && position.behind(ahead.position)
+                    && !ahead.position.behind(mark.position) =>
+            {
+                (ahead, since)
+            }
             _ => (mark, now),
         };
         self.ahead = Some((ahead, since));
@@ -66,7 +72,7 @@ impl Copy {
         if read_at.min(also_at) - since < PATIENCE_MS {
             return false;
         }
-        self.reader.ends_below(ahead, Position { leases, controls });
+        self.reader.ends_below(ahead.position, Position { leases, controls });
         self.reader.hold().is_some()
     }
 }
@@ -127,7 +133,9 @@ impl Leases {
         }
         match copy.reader.may_write(mark) {
             MayWrite::All(_) if behind => MayWrite::OnlyDue,
-            MayWrite::ReadOnTo(mark) if copy.cut_short(mark, now) => copy.reader.may_write(None),
+            MayWrite::ReadOnTo(_) if mark.is_some_and(|mark| copy.cut_short(mark, now)) => {
+                copy.reader.may_write(None)
+            }
             may => may,
         }
     }
@@ -278,102 +286,5 @@ fn at(topic: Topic, end: i64, position: Position) -> Position {
     match topic {
         Topic::Controls => Position { controls: end, ..position },
         _ => Position { leases: end, ..position },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use schemas::{Epoch, Hold, Record as _};
-
-    use super::*;
-
-    const EPOCH: Millis = 7;
-
-    fn position(leases: i64) -> Position {
-        Position { leases, controls: 0 }
-    }
-
-    fn mark(leases: i64) -> Mark {
-        Mark { epoch: EPOCH, position: position(leases) }
-    }
-
-    /// A copy that has read one record, the epoch's.
-    fn read() -> (Leases, LeasesSink) {
-        let leases = Leases::default();
-        let mut sink = leases.sink();
-        let entry = LeaseEntry::Epoch(Epoch { epoch: EPOCH, replaces: Vec::new() });
-        let mut payload = Vec::new();
-        entry.encode(&mut payload).unwrap();
-        sink.update(Update::Record(Raw {
-            topic: Topic::Leases,
-            partition: 0,
-            offset: 0,
-            timestamp: 0,
-            key: entry.key().as_bytes(),
-            payload: &payload,
-            trace: None,
-            replayed: None,
-        }));
-        ends(&mut sink, 1, 1_000);
-        (leases, sink)
-    }
-
-    /// The broker tells that `leases` ends there.
-    fn ends(sink: &mut LeasesSink, leases: i64, now: Millis) {
-        for (topic, end) in [(Topic::Leases, leases), (Topic::Controls, 0)] {
-            sink.update(Update::End { topic, partition: 0, end, now });
-            if end <= 1 {
-                sink.update(Update::Reached { topic, partition: 0, end, now });
-            }
-        }
-        sink.update(Update::Tick { now });
-    }
-
-    #[test]
-    fn nothing_is_written_on_what_was_known_before_a_sleep() {
-        let (leases, mut sink) = read();
-        assert_eq!(leases.may_write(None, 1_000 + TURN_MS_MAX), MayWrite::All(mark(1)));
-        assert_eq!(leases.may_write(None, 9_000), MayWrite::ReadOnTo(position(1)), "it slept");
-        ends(&mut sink, 3, 9_000);
-        assert_eq!(leases.may_write(None, 9_000), MayWrite::ReadOnTo(position(3)), "it is behind");
-        ends(&mut sink, 1, 9_100);
-        assert_eq!(leases.may_write(None, 9_100), MayWrite::All(mark(1)));
-    }
-
-    #[test]
-    fn a_broker_that_goes_away_before_it_gives_what_it_told_of_keeps_nothing_that_is_due() {
-        let (leases, mut sink) = read();
-        ends(&mut sink, 3, 2_000);
-        let gone = 2_000 + PATIENCE_MS + 1;
-        for (now, found, expected) in [
-            (gone - 1, None, MayWrite::ReadOnTo(position(3))),
-            (gone, None, MayWrite::OnlyDue),
-            (gone, Some(mark(1)), MayWrite::OnlyDue),
-            // Somebody else has read further, and is the one to remove.
-            (gone, Some(mark(2)), MayWrite::ReadOnTo(position(2))),
-        ] {
-            sink.update(Update::Tick { now });
-            assert_eq!(leases.may_write(found, now), expected, "{found:?} at {now}");
-        }
-        ends(&mut sink, 3, gone + 1);
-        assert_eq!(leases.may_write(None, gone + 1), MayWrite::ReadOnTo(position(3)), "it is back");
-    }
-
-    #[test]
-    fn a_log_that_ends_before_what_a_provider_was_written_from_is_a_reason_to_hold() {
-        let (leases, mut sink) = read();
-        let ahead = Some(mark(5));
-        assert_eq!(leases.may_write(ahead, 1_000), MayWrite::ReadOnTo(position(5)));
-        // Away, the broker confirms nothing.
-        let later = 1_000 + PATIENCE_MS;
-        sink.update(Update::Tick { now: later });
-        assert_eq!(leases.may_write(ahead, later), MayWrite::ReadOnTo(position(5)));
-        ends(&mut sink, 1, later - 1);
-        assert_eq!(leases.may_write(ahead, later), MayWrite::ReadOnTo(position(5)), "not long yet");
-        ends(&mut sink, 1, later);
-        assert_eq!(leases.may_write(Some(mark(4)), later), MayWrite::OnlyDue);
-        let hold = Hold::EndBelow { reached: position(5), end: position(1), held: Some(EPOCH) };
-        assert_eq!(leases.read(|reader| reader.hold()), Some(hold));
-        assert_eq!(leases.may_write(None, later), MayWrite::OnlyDue, "nor may it write elsewhere");
     }
 }

@@ -90,13 +90,16 @@ pub(crate) fn standing(
     }
 }
 
-/// Whether the operator's allow that stands in the same lease ended the claim before its time.
+/// Whether the operator's allow that stands in the same lease ended the claim before its time, or stood already when it
+/// was folded.
 fn lifted(network: IpNet, claim: &Claim, view: &View) -> bool {
     let lease = view.lease(&Observable::from(network));
     let operator = lease.and_then(|lease| lease.claim(Origin::Operator));
     claim.origin == Origin::Pipeline
         && operator.is_some_and(|operator| {
-            operator.action == Action::Allow && operator.decided_at == claim.until
+            operator.action == Action::Allow
+                && operator.decided_at <= claim.until
+                && claim.decided_at < operator.until
         })
 }
 

@@ -10,15 +10,15 @@ use proto::v1::{
     SetModeRequest, UnblockRequest,
 };
 use schemas::control::{SCOPE_ALL, SCOPE_MODE};
-use schemas::{Action, Claim, Control, Decision, Millis, Origin, Record, Setting};
+use schemas::{Action, Control, Decision, Millis, Record, Setting};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{Shared, answers};
+use super::{Shared, answers, standing};
 use crate::index::Index;
 use crate::logic::overrides::{
-    Asked, Refused, decision, idempotency_key, leased, mode, observable, reason, repeats,
+    Asked, Refused, Standing, decision, idempotency_key, leased, mode, observable, reason, repeats,
 };
 use crate::names;
 
@@ -32,8 +32,8 @@ const RESPONDER_MAX_MS: Millis = 60 * 60 * 1000;
 /// The Override service.
 pub struct Overrides {
     shared: Shared,
-    /// What was just decided. One request at a time: two with the same key must not both be new.
-    decisions: Mutex<VecDeque<Decision>>,
+    /// What was just decided, and when. One request at a time: two with the same key must not both be new.
+    decisions: Mutex<VecDeque<(Millis, Decision)>>,
     /// The same of freezes and modes. Nobody who stops automation waits for a block that Kafka has not taken yet.
     controls: Mutex<VecDeque<(Uuid, Setting)>>,
 }
@@ -47,7 +47,8 @@ impl Overrides {
     pub async fn decide(&self, asked: &Asked<'_>) -> Result<Decision, Status> {
         let key = idempotency_key(asked.idempotency_key).map_err(status)?;
         let mut just = self.decisions.lock().await;
-        let known = just.iter().find(|decision| decision.decision_id == key).cloned();
+        let known = just.iter().find(|(_, decision)| decision.decision_id == key);
+        let known = known.map(|(_, decision)| decision.clone());
         if let Some(known) = known.or_else(|| self.decided_before(key, asked)) {
             if repeats(&known, asked) {
                 return Ok(known);
@@ -58,8 +59,8 @@ impl Overrides {
         }
         self.ready()?;
         let (rules, now) = (&self.shared.rules, self.shared.clock.now());
-        let standing = self.standing(asked);
-        let decision = decision(rules, asked, standing.as_ref(), now).map_err(status)?;
+        let standing = self.standing(asked, &just);
+        let decision = decision(rules, asked, &standing, now).map_err(status)?;
         self.publish(&decision).await?;
         tracing::info!(
             decision = decision.explanation,
@@ -69,7 +70,7 @@ impl Overrides {
         if just.len() == JUST_MAX {
             just.pop_front();
         }
-        just.push_back(decision.clone());
+        just.push_back((now, decision.clone()));
         Ok(decision)
     }
 
@@ -100,12 +101,14 @@ impl Overrides {
         ))
     }
 
-    /// The operator's claim that stands on the very observable.
-    fn standing(&self, asked: &Asked<'_>) -> Option<Claim> {
-        let observable = observable(asked).ok()?;
-        self.shared
-            .leases
-            .read(|reader| reader.view().lease(&observable)?.claim(Origin::Operator).cloned())
+    /// What operators decided last about what is asked about, and about what lies around and inside it. Not by the
+    /// leases alone: they show a decision only a moment after it was acknowledged.
+    fn standing(&self, asked: &Asked<'_>, just: &VecDeque<(Millis, Decision)>) -> Vec<Standing> {
+        let Ok(observable) = observable(asked) else { return Vec::new() };
+        let (network, index) = (observable.network(), &self.shared.index);
+        self.shared.leases.read(|reader| {
+            index.read(|index| standing::standing(network, reader.view(), index, just))
+        })
     }
 
     /// Freezes or thaws automation, unless the same key was answered before.

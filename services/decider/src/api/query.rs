@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::pin::Pin;
-use std::time::Duration;
 
 use proto::v1::query_server::Query;
 use proto::v1::{
@@ -11,14 +10,15 @@ use proto::v1::{
     WatchRequest,
 };
 use schemas::{Action, Claim, Millis, Observable, Protected, View};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::explain::{self, Around};
-use super::{CONNECTION_AGE_MAX, Shared, answers};
+use super::watching::{LASTS, watched};
+use super::{Shared, answers};
 use crate::index::{Index, Spoken};
 use crate::logic::kpis::figures;
 use crate::names;
@@ -264,7 +264,7 @@ impl Query for Queries {
         let only = if text.is_empty() { None } else { Some(observable(&text)?) };
         let (sender, receiver) = mpsc::channel(WATCH_BUFFER);
         let (news, shutdown) = (self.shared.index.watch(), self.shutdown.clone());
-        tokio::spawn(watched(news, only, sender, shutdown, CONNECTION_AGE_MAX));
+        tokio::spawn(watched(news, only, sender, shutdown, LASTS));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -287,78 +287,8 @@ impl Query for Queries {
     }
 }
 
-/// Hands news on until the watcher goes away, the process stops, or the stream has lasted as long as one may.
-async fn watched(
-    news: broadcast::Receiver<Happening>,
-    only: Option<Observable>,
-    sender: mpsc::Sender<Result<Happening, Status>>,
-    shutdown: CancellationToken,
-    lasts: Duration,
-) {
-    tokio::select! {
-        () = forward(news, only, sender.clone()) => {}
-        () = shutdown.cancelled() => {}
-        () = tokio::time::sleep(lasts) => {
-            let over = format!("a stream lasts {} min at most; watch again", lasts.as_secs() / 60);
-            // Whoever does not read what he was sent is not waited for.
-            drop(sender.try_send(Err(Status::deadline_exceeded(over))));
-        }
-    }
-}
-
-/// Hands news on until the watcher goes away. One that cannot follow is told so, and ends.
-async fn forward(
-    mut news: broadcast::Receiver<Happening>,
-    only: Option<Observable>,
-    sender: mpsc::Sender<Result<Happening, Status>>,
-) {
-    loop {
-        let next = tokio::select! {
-            next = news.recv() => next,
-            () = sender.closed() => return,
-        };
-        let item = match next {
-            Ok(happening) if concerns(&happening, only.as_ref()) => Ok(happening),
-            Ok(_) => continue,
-            Err(broadcast::error::RecvError::Closed) => return,
-            Err(broadcast::error::RecvError::Lagged(missed)) => Err(Status::data_loss(format!(
-                "{missed} happenings came faster than they were read; watch again"
-            ))),
-        };
-        let ended = item.is_err();
-        if sender.send(item).await.is_err() || ended {
-            return;
-        }
-    }
-}
-
-/// What is about everything concerns everybody.
-fn concerns(happening: &Happening, only: Option<&Observable>) -> bool {
-    let Some(only) = only else { return true };
-    if happening.observable.is_empty() {
-        return true;
-    }
-    let other = happening.observable.parse::<Observable>();
-    other.is_ok_and(|other| answers::concerns(only.network(), other.network()))
-}
-
 fn observable(text: &str) -> Result<Observable, Status> {
     text.parse().map_err(|error: schemas::observable::ParseError| {
         Status::invalid_argument(error.to_string())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_stream_ends_when_it_has_lasted_as_long_as_one_may_and_says_so() {
-        let (news, (sender, mut receiver)) = (broadcast::Sender::new(1), mpsc::channel(2));
-        let shutdown = CancellationToken::new();
-        watched(news.subscribe(), None, sender, shutdown, Duration::ZERO).await;
-        let over = receiver.recv().await.expect("a last word").expect_err("an end");
-        assert_eq!(over.code(), tonic::Code::DeadlineExceeded);
-        assert!(receiver.recv().await.is_none());
-    }
 }

@@ -1,5 +1,6 @@
 //! An operator's request, checked and made a decision. Data in, data out.
 
+use ipnet::IpNet;
 use schemas::protected::admit;
 use schemas::{Action, Claim, Decision, Millis, Mode, Observable, Origin, Reason, Refusal};
 use uuid::Uuid;
@@ -31,6 +32,15 @@ pub struct Asked<'a> {
     pub admin: bool,
 }
 
+/// What an operator decided last about a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub network: IpNet,
+    pub action: Action,
+    pub until: Millis,
+    pub decision_id: Uuid,
+}
+
 /// Why a request was not made a decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -45,21 +55,22 @@ pub enum Refused {
     Role(String),
 }
 
-/// Makes the decision that `asked` asks for at `now`, where an operator may have a claim on the very observable already.
+/// Makes the decision that `asked` asks for at `now`, given what stands already: what operators decided last about the
+/// very observable, and about networks around it and inside it.
 ///
 /// An operator's word is enforced in simulated mode too: the mode is about what automation decides by itself. An
 /// unblock is an allow, so it can be asked for whatever may be blocked.
 pub fn decision(
     rules: &Rules,
     asked: &Asked<'_>,
-    standing: Option<&Claim>,
+    standing: &[Standing],
     now: Millis,
 ) -> Result<Decision, Refused> {
     let decision_id = idempotency_key(asked.idempotency_key)?;
     let reason = reason(asked.reason)?;
     let observable = observable(asked)?;
     let until = now.saturating_add(lasts(rules, asked)?);
-    let until = standing.map_or(Ok(until), |claim| ends(asked, &observable, claim, until, now))?;
+    let until = ends(asked, observable.network(), standing, until, now)?;
     let lasts = duration(until.saturating_sub(now));
     let verb = names::action(asked.action);
     let name = asked.operator.rsplit('/').next().unwrap_or(asked.operator);
@@ -152,33 +163,47 @@ fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
     }
 }
 
-/// Until when the decision holds that takes the place of `claim`: a lease has one claim of operators.
+/// Until when the decision holds that takes the place of what stands on `network`: a lease has one claim of operators.
 ///
-/// What ends later than what is asked for, only an admin ends; an unblock leaves a longer allow as long as it is.
+/// What ends later than what is asked for, only an admin ends, or outranks with an allow around or inside it; an unblock
+/// leaves a longer allow as long as it is.
 fn ends(
     asked: &Asked<'_>,
-    observable: &Observable,
-    claim: &Claim,
+    network: IpNet,
+    standing: &[Standing],
     until: Millis,
     now: Millis,
 ) -> Result<Millis, Refused> {
-    if claim.until <= until {
-        return Ok(until);
-    }
-    if asked.unblock && claim.action == Action::Allow {
-        return Ok(claim.until);
+    let own = |standing: &&Standing| standing.network == network;
+    let longer = |standing: &&Standing| standing.until > until;
+    if let Some(kept) = standing.iter().filter(longer).find(own)
+        && asked.unblock
+        && kept.action == Action::Allow
+    {
+        return Ok(kept.until);
     }
     if asked.admin {
         return Ok(until);
     }
-    Err(Refused::Role(format!(
-        "an operator's {} of {observable} stands for another {} (decision {}), longer than what {} asks for; whoever \
-         has an operator's certificate may change it",
-        names::action(claim.action),
-        duration(claim.until.saturating_sub(now)),
-        claim.decision_id,
+    let outranks = asked.action == Action::Allow;
+    let undone =
+        |standing: &&Standing| own(standing) || (outranks && standing.action == Action::Block);
+    match standing.iter().filter(longer).find(undone) {
+        Some(undone) => Err(undone_by_responder(asked, undone, now)),
+        None => Ok(until),
+    }
+}
+
+fn undone_by_responder(asked: &Asked<'_>, standing: &Standing, now: Millis) -> Refused {
+    Refused::Role(format!(
+        "an operator's {} of {} stands for another {} (decision {}), longer than what {} asks for; whoever has an \
+         operator's certificate may change it",
+        names::action(standing.action),
+        Observable::from(standing.network),
+        duration(standing.until.saturating_sub(now)),
+        standing.decision_id,
         asked.operator
-    )))
+    ))
 }
 
 /// An operator's word on `observable`, without what is said of it.

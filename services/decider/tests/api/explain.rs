@@ -172,6 +172,18 @@ async fn a_block_that_an_allow_of_the_very_address_ended_says_so_also_when_the_a
 }
 
 #[tokio::test]
+async fn a_block_that_comes_just_after_an_allow_of_the_very_address_says_why_it_never_held() {
+    let mut api = Api::new();
+    api.decided(&operator(Action::Allow, IP, NOW, MINUTE));
+    api.blocked();
+    let reply = api.explain(IP).await;
+    assert_eq!(reply.action, "allow");
+    let standings: Vec<&str> =
+        reply.episodes.iter().map(|episode| episode.standing.as_str()).collect();
+    assert!(standings.contains(&"ended by an operator's allow"), "{standings:?}");
+}
+
+#[tokio::test]
 async fn what_is_in_force_nowhere_says_why() {
     let mut api = Api::new();
     let simulated = rules("mode = \"simulated\"");

@@ -29,6 +29,59 @@ async fn a_responder_ends_nothing_that_was_asked_for_longer_and_shortens_no_allo
     assert!(kept.explanation.starts_with(&format!("allow {IP} for 24 h: bo asked for it")));
 }
 
+/// A responder's wish of half an hour, under a key of its own.
+fn by_responder(action: Action, observable: &str) -> Asked<'_> {
+    Asked {
+        unblock: action == Action::Allow,
+        operator: "spiffe://perimeter/responder/bo",
+        admin: false,
+        idempotency_key: "0d6f2c6e-3c0b-4d43-8f0e-2f8f6c1f9a77",
+        ..asked(action, observable, 30 * MINUTE)
+    }
+}
+
+#[tokio::test]
+async fn a_responder_does_not_end_what_an_admin_was_just_told_is_decided() {
+    for observable in [IP, "81.2.69.0/24"] {
+        let mut api = Api::new();
+        // An allow that the leases still show, and whose end an unblock would keep.
+        api.decided(&operator(Action::Allow, IP, NOW - HOUR, 24 * HOUR));
+        let overrides = api.overrides();
+        let blocked = overrides.decide(&asked(Action::Block, IP, 2 * HOUR)).await.unwrap();
+        let refused = overrides.decide(&by_responder(Action::Allow, observable)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{}", refused.message());
+        let decision = blocked.decision_id.to_string();
+        assert!(refused.message().contains(&decision), "{}", refused.message());
+    }
+}
+
+#[tokio::test]
+async fn what_another_decider_decided_last_counts_before_and_after_its_fold() {
+    let earlier = operator(Action::Block, IP, NOW - HOUR, 5 * HOUR);
+    let later = operator(Action::Allow, IP, NOW, MINUTE);
+    let mut folded = Api::new();
+    folded.folded(&earlier);
+    let read = Api::new();
+    read.shared.index.take(NOW, earlier.clone(), true);
+    for api in [folded, read] {
+        let unblock = by_responder(Action::Allow, IP);
+        let refused = api.overrides().decide(&unblock).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{}", refused.message());
+        api.shared.index.take(NOW + 1, later.clone(), true);
+        api.overrides().decide(&unblock).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_decided_here_counts_no_longer_once_the_log_shows_something_newer() {
+    let api = Api::new();
+    let overrides = api.overrides();
+    let blocked = overrides.decide(&asked(Action::Block, IP, 2 * HOUR)).await.unwrap();
+    api.shared.index.take(NOW + 1, blocked, true);
+    api.shared.index.take(NOW + 2, operator(Action::Allow, IP, NOW, MINUTE), true);
+    overrides.decide(&by_responder(Action::Allow, IP)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_request_is_taken_for_new_only_once_what_was_decided_before_is_read() {
     let api = Api::new();

@@ -29,8 +29,10 @@ fn every_setting_stands_in_the_guide_and_the_guide_names_no_other() {
         let of_all = |name: &String| shared.contains(&name.replace(&prefix, ALL));
         settings.extend(own.into_iter().filter(|name| !of_all(name)));
     }
+    let registry = read("services/common/pipeline/src/registry.rs");
+    settings.extend(found(r#"const [A-Z]+: &str = "(SCHEMA_REGISTRY_[A-Z_]+)""#, &registry));
     let services = SERVICES.map(str::to_uppercase).join("|");
-    let first_column = format!(r"`((?:{services}|{ALL})_[A-Z_]+)`");
+    let first_column = format!(r"`((?:{services}|{ALL}|SCHEMA_REGISTRY)_[A-Z_]+)`");
     let rows = read(GUIDE);
     let rows: Vec<&str> = rows
         .lines()

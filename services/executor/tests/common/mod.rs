@@ -187,6 +187,16 @@ pub fn block(observable: &str, until: Millis) -> Decision {
     }
 }
 
+/// The same by a feed.
+pub fn feed(observable: &str, until: Millis) -> Decision {
+    let id = format!("{observable}/{until}/feed");
+    Decision {
+        decision_id: Uuid::new_v5(&Uuid::NAMESPACE_URL, id.as_bytes()),
+        origin: Origin::Feed,
+        ..block(observable, until)
+    }
+}
+
 /// An operator's word.
 pub fn operator(action: Action, observable: &str, until: Millis) -> Decision {
     let id = format!("{observable}/{until}/{action:?}/operator");

@@ -127,6 +127,18 @@ async fn an_allow_of_the_very_address_lifts_its_block_for_good() {
 }
 
 #[tokio::test]
+async fn a_block_that_comes_just_after_an_allow_of_its_address_is_never_put_in_force() {
+    let (mut world, mut point) = (World::new(), point());
+    world.decide(&operator(Action::Allow, "81.2.69.142", START + 30 * SECOND)).await;
+    world.clock.advance(SECOND);
+    world.decide(&block("81.2.69.142", START + 60 * SECOND)).await;
+    check(&world, &mut point, &[("81.2.69.142", Status::Applied), ("81.2.69.142", Status::Lifted)]);
+    world.clock.advance(29 * SECOND);
+    check(&world, &mut point, &[("81.2.69.142", Status::Lifted)]);
+    assert!(!world.blocks("81.2.69.142"));
+}
+
+#[tokio::test]
 async fn a_renewal_supersedes_the_older_decision() {
     let (mut world, mut point) = (World::new(), point());
     world.decide(&block("81.2.69.142", START + 15 * SECOND)).await;

@@ -4,7 +4,7 @@ use blocklist::Blocklist;
 use executor::points::blocklist::{Mirror, Sight, pass};
 use schemas::{Action, Observable, Protected};
 
-use crate::common::{START, World, block, operator};
+use crate::common::{START, World, block, feed, operator};
 
 const SECOND: i64 = 1_000;
 
@@ -34,8 +34,8 @@ async fn leases_in_force_are_shown_and_hidden_when_they_end() {
     world.decide(&operator(Action::Allow, "81.2.69.142", START + 30 * SECOND)).await;
     turn(&world, &mut mirror, &redis, "0").await;
     shows(redis.shown(&observable, world.clock.now()).await.unwrap(), Some(Action::Allow));
-    // What was decided beside an operator's claim is shown when that ends.
-    world.decide(&block("81.2.69.142", START + 61 * SECOND)).await;
+    // What was decided beside an operator's claim, and is not ended by it, is shown when that ends.
+    world.decide(&feed("81.2.69.142", START + 61 * SECOND)).await;
     world.clock.advance(30 * SECOND);
     turn(&world, &mut mirror, &redis, "0").await;
     shows(redis.shown(&observable, world.clock.now()).await.unwrap(), Some(Action::Block));

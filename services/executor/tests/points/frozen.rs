@@ -18,7 +18,7 @@ use schemas::{
 use uuid::Uuid;
 
 use crate::acts::Looking;
-use crate::common::{START, World, block, operator};
+use crate::common::{START, World, block, feed, operator};
 
 const SECOND: Millis = 1_000;
 const EVE: &str = "spiffe://perimeter/responder/eve";
@@ -88,8 +88,8 @@ async fn in_the_blocklist_what_the_peer_shows_stays_shown() {
     turn(&world, &mut own, &redis, "own").await;
     assert_eq!(shown(&redis, &world).await, Some(Action::Block));
     world.decide(&operator(Action::Allow, "81.2.69.142", START + 30 * SECOND)).await;
-    // The allow ended that block; this one was decided before anybody heard of it.
-    world.decide(&block("81.2.69.142", START + 61 * SECOND)).await;
+    // The allow ended that block for good; what a feed claims it only outranks.
+    world.decide(&feed("81.2.69.142", START + 61 * SECOND)).await;
     peer.follow();
     turn(&world, &mut own, &redis, "own").await;
     assert_eq!(shown(&redis, &world).await, Some(Action::Allow));
@@ -98,7 +98,7 @@ async fn in_the_blocklist_what_the_peer_shows_stays_shown() {
     turn(&peer, &mut others, &redis, "others").await;
     turn(&world, &mut own, &redis, "own").await;
     let held = shown(&redis, &world).await;
-    assert_eq!(held, Some(Action::Block), "the peer's, of the very generation of the allow");
+    assert_eq!(held, Some(Action::Block), "the peer's, of the very generation that outranked it");
     freeze.thaw(EVE, "it is over", world.clock.now());
     turn(&world, &mut own, &redis, "own").await;
     world.clock.advance(31 * SECOND);

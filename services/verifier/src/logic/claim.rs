@@ -48,6 +48,7 @@ pub(super) struct Tracked {
     pub(super) observable: Observable,
     pub(super) network: IpNet,
     pub(super) decided_at: Millis,
+    /// The claim's end; once an operator's allow ended it, when that was decided.
     pub(super) until: Millis,
     origin: Origin,
     detected_at: Option<Millis>,

@@ -272,16 +272,8 @@ mod tests {
         assert!(named(Place::Referer, Part::Value, "password"));
         assert!(!named(Place::Agent, Part::Value, "password"));
         let of_query = |name| named(Place::Query, Part::Value, name);
-        let secrets = [
-            "password",
-            "dbpass",
-            "userPass",
-            "p%61ssword",
-            "p\\u0061ssword",
-            "account_key",
-            "cvc",
-        ];
-        assert_eq!(secrets.map(of_query), [true; 7]);
+        let secrets = ["password", "dbpass", "p%61ssword", "p\\u0061ssword", "account_key"];
+        assert_eq!(secrets.map(of_query), [true; 5]);
         assert_eq!(["title", "", "passage", "passport", "%70age", "a%"].map(of_query), [false; 6]);
     }
 

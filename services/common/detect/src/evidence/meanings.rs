@@ -25,6 +25,7 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ("mark.invalid_utf8", "has bytes that are no UTF-8"),
     ("mark.control", "has control characters"),
     ("mark.line_break", "has a line break that was encoded"),
+    ("mark.line_inside", "has an encoded line break between two texts"),
     ("sql.break_out", "a quote or parenthesis closes and SQL goes on"),
     ("sql.after_value", "a number or word, and then SQL goes on"),
     ("sql.comment_tail", "SQL goes on after the value and a comment hides the rest"),

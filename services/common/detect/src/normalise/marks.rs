@@ -35,6 +35,8 @@ impl Marks {
     pub const CONTROL: Self = Self(1 << 21);
     /// A line break that was not one before decoding.
     pub const LINE_BREAK: Self = Self(1 << 22);
+    /// Such a line break with something before and behind it.
+    pub const LINE_INSIDE: Self = Self(1 << 23);
 
     /// Identifier of each bit, in order: never reused for another.
     pub const NAMES: &'static [&'static str] = &[
@@ -61,11 +63,12 @@ impl Marks {
         "invalid_utf8",
         "control",
         "line_break",
+        "line_inside",
     ];
 
     /// What ordinary encoders leave: no reason to look closer.
     pub(crate) const ORDINARY: Self =
-        Self(Self::PERCENT.0 | Self::INVALID_UTF8.0 | Self::LINE_BREAK.0);
+        Self(Self::PERCENT.0 | Self::INVALID_UTF8.0 | Self::LINE_BREAK.0 | Self::LINE_INSIDE.0);
 
     /// `mark` if `condition` holds, else nothing.
     #[must_use]

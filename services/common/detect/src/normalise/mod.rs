@@ -140,11 +140,12 @@ impl Normaliser {
             seen = Seen::new(&self.decoded, slash);
             gone = self.decoded.is_empty();
             marks |= fold::text(&self.decoded, &mut self.text);
-            marks |= Marks::when(
-                memchr2(b'\n', b'\r', raw).is_none()
-                    && memchr2(b'\n', b'\r', &self.decoded).is_some(),
-                Marks::LINE_BREAK,
-            );
+            if memchr2(b'\n', b'\r', raw).is_none()
+                && memchr2(b'\n', b'\r', &self.decoded).is_some()
+            {
+                let inside = memchr2(b'\n', b'\r', self.decoded.trim_ascii()).is_some();
+                marks |= Marks::LINE_BREAK | Marks::when(inside, Marks::LINE_INSIDE);
+            }
             self.steps += 3 * self.decoded.len() as u64;
         }
         let source = if self.decoded.is_empty() { raw } else { &self.decoded };

@@ -160,6 +160,8 @@ pub(super) fn shell(text: &[u8], out: &mut Vec<u8>) -> Marks {
                 2
             }
             b'\\' => 1,
+            // One back-tick begins a command inside another; two beside each other are one that says nothing.
+            b'`' if text.get(at + 1) != Some(&b'`') => 0,
             b'\'' | b'"' | b'`' | b'^' if after_word => {
                 let run = text[at..]
                     .iter()

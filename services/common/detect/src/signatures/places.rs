@@ -13,8 +13,6 @@ pub struct Places {
 pub(super) const NAME: u32 = 1 << 31;
 /// The bit of the names of uploaded files.
 const FILE: u32 = 1 << 30;
-/// What the splitter calls the name of an uploaded file.
-const FILE_NAME: &[u8] = b"filename";
 const EVERY: u32 = (1 << NAMES.len()) - 1;
 const NAMES: [(&str, Place); 12] = [
     ("path", Place::Path),
@@ -40,7 +38,7 @@ pub fn word(place: Place) -> &'static str {
 pub(super) fn bit(value: &Value<'_>) -> u32 {
     let part = match value.part {
         Part::Name => NAME,
-        Part::Value if value.place == Place::Multipart && value.name == FILE_NAME => FILE,
+        Part::File => FILE,
         Part::Value => 0,
     };
     (1 << value.place as u32) | part
@@ -136,7 +134,7 @@ impl Places {
             samples.push(value(Place::Query, Part::Name, ""));
         }
         if self.mask & FILE != 0 {
-            samples.push(value(Place::Multipart, Part::Value, "filename"));
+            samples.push(value(Place::Multipart, Part::File, "filename"));
         }
         if self.mask & EVERY == EVERY {
             samples.push(value(Place::Query, Part::Value, "q"));

@@ -37,7 +37,11 @@ impl Flags {
         if !same(reading.shell, reading.text) {
             flags.shell |= shell::read(reading.shell, steps).0;
         }
-        flags.markup = markup::read(reading.text, steps).0;
+        let markup = markup::read(reading.text, steps);
+        // A document of XML is made of elements, some of which are called as those of HTML.
+        if !(value.place == Place::Xml && markup::elements(markup)) {
+            flags.markup = markup.0;
+        }
         flags
     }
 

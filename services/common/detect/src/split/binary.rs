@@ -1,45 +1,65 @@
 //! Bodies and files that are no text: pictures, archives, messages of binary protocols.
 //!
 //! Their bytes have no grammar that an attack on a text could break out of, and whatever is odd about a text (NULs,
-//! control characters) is ordinary in them. What is read of them is what a server might run or hand on.
+//! control characters) is ordinary in them. What is read of them is what a server or a browser might run, or hand on.
 
 use super::out::Out;
 use crate::request::{Place, Value};
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2};
 
-/// How far into the bytes what they begin with is looked for: some write a signature in another encoding.
-const MAGIC_BYTES: usize = 16;
-/// How many bytes are looked at for a NUL.
+/// How many bytes are looked at to tell what they are.
 const HEAD_BYTES: usize = 2048;
-/// Shortest text inside that is read: of random bytes a run of so many is text once in 100,000.
+/// How much is read of a program or page inside a picture.
+const CODE_BYTES: usize = 2048;
+/// Most texts read of one message.
+const TEXTS_MAX: usize = 32;
+/// Shortest text that is read of a message that is mostly text, and of one that is not: of random bytes a run of twelve is
+/// text once in 100,000.
+const TEXT_MIN: usize = 4;
 const RUN_MIN: usize = 12;
-/// How much is read of a program inside a picture.
-const CODE_BYTES: usize = 512;
 
-/// What files of media, archives and documents begin with.
-const MEDIA: [&[u8]; 17] = [
+/// What files of media, archives and documents begin with, behind bytes that are no letters: some programs write those in
+/// another encoding.
+const MEDIA: [&[u8]; 15] = [
     b"PNG\r\n",
     b"PNG\n",
     b"JFIF",
     b"Exif",
     b"GIF87a",
     b"GIF89a",
-    b"WEBP",
+    b"RIFF",
     b"PK\x03\x04",
     b"%PDF-",
     b"OggS",
     b"ftyp",
-    b"WAVE",
     b"ID3",
     b"wOFF",
     b"wOF2",
-    b"7z\xbc\xaf",
     b"Rar!",
 ];
+/// Most bytes in front of those.
+const BEFORE_MAX: usize = 16;
 /// What begins the serialised objects of Java, .NET and Python: an attack by itself.
 const OBJECTS: [&[u8]; 3] = [b"\xac\xed\x00\x05", b"\x00\x01\x00\x00\x00\xff\xff\xff\xff", b"\x80"];
-/// What begins a program that a server runs from inside a file.
-const CODE: [&[u8]; 4] = [b"<?php", b"<?=", b"<%", b"<script"];
+/// What begins a program or a page. Two bytes alone stand in random ones now and then, so a text must follow those.
+const CODE: [&[u8]; 16] = [
+    b"<?php",
+    b"<?=",
+    b"<? ",
+    b"<?\n",
+    b"<script",
+    b"<html",
+    b"<svg",
+    b"<img",
+    b"<iframe",
+    b"<body",
+    b"<!--#",
+    b"<!doctype",
+    b"<!entity",
+    b"<jsp:",
+    b"<cf",
+    b"<%",
+];
 
 /// Hands out what matters of `bytes`, if they are no text; answers whether they are none.
 pub(super) fn read<'a, F: FnMut(Value<'a>)>(
@@ -52,11 +72,21 @@ pub(super) fn read<'a, F: FnMut(Value<'a>)>(
     if memchr(0, head).is_none() || wide(head) || OBJECTS.iter().any(|one| head.starts_with(one)) {
         return false;
     }
-    let begin = &head[..head.len().min(MAGIC_BYTES)];
-    if MEDIA.iter().any(|magic| memmem::find(begin, magic).is_some()) {
+    let before = head.iter().take(BEFORE_MAX).take_while(|byte| **byte <= b' ' || **byte >= 0x7f);
+    let begin = &head[before.count()..];
+    if MEDIA.iter().any(|magic| begin.starts_with(magic)) {
         programs(bytes, place, name, out);
+        return true;
+    }
+    let text = head.utf8_chunks().map(|chunk| chunk.valid().len()).sum::<usize>();
+    let odd = head.iter().filter(|byte| control(**byte)).count();
+    if (text - odd.min(text)) * 5 >= head.len() * 3 {
+        let valid = bytes.utf8_chunks().map(|chunk| chunk.valid().as_bytes());
+        let texts = valid.flat_map(|text| text.split(|byte| control(*byte)));
+        hand_out(texts.filter(|text| text.len() >= TEXT_MIN), place, name, out);
     } else {
-        texts(bytes, place, name, out);
+        let texts = bytes.split(|byte| control(*byte) || !byte.is_ascii());
+        hand_out(texts.filter(|text| text.len() >= RUN_MIN), place, name, out);
     }
     true
 }
@@ -64,7 +94,10 @@ pub(super) fn read<'a, F: FnMut(Value<'a>)>(
 /// Whether it is text of two bytes a character.
 fn wide(head: &[u8]) -> bool {
     let every_other = |odd: usize| {
-        head.len() >= 6 && head.iter().skip(odd).step_by(2).take(3).all(|byte| *byte == 0)
+        let nth = |from: usize| head.iter().skip(from).step_by(2).take(4);
+        head.len() >= 8
+            && nth(odd).all(|byte| *byte == 0)
+            && nth(1 - odd).all(|byte| (b' '..0x7f).contains(byte))
     };
     head.starts_with(b"\xff\xfe")
         || head.starts_with(b"\xfe\xff")
@@ -72,7 +105,7 @@ fn wide(head: &[u8]) -> bool {
         || every_other(1)
 }
 
-/// Each program inside, from where it begins.
+/// Each program and page inside, from where it begins.
 fn programs<'a, F: FnMut(Value<'a>)>(
     bytes: &'a [u8],
     place: Place,
@@ -83,32 +116,39 @@ fn programs<'a, F: FnMut(Value<'a>)>(
     while let Some(found) = memchr(b'<', &bytes[at..]) {
         at += found;
         let here = &bytes[at..];
-        let begins = |code: &&[u8]| {
+        let begins = |code: &&&[u8]| {
             here.len() >= code.len() && here[..code.len()].eq_ignore_ascii_case(code)
         };
-        if CODE.iter().any(begins) {
-            let near = &here[..here.len().min(CODE_BYTES)];
-            let text = near.split(|byte| !readable(*byte)).next().unwrap_or_default();
-            if text.len() >= RUN_MIN {
-                out.value(place, name, text);
+        let short = |text: &[u8]| {
+            text.len() < RUN_MIN
+                || text[..RUN_MIN].iter().any(|byte| control(*byte) || !byte.is_ascii())
+        };
+        match CODE.iter().find(begins) {
+            Some(code) if code.len() > 2 || !short(here) => {
+                let near = &here[..here.len().min(CODE_BYTES)];
+                out.value(place, name, &near[..memchr2(0, 1, near).unwrap_or(near.len())]);
+                at += near.len();
             }
+            _ => at += 1,
         }
-        at += 1;
     }
 }
 
-/// Each run of text that is long enough to say something.
-fn texts<'a, F: FnMut(Value<'a>)>(
-    bytes: &'a [u8],
+fn hand_out<'a, F: FnMut(Value<'a>)>(
+    texts: impl Iterator<Item = &'a [u8]>,
     place: Place,
     name: &'a [u8],
     out: &mut Out<'_, F>,
 ) {
-    for text in bytes.split(|byte| !readable(*byte)).filter(|text| text.len() >= RUN_MIN) {
+    for (number, text) in texts.enumerate() {
+        if number == TEXTS_MAX {
+            out.skip();
+            return;
+        }
         out.value(place, name, text);
     }
 }
 
-fn readable(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e | b'\t' | b'\n' | b'\r')
+fn control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f
 }

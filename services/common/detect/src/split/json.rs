@@ -21,13 +21,18 @@ pub(super) fn well_formed(text: &[u8]) -> bool {
 /// The strings and the keys that are more than plain words.
 pub(super) fn leaves<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
     let mut name: &[u8] = b"";
+    let mut constructor: Option<&[u8]> = None;
     let whole = scan(text, |token| match token {
         Token::Key(key) => {
             if !plain(key) {
                 out.put(Place::Json, Part::Name, key, key);
-            } else if name == b"constructor" && key == b"prototype" {
+            } else if key == b"constructor" {
+                constructor = Some(key);
+            } else if key == b"prototype"
+                && let Some(before) = constructor
+            {
                 // Both are plain words, and only together do they name what all objects inherit from.
-                let from = name.as_ptr() as usize - text.as_ptr() as usize;
+                let from = before.as_ptr() as usize - text.as_ptr() as usize;
                 let to = key.as_ptr() as usize - text.as_ptr() as usize + key.len();
                 out.put(Place::Json, Part::Name, key, &text[from..to]);
             }

@@ -14,12 +14,16 @@ use out::Out;
 
 /// Most values read of one request; the rest is counted as not read.
 pub const VALUES_MAX: usize = 256;
-/// The last so many are kept for what is more than a plain word: padding with words must not hide a payload.
-pub const VALUES_ODD: usize = 64;
-/// Most values up to the end of the query where cookies or a body follow, and up to the end of the cookies where a body
-/// does: a query of many may not hide what comes after it.
-const QUERY_VALUES_MAX: usize = 128;
-const COOKIE_VALUES_MAX: usize = 192;
+/// The last quarter is kept for what is more than a plain word: padding with words must not hide a payload.
+pub const VALUES_ODD: usize = VALUES_MAX / 4;
+/// Most values up to the end of the path, and up to the end of the headers.
+const PATH_VALUES_MAX: usize = 48;
+const HEAD_VALUES_MAX: usize = 96;
+/// What is kept for the cookies, the body and the pairs of a referer, where there are any: what comes before may not crowd
+/// them out.
+const COOKIE_VALUES: usize = 32;
+const BODY_VALUES: usize = 64;
+const REFERER_VALUES: usize = 16;
 /// Most windows read of one request beyond the first of each value.
 pub const WINDOWS_MAX: usize = 64;
 /// A value is read in windows of this size, each beginning before the end of the one before it. A long run of blanks or
@@ -39,34 +43,46 @@ pub fn split<'a>(request: &Request<'a>, mut each: impl FnMut(Value<'a>)) -> usiz
     out.unread
 }
 
-/// What is one value each comes first: a query of many may not crowd it out.
+/// What is one value each comes first, and each group leaves room for those after it: many values in one place may not
+/// hide what stands at another.
 fn values<'a, F: FnMut(Value<'a>)>(request: &Request<'a>, out: &mut Out<'_, F>) {
+    out.at_most(PATH_VALUES_MAX);
     let query = path(request.uri, out);
+    out.at_most(HEAD_VALUES_MAX);
     if let Some(agent) = request.agent {
         out.value(Place::Agent, b"", agent);
     }
-    if let Some(value) = request.referer {
-        referer(value, out);
+    if let Some(referer) = request.referer {
+        out.value(Place::Referer, b"", referer);
     }
     let mut kind: &[u8] = b"";
-    let cookie = |header: &&Header<'_>| header.name.eq_ignore_ascii_case(b"cookie");
-    for header in request.headers.iter().filter(|header| !cookie(header)) {
-        if header.name.eq_ignore_ascii_case(b"content-type") {
+    let named = |header: &Header<'_>, name: &[u8]| header.name.eq_ignore_ascii_case(name);
+    for header in request.headers.iter().filter(|header| !named(header, b"cookie")) {
+        if named(header, b"content-type") {
             kind = header.value;
         }
         one_header(header, out);
     }
     let content = request.body.filter(|bytes| !bytes.is_empty());
-    let cookies = request.headers.iter().any(|header| cookie(&header));
-    out.at_most(if cookies || content.is_some() { QUERY_VALUES_MAX } else { VALUES_MAX });
+    let cookies = || request.headers.iter().filter(|header| named(header, b"cookie"));
+    let referers = request.headers.iter().filter(|header| named(header, b"referer"));
+    let referers = || referers.clone().map(|header| header.value).chain(request.referer);
+    let keep = |there: bool, values: usize| if there { values } else { 0 };
+    let last = VALUES_MAX - keep(referers().next().is_some(), REFERER_VALUES);
+    let body_from = last - keep(content.is_some(), BODY_VALUES);
+    out.at_most(body_from - keep(cookies().next().is_some(), COOKIE_VALUES));
     pairs::pairs(query, Place::Query, out);
-    out.at_most(if content.is_some() { COOKIE_VALUES_MAX } else { VALUES_MAX });
-    for header in request.headers.iter().filter(cookie) {
-        pairs::cookies(header.value, out);
-    }
-    out.at_most(VALUES_MAX);
+    out.at_most(body_from);
+    cookies().for_each(|header| pairs::cookies(header.value, out));
+    out.at_most(last);
     if let Some(bytes) = content {
         body(kind, bytes, out);
+    }
+    out.at_most(VALUES_MAX);
+    for referer in referers() {
+        if let Some(at) = memchr(b'?', referer) {
+            pairs::pairs(&referer[at + 1..], Place::Referer, out);
+        }
     }
 }
 
@@ -102,18 +118,11 @@ static SEGMENT: [bool; 256] = {
     segment
 };
 
-fn referer<'a, F: FnMut(Value<'a>)>(value: &'a [u8], out: &mut Out<'_, F>) {
-    out.value(Place::Referer, b"", value);
-    if let Some(at) = memchr(b'?', value) {
-        pairs::pairs(&value[at + 1..], Place::Referer, out);
-    }
-}
-
 fn one_header<'a, F: FnMut(Value<'a>)>(header: &Header<'a>, out: &mut Out<'_, F>) {
     let Header { name, value } = *header;
     let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
     if is(b"referer") {
-        referer(value, out);
+        out.value(Place::Referer, b"", value);
     } else if is(b"user-agent") {
         out.value(Place::Agent, b"", value);
     } else {

@@ -36,13 +36,18 @@ fn delimiter(boundary: &memmem::Finder<'_>, body: &[u8], from: usize) -> Option<
     boundary.find_iter(&body[from..]).map(|at| from + at).find_map(|at| {
         let begin = at.checked_sub(2).filter(|begin| &body[*begin..at] == b"--")?;
         let line = begin == 0 || matches!(body[begin - 1], b'\n' | b'\r');
-        line.then_some((begin, at + length))
+        let end = at + length;
+        let rest = body[end..].split(|&b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
+        let whole = rest.starts_with(b"--") || rest.trim_ascii().is_empty();
+        (line && whole).then_some((begin, end))
     })
 }
 
 /// The boundary that the content type names.
 fn declared(kind: &[u8]) -> Option<&[u8]> {
-    let at = kind.windows(9).position(|at| at.eq_ignore_ascii_case(b"boundary="))?;
+    let begins = |at: &usize| *at == 0 || matches!(kind[at - 1], b';' | b' ' | b'\t');
+    let named = |at: &usize| kind[*at..at + 9].eq_ignore_ascii_case(b"boundary=");
+    let at = (0..kind.len().saturating_sub(8)).find(|at| begins(at) && named(at))?;
     let word = kind[at + 9..].split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
     let word = word
         .strip_prefix(b"\"")
@@ -66,6 +71,16 @@ fn part<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
         return;
     };
     let (head, content) = (&text[..at], &text[at + gap..]);
+    // What is no header of a part may be its content to a server that parts the lines in another way.
+    let lines = head.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+    for line in lines.clone().filter(|line| !header(line)) {
+        out.value(Place::Multipart, b"", line);
+    }
+    let named = |line: &&[u8]| {
+        line.len() > DISPOSITION.len()
+            && line[..DISPOSITION.len()].eq_ignore_ascii_case(DISPOSITION)
+    };
+    let head = lines.clone().find(named).unwrap_or_default();
     let name = parameter(head, b"name=", 0).map(|(name, _)| name).unwrap_or_default();
     if !plain(name) {
         out.put(Place::Multipart, Part::Name, name, name);
@@ -75,7 +90,7 @@ fn part<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
         let mut from = 0;
         while let Some((name, next)) = parameter(head, key, from) {
             // Of two names some servers take the last.
-            out.value(Place::Multipart, b"filename", name);
+            out.put(Place::Multipart, Part::File, b"filename", name);
             (file, from) = (true, next);
         }
     }
@@ -84,6 +99,14 @@ fn part<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
     if !(file && binary::read(content, Place::Multipart, name, out)) {
         out.value(Place::Multipart, name, content);
     }
+}
+
+const DISPOSITION: &[u8] = b"content-disposition:";
+
+/// Whether a line of a part's head is a header of the kind that parts have.
+fn header(line: &[u8]) -> bool {
+    let content = line.len() >= 8 && line[..8].eq_ignore_ascii_case(b"content-");
+    content && line.contains(&b':')
 }
 
 /// The value of the parameter `key` of a part's head, from `from` on, as far as its line goes: a quote inside a file

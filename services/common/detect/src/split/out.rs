@@ -1,7 +1,7 @@
 //! Where the splitters hand their values: cut into windows and counted here.
 
 use super::window;
-use super::{VALUES_MAX, VALUES_ODD, WINDOW_BYTES, WINDOW_OVERLAP_BYTES, WINDOWS_MAX};
+use super::{VALUES_MAX, WINDOW_BYTES, WINDOW_OVERLAP_BYTES, WINDOWS_MAX};
 use crate::request::{Part, Place, Value};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl<'f, F> Out<'f, F> {
         self.values = 0;
     }
 
+    /// Notes that something was not handed out.
+    pub(super) fn skip(&mut self) {
+        self.unread += usize::from(self.pass == Pass::First);
+    }
+
     /// Lets no more than `most` values be handed out until this is called again.
     pub(super) fn at_most(&mut self, most: usize) {
         self.most = most;
@@ -63,13 +68,14 @@ impl<'f, F> Out<'f, F> {
         if raw.is_empty() {
             return;
         }
-        let full = self.values >= self.most || self.values + VALUES_ODD >= self.most && plain(raw);
+        let full =
+            self.values >= self.most || self.values + self.most / 4 >= self.most && plain(raw);
         self.values += usize::from(!full);
         if self.pass == Pass::First {
             if full {
                 self.unread += windows(raw.len());
             } else {
-                let end = window::end(raw, 0);
+                let end = window::end(raw, 0, window::last_comment(raw));
                 self.long |= end < raw.len();
                 (self.each)(Value { place, part, name, raw: &raw[..end] });
             }
@@ -82,16 +88,17 @@ impl<'f, F> Out<'f, F> {
     where
         F: FnMut(Value<'a>),
     {
-        let mut end = window::end(value.raw, 0);
+        let comment = window::last_comment(value.raw);
+        let mut end = window::end(value.raw, 0, comment);
         while end < value.raw.len() {
             let start = end - WINDOW_OVERLAP_BYTES;
-            end = window::end(value.raw, start);
+            if self.windows == WINDOWS_MAX {
+                self.unread += windows(value.raw.len() - start);
+                return;
+            }
+            end = window::end(value.raw, start, comment);
             let raw = &value.raw[start..end];
             if padding(raw) {
-                continue;
-            }
-            if self.windows == WINDOWS_MAX {
-                self.unread += 1;
                 continue;
             }
             self.windows += 1;

@@ -107,12 +107,12 @@ fn a_part_has_a_name_and_perhaps_that_of_a_file() {
         ("; filename=\"a\"b.c\"; x", &["Multipart filename=a\"b.c", "Multipart =hello"]),
         ("; filename=\"a\"b.c\"", &["Multipart filename=a\"b.c", "Multipart =hello"]),
         ("; filename*=a.b", &["Multipart filename=a.b", "Multipart =hello"]),
-        ("; name=f\r\nX: filename=a", &["Multipart filename=a", "Multipart f=hello"]),
+        ("; name=f\r\nX: filename=a", &["Multipart =X: filename=a", "Multipart f=hello"]),
         (
             "; filename=\"a.png\"; filename=\"a.php\"",
             &["Multipart filename=a.png", "Multipart filename=a.php", "Multipart =hello"],
         ),
-        ("\r\nname=f", &["Multipart f=hello"]),
+        ("\r\nname=f", &["Multipart =name=f", "Multipart =hello"]),
     ] {
         check_body("multipart/form-data; boundary=B", &part("B", head, "hello"), values);
     }
@@ -122,13 +122,22 @@ fn a_part_has_a_name_and_perhaps_that_of_a_file() {
 fn a_part_begins_behind_its_first_empty_line() {
     let kind = "multipart/form-data; boundary=B";
     for (body, values) in [
-        ("--B\nX; name=f\n\na\r\n\r\nb\n--B--", &["Multipart f=a\r\n\r\nb"][..]),
-        ("--B\r\nX; name=f\r\n\r\na\n\nb\r\n--B--", &["Multipart f=a\n\nb"]),
-        ("--B\r\nX; name=f", &["Multipart =X; name=f"]),
-        ("--B\r\nX; name=\"f g\"", &["Multipart =X; name=\"f g\""]),
-        ("--B\nX; name=f\n\na\n--B\nX; name=g\n\nb\n--B--", &["Multipart f=a", "Multipart g=b"]),
-        ("--B\nX; name=f\n\na--B\nb", &["Multipart f=a--B\nb"]),
-        ("--B\nX; name=f\n\na", &["Multipart f=a"]),
+        (
+            "--B\nContent-Disposition: x; name=f\n\na\r\n\r\nb\n--B--",
+            &["Multipart f=a\r\n\r\nb"][..],
+        ),
+        ("--B\r\nContent-Disposition: x; name=f\r\n\r\na\n\nb\r\n--B--", &["Multipart f=a\n\nb"]),
+        ("--B\r\nContent-Disposition: x; name=f", &["Multipart =Content-Disposition: x; name=f"]),
+        (
+            "--B\r\nContent-Disposition: x; name=\"f g\"",
+            &["Multipart =Content-Disposition: x; name=\"f g\""],
+        ),
+        (
+            "--B\nContent-Disposition: x; name=f\n\na\n--B\nContent-Disposition: x; name=g\n\nb\n--B--",
+            &["Multipart f=a", "Multipart g=b"],
+        ),
+        ("--B\nContent-Disposition: x; name=f\n\na--B\nb", &["Multipart f=a--B\nb"]),
+        ("--B\nContent-Disposition: x; name=f\n\na", &["Multipart f=a"]),
         ("x y\n--B\n\na\n--B--\nz '", &["Multipart =x y", "Multipart =a", "Multipart =z '"]),
     ] {
         check_body(kind, body, values);

@@ -82,7 +82,7 @@ fn strings_of_json_have_escapes_of_their_own() {
     check(
         Place::Json,
         &[
-            (r"a\nb\rc\td", "a b c d", &["line_break"]),
+            (r"a\nb\rc\td", "a b c d", &["line_break", "line_inside"]),
             (r"a\bb", "a b", &["control"]),
             (r"a\fb", "a b", &["control"]),
             (r#"\"\\\/"#, r#""\/"#, &[]),

@@ -1,7 +1,7 @@
 //! What must not hide a payload from the splitter, and what is no payload at all.
 
-use detect::Request;
 use detect::split::WINDOW_BYTES;
+use detect::{Header, Request};
 
 use crate::splitting::{check_body, values};
 
@@ -60,7 +60,7 @@ fn what_stands_far_inside_a_document_is_read_too() {
         ["<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///x\">]>", "<?php x ?>", "<img src=x onerror=y>"]
     {
         let body = format!("<?xml version=\"1.0\"?><a>{}</a>{far}{part}<b/>", "b ".repeat(9000));
-        let headers = [detect::Header { name: b"content-type", value: b"text/xml" }];
+        let headers = [Header { name: b"content-type", value: b"text/xml" }];
         let request =
             Request { headers: &headers, body: Some(body.as_bytes()), ..Request::default() };
         let (all, _) = values(&request);
@@ -71,7 +71,7 @@ fn what_stands_far_inside_a_document_is_read_too() {
 #[test]
 fn many_values_of_a_query_do_not_crowd_out_what_comes_after_it() {
     let uri = format!("/?{}", "a=.&".repeat(300));
-    let headers = [detect::Header { name: b"Cookie", value: b"c=1'" }];
+    let headers = [Header { name: b"Cookie", value: b"c=1'" }];
     let request = Request {
         uri: uri.as_bytes(),
         agent: Some(b"${jndi:x}"),
@@ -84,6 +84,27 @@ fn many_values_of_a_query_do_not_crowd_out_what_comes_after_it() {
         assert!(all.iter().any(|one| one == wanted), "{wanted}");
     }
     assert!(unread > 0);
+}
+
+#[test]
+fn many_values_anywhere_do_not_crowd_out_the_rest() {
+    let many = ".&".repeat(300);
+    let (path, referer) = (format!("/{}?q=1'", "a,b/".repeat(300)), format!("/?{many}"));
+    let cookie = format!("c=1'; {}", ".;".repeat(300));
+    let odd: Vec<Header<'_>> = (0..300).map(|_| Header { name: b"x'", value: b"." }).collect();
+    let own = [Header { name: b"Cookie", value: cookie.as_bytes() }];
+    let headers = [&odd[..], &own].concat();
+    let request = Request {
+        uri: path.as_bytes(),
+        referer: Some(referer.as_bytes()),
+        headers: &headers,
+        body: Some(b"d=2'"),
+        ..Request::default()
+    };
+    let (all, _) = values(&request);
+    for wanted in ["Query q=1'", "Cookie c=1'", "Form d=2'"] {
+        assert!(all.iter().any(|one| one == wanted), "{wanted}");
+    }
 }
 
 #[test]
@@ -101,8 +122,7 @@ fn both_names_together_are_read_where_json_pollutes_a_prototype() {
 fn check_file(content: &[u8], expected: &[&str]) {
     let head = "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.b\"\r\n\r\n";
     let body = [head.as_bytes(), content, b"\r\n--B--\r\n"].concat();
-    let headers =
-        [detect::Header { name: b"content-type", value: b"multipart/form-data; boundary=B" }];
+    let headers = [Header { name: b"content-type", value: b"multipart/form-data; boundary=B" }];
     let request = Request { headers: &headers, body: Some(&body), ..Request::default() };
     let (all, _) = values(&request);
     let all: Vec<&str> =
@@ -112,21 +132,80 @@ fn check_file(content: &[u8], expected: &[&str]) {
 }
 
 #[test]
-fn of_a_picture_only_the_programs_in_it_are_read() {
+fn of_a_picture_only_the_programs_and_pages_in_it_are_read() {
     check_file(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR' or 1=1 and so on", &[]);
     check_file(
-        b"\xff\xd8\xff\xe0\0\x10JFIF\0<?php system($_GET[1]); ?>\x01<? xpacket begin='x'?>",
-        &["<?php system($_GET[1]); ?>"],
+        b"\xff\xd8\xff\xe0\0\x10JFIF\0<? xpacket\x01<?php /*\xc3\xa9*/ x($_GET[1]); ?>",
+        &["<? xpacket"],
     );
+    check_file(
+        b"\xff\xd8\xff\xe0\0\x10JFIF\0\x02<?php /*\xc3\xa9*/ x($_GET[1]); ?>",
+        &["<?php /*é*/ x($_GET[1]); ?>"],
+    );
+    check_file(b"GIF89a\0\x0a<html><img src=x onerror=y>", &["<html><img src=x onerror=y>"]);
+    check_file(b"GIF89a\0<?=`id`?>", &["<?=`id`?>"]);
     check_file(b"GIF89a;<?php x();?>", &["GIF89a;<?php x();?>"]);
     check_file(b"PK\x03\x04\0\0<%", &[]);
+    check_file(b"PK\x03\x04\0\0<%\xfe\x02<%@ page language", &["<%@ page language"]);
 }
 
 #[test]
 fn of_other_bytes_that_are_no_text_the_texts_inside_are_read() {
-    check_file(b"\x0a\0\x0e1' or 1=1-- - \0\x12\x03abc", &["1' or 1=1-- - "]);
+    check_file(b"\x0a\0\x0e1' or 1=1-- -\0\x12\x03ab", &["1' or 1=1-- -"]);
+    check_file("\0\x06\x061'/*é*/or 1=1--".as_bytes(), &["1'/*é*/or 1=1--"]);
+    let random = [&[0xf3, 0x8e, 0xf1][..], &[0; 40], b"' or 1=1-- - ", &[0xc1; 40]].concat();
+    check_file(&random, &["' or 1=1-- - "]);
     check_file(b"just words", &["just words"]);
     // The objects of Java, and text of two bytes a character, are read as they are.
     check_file(b"\xac\xed\0\x05sr\0", &["\u{fffd}\u{fffd}\0\u{5}sr\0"]);
     check_file(b"a\0b\0c\0d\0", &["a\0b\0c\0d\0"]);
+}
+
+#[test]
+fn a_field_is_no_file_because_another_line_of_its_head_names_one() {
+    let body = "--B\r\nContent-Disposition: form-data; name=\"id\"\r\nX: filename=a\r\n\r\n1'\0\r\n--B--\r\n";
+    check_body(
+        "multipart/form-data; boundary=B",
+        body,
+        &["Multipart =X: filename=a", "Multipart id=1'\0"],
+    );
+}
+
+#[test]
+fn what_a_false_boundary_would_make_a_head_of_is_read_all_the_same() {
+    let field = |content: &str| {
+        format!("--A\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n{content}\r\n--A--\r\n")
+    };
+    let kind = "multipart/form-data; boundary=A";
+    check_body(
+        kind,
+        &field("x\r\n--Az\r\n<b>\r\n\r\nc"),
+        &["Multipart f=x\r\n--Az\r\n<b>\r\n\r\nc"],
+    );
+    check_body(
+        kind,
+        &field("x\n--A\n<b>\n\nc"),
+        &["Multipart f=x", "Multipart =<b>", "Multipart =c"],
+    );
+    check_body(
+        "multipart/form-data; x-boundary=B; boundary=A",
+        &field("x\r\n--B\r\n<b>\r\n\r\nc"),
+        &["Multipart f=x\r\n--B\r\n<b>\r\n\r\nc"],
+    );
+}
+
+#[test]
+fn a_window_never_ends_between_a_word_and_what_follows_behind_blanks() {
+    for before in 1900..2080 {
+        let uri = format!("/x?a={}1' union{}select b from c", "a".repeat(before), " ".repeat(300));
+        together(&Request { uri: uri.as_bytes(), ..Request::default() }, &["1' union", "select b"]);
+    }
+}
+
+#[test]
+fn of_open_comments_without_end_no_more_windows_are_read_than_of_other_bytes() {
+    let body = " /*".repeat(1 << 20);
+    let request = Request { body: Some(body.as_bytes()), ..Request::default() };
+    let (all, unread) = values(&request);
+    assert_eq!((all.len(), unread > 0), (1 + detect::split::WINDOWS_MAX, true));
 }

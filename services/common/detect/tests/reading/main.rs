@@ -59,5 +59,5 @@ fn every_mark_has_a_name_of_its_own() {
     let names: std::collections::BTreeSet<_> = Marks(u32::MAX).names().collect();
     assert_eq!(names.len(), Marks::NAMES.len());
     assert_eq!(Marks::LINE_BREAK.names().collect::<Vec<_>>(), ["line_break"]);
-    assert_eq!(Marks::LINE_BREAK.0 >> (Marks::NAMES.len() - 1), 1);
+    assert_eq!(Marks::LINE_INSIDE.0 >> (Marks::NAMES.len() - 1), 1);
 }

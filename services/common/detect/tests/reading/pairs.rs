@@ -79,10 +79,10 @@ fn headers_that_have_a_place_of_their_own_are_read_there() {
         &[
             "Agent =curl",
             "Referer =/a?b=1",
-            "Referer b=1",
             "Header x-y_z.w~=e",
             "Cookie c=2",
             "Cookie =d",
+            "Referer b=1",
         ],
     );
     check(&Request { body: Some(b""), ..Request::default() }, &[]);

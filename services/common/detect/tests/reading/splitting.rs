@@ -65,13 +65,13 @@ fn headers_are_values_and_cookies_and_referers_pairs_too() {
     let expected = [
         "Agent =curl",
         "Referer =http://a/?q=1",
-        "Referer q=1",
         "Header X-Api=y",
         "Header* X-'=X-'",
         "Header X-'=z",
         "Cookie a=1",
         "Cookie* b' =b' =2",
         "Cookie b' =2",
+        "Referer q=1",
     ];
     check(&request, &expected);
 }

@@ -5,6 +5,7 @@
 
 mod commits;
 mod foreign;
+mod leases;
 mod letters;
 mod registry;
 

@@ -144,11 +144,17 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
     Markup(scan.found)
 }
 
+/// Whether there are elements and nothing else: what every document of XML has.
+pub(crate) fn elements(markup: Markup) -> bool {
+    markup.0 != 0 && markup.0 & !(FORMAT | HARMLESS) == 0
+}
+
 const FORMAT: u32 = 1 << Flag::FormatTag as u32;
 /// What a text with headings, lists and tables has besides.
-const HARMLESS: u32 = 1 << Flag::Tag as u32 | 1 << Flag::CloseTag as u32;
+const HARMLESS: u32 =
+    1 << Flag::Tag as u32 | 1 << Flag::CloseTag as u32 | 1 << Flag::Comment as u32;
 /// Fewest letters and blanks outside of tags in a text that somebody wrote.
-const LETTERS_MIN: usize = 16;
+const LETTERS_MIN: usize = 10;
 const BLANKS_MIN: usize = 2;
 
 /// Whether there is a text between the tags: an editor sends what its user wrote so.

@@ -151,7 +151,7 @@ const LISTS: &[(Kind, &[&[u8]])] = &[
         b"python", b"python2", b"python3", b"quser", b"qwinsta", b"rcp", b"reboot", b"regsvr32", b"rlogin", b"rpm",
         b"rsh", b"rsync", b"ruby", b"rundll32", b"sc", b"schtasks", b"scp", b"setsid", b"sftp", b"shutdown",
         b"socat", b"ssh", b"sshpass", b"start-process", b"strace", b"su", b"sudo", b"sysctl", b"systemctl",
-        b"systeminfo", b"taskkill", b"tasklist", b"tcpdump", b"tcsh", b"telnet", b"terraform", b"tftp",
+        b"systeminfo", b"taskkill", b"tasklist", b"tcpdump", b"tcsh", b"telnet", b"telnetd", b"terraform", b"tftp",
         b"traceroute", b"tracert", b"uname", b"unlink", b"uptime", b"useradd", b"userdel", b"usermod", b"vmstat",
         b"vssadmin", b"wget", b"whoami", b"whois", b"wmic", b"wscript", b"xargs", b"xterm", b"xxd",
         b"ypdomainname", b"yum", b"zsh", b"zypper",
