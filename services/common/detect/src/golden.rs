@@ -60,6 +60,19 @@ pub fn wrong(detector: &Detector) -> Option<String> {
     })
 }
 
+/// The largest log-likelihood ratio of all that may not suffice alone.
+pub fn highest(detector: &Detector) -> f32 {
+    let (mut highest, mut reader) = (f32::MIN, Reader::default());
+    let mut each = |_: &str, request: &Request<'_>| {
+        highest = highest.max(detector.score(&mut reader, request).llr);
+    };
+    ordinary(&mut each);
+    for value in DOUBTFUL.lines() {
+        in_fields(value, &mut each);
+    }
+    highest
+}
+
 /// An ordinary request that `signatures` take for evidence with what their packs believe of them.
 pub fn false_alarm(signatures: Signatures) -> Option<String> {
     let model = Model::priors(&signatures);

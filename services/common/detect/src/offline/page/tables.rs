@@ -16,7 +16,10 @@ fn about(table: &str) -> &'static str {
         "bars of plain and hard only" => {
             "The lowest threshold that holds the bars on plain and hard rows. "
         }
-        "alone" => "From here one request suffices. ",
+        "alone" => {
+            "From here one request suffices; the model that ships asks for a little more where something of the golden set \
+             reaches this. "
+        }
         "evidence, owned signatures off" => {
             "In each fold every signature is off that has four fifths or more of its attack hits in the source left \
              out. "
