@@ -85,16 +85,11 @@ pub fn evaluate(text: &str, options: &Options) -> Result<Evaluation, WorkError> 
 ///
 /// As [`evaluate`].
 pub fn train(text: &str, options: &Options) -> Result<Evaluation, WorkError> {
-    let mut evaluation =
-        run(&parse(text)?, Signatures::built_in().expect(BUILT_IN), options, true)?;
-    evaluation.model = evaluation.model.map(|text| above_golden(&text)).transpose()?;
-    Ok(evaluation)
+    run(&parse(text)?, Signatures::built_in().expect(BUILT_IN), options, true)
 }
 
-/// The model file `text`, in which nothing ordinary suffices alone.
-fn above_golden(text: &str) -> Result<String, WorkError> {
-    let mut made: ModelFile = serde_json::from_str(text)?;
-    let signatures = Signatures::built_in().expect(BUILT_IN);
+/// The model `made`, in which nothing ordinary suffices alone.
+fn above_golden(mut made: ModelFile, signatures: Signatures) -> Result<String, WorkError> {
     if let Ok(model) = Model::from_file(&made, &signatures) {
         let highest = golden::highest(&Detector::new(signatures, model));
         made.alone = made.alone.max(highest.next_up());
@@ -132,13 +127,12 @@ pub fn run(
     } else {
         Vec::new()
     };
-    let model = if keep {
+    let made = if keep {
         let thresholds = (results.evidence(), results.alone());
         let figures = serde_json::to_value(Figures::of(&report))?;
         let weights = folds.everything();
         let scale = folds.scale(&out);
-        let made = file(&data, &weights, scale, &detector.signatures, thresholds, figures);
-        Some(serde_json::to_string_pretty(&made)? + "\n")
+        Some(file(&data, &weights, scale, &detector.signatures, thresholds, figures))
     } else {
         None
     };
@@ -153,6 +147,7 @@ pub fn run(
         let table = Results { data: &data, out: &out }.at_all_benign();
         Table { name: format!("payloads replaced by x, {}", table.name), ..table }
     });
+    let model = made.map(|made| above_golden(made, detector.signatures)).transpose()?;
     let rows = rows.len();
     Ok(Evaluation { rows, report, emptied, moved, inner_loss, inner_found, model, pictures })
 }
