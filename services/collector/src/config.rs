@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use observe::Policy;
 use observe::probe::PublicKey;
-use pipeline::{Bus, ConfigError, Env};
+use pipeline::{ConfigError, Env};
 
 use intake::Intake;
 use kafka::Kafka;
@@ -88,8 +88,8 @@ fn envoy(env: &mut Env) -> Result<Option<Envoy>, ConfigError> {
         "ENVOY_ALS_ADDR",
         "an address for Envoy's access log, for example 127.0.0.1:9201",
     )?;
-    let key_file: Option<PathBuf> =
-        env.optional("PROBE_PUBLIC_KEY", "the PEM file of the public key of our probes")?;
+    let expected = "the PEM file of the public key of our probes";
+    let key_file: Option<PathBuf> = env.optional("PROBE_PUBLIC_KEY", expected)?;
     let Some(address) = address else {
         return match key_file {
             None => Ok(None),
@@ -100,10 +100,9 @@ fn envoy(env: &mut Env) -> Result<Option<Envoy>, ConfigError> {
         };
     };
     certificates(env)?;
-    let pem = env.file("PROBE_PUBLIC_KEY", "the PEM file of the public key of our probes")?;
-    let probe_key = PublicKey::from_pem(&pem).map_err(|error| {
-        ConfigError::Other(format!("COLLECTOR_PROBE_PUBLIC_KEY cannot be used: {error}"))
-    })?;
+    let pem = env.file("PROBE_PUBLIC_KEY", expected)?;
+    let probe_key = PublicKey::from_pem(&pem)
+        .map_err(|error| env.unusable("PROBE_PUBLIC_KEY", error, expected))?;
     Ok(Some(Envoy { address, probe_key }))
 }
 
@@ -153,12 +152,9 @@ fn kafka(env: &mut Env) -> Result<Option<Kafka>, ConfigError> {
         return Ok(None);
     };
     let (ours, secret) = (env.kafka_properties()?, env.own_kafka_properties());
-    let unusable =
-        |error| ConfigError::Other(format!("COLLECTOR_KAFKA_FILE cannot be used: {error}"));
-    let kafka = Kafka::parse(&text, ours, secret).map_err(unusable)?;
-    // Checks the properties, and connects to nothing.
-    Bus::kafka(kafka.properties.clone()).map_err(|error| unusable(format!("{error:#}")))?;
-    Ok(Some(kafka))
+    Kafka::parse(&text, ours, secret).map(Some).map_err(|error| {
+        ConfigError::Other(format!("COLLECTOR_KAFKA_FILE cannot be used: {error}"))
+    })
 }
 
 /// No port is served without TLS, so a missing certificate is a mistake to be told before anything starts.

@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use observe::Trusted;
 use observe::probe::Forged;
-use pipeline::{Bus, Context};
+use pipeline::Context;
 use publish::{Outbox, Watch};
 use tokio::net::{TcpListener, UdpSocket};
 use uuid::Uuid;
@@ -124,7 +124,8 @@ async fn collect_documents(
     tracing::info!(%address, "listening for documents over HTTPS");
     let (clock, shutdown) = (context.clock.clone(), context.shutdown.clone());
     let intake = http::Intake::new(config, outbox, clock, shutdown, http::Patience::default());
-    intake.serve(listener, &tls).await
+    intake.serve(listener, &tls).await;
+    Ok(())
 }
 
 async fn collect_syslog(
@@ -175,7 +176,10 @@ async fn listen(
     }
     let tls =
         tls.context("COLLECTOR_TLS_CA, _CERT and _KEY are needed to serve syslog over TLS")?;
-    Ok(Box::pin(async move { syslog.serve_tls(listener, &tls).await }))
+    Ok(Box::pin(async move {
+        syslog.serve_tls(listener, &tls).await;
+        Ok(())
+    }))
 }
 
 async fn collect_topics(
@@ -185,7 +189,7 @@ async fn collect_topics(
     context: &Context,
 ) -> Result<()> {
     let Some(config) = config else { return Ok(()) };
-    let bus = Bus::kafka(config.properties)?;
+    let bus = config.bus;
     let missing = AtomicUsize::new(config.topics.len());
     let ready = || {
         if missing.fetch_sub(1, Ordering::Relaxed) == 1 {

@@ -140,7 +140,7 @@ impl Authority {
         params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
-        Tls { ca: self.0.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
+        Tls::from_pem(&self.0.pem(), &certificate.pem(), &key.serialize_pem()).unwrap()
     }
 }
 
@@ -170,7 +170,7 @@ async fn only_a_service_of_our_authority_may_send() {
     let send = |by: Tls| {
         let ca = ours.0.pem();
         async move {
-            let settings = proto::mtls::client(&ca, &by.certificate, &by.key, "localhost");
+            let settings = proto::mtls::client(&ca, by.certificate(), by.key(), "localhost");
             let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{port}")).unwrap();
             let channel = endpoint
                 .tls_config(settings)

@@ -168,7 +168,7 @@ fn secured(tls: &Tls) -> Result<Server> {
     server()
         .timeout(CALL_TIMEOUT)
         .max_connection_age(CONNECTION_AGE_MAX)
-        .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
+        .tls_config(proto::mtls::server(tls.ca(), tls.certificate(), tls.key()))
         .context(
             "could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY",
         )

@@ -132,7 +132,7 @@ impl Authority {
             params.not_after = date_time_ymd(2020, 2, 1);
         }
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Tls { ca: self.pem.clone(), certificate, key: key.serialize_pem() }
+        Tls::from_pem(&self.pem, &certificate, &key.serialize_pem()).unwrap()
     }
 }
 
@@ -153,7 +153,7 @@ fn settings(who: Knocks, authority: &Authority, other: &Authority) -> ClientTlsC
         Admin => (authority, "spiffe://perimeter/operator/ada"),
     };
     let tls = signer.tls(identity, who == Expired);
-    proto::mtls::client(&authority.pem, &tls.certificate, &tls.key, "localhost")
+    proto::mtls::client(&authority.pem, tls.certificate(), tls.key(), "localhost")
 }
 
 /// Calls a method with an empty message; an answer that never comes is one that was begun.

@@ -73,7 +73,11 @@ impl pipeline::Config for Config {
                 ConfigError::Other(help.to_owned())
             })?;
         }
-        let scope = env.optional("WAF_SCOPE", "REGIONAL or CLOUDFRONT")?;
+        let scope: Option<WafScope> = env.optional("WAF_SCOPE", "REGIONAL or CLOUDFRONT")?;
+        let secured = |url: &String| url.starts_with("rediss:") || url.starts_with("valkeys:");
+        if scope.is_some() || redis.as_ref().is_some_and(secured) {
+            env.check_trusted()?;
+        }
         let prefix = env
             .optional("WAF_SET_PREFIX", "the beginning of the IP sets' names")?
             .unwrap_or_else(|| DEFAULT_SET_PREFIX.to_owned());
@@ -133,6 +137,21 @@ mod tests {
         assert!(!format!("{config:?}").contains("secret"));
         let error = read(&[("EXECUTOR_REDIS_URL", "http://perimeter:secret@redis")]).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn whom_this_machine_trusts_must_be_readable_for_points_that_show_a_certificate() {
+        let redis = |url: &'static str| ("EXECUTOR_REDIS_URL", url);
+        for (setting, needed) in [
+            (redis("rediss://redis:6380"), true),
+            (redis("redis://redis:6379"), false),
+            (("EXECUTOR_WAF_SCOPE", "REGIONAL"), true),
+            (("EXECUTOR_WAF_SET_PREFIX", "perimeter"), false),
+        ] {
+            let read = read(&[setting, ("SSL_CERT_FILE", "/nowhere/ca.pem")]);
+            let told = read.err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(told.starts_with("SSL_CERT_FILE=/nowhere/ca.pem"), needed, "{told}");
+        }
     }
 
     #[test]

@@ -149,6 +149,9 @@ fn probe(env: &mut Env) -> Result<Option<Probe>, ConfigError> {
 /// The WAF is read back when its scope is given, as the executor writes to it then.
 fn waf(env: &mut Env) -> Result<Option<Waf>, ConfigError> {
     let scope: Option<Scope> = env.optional("WAF_SCOPE", "REGIONAL or CLOUDFRONT")?;
+    if scope.is_some() {
+        env.check_trusted()?;
+    }
     let prefix: Option<String> =
         env.optional("WAF_SET_PREFIX", "the prefix of the IP sets, for example perimeter-block")?;
     let set_prefix = prefix.unwrap_or_else(|| SET_PREFIX.to_owned());

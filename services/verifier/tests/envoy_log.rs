@@ -45,7 +45,7 @@ impl Authority {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Tls { ca: self.pem.clone(), certificate, key: key.serialize_pem() }
+        Tls::from_pem(&self.pem, &certificate, &key.serialize_pem()).unwrap()
     }
 }
 
@@ -124,7 +124,7 @@ async fn an_entry_proves_what_we_sent_for_that_address_and_nothing_else() {
     let (tls, stop) = (authority.issue("spiffe://perimeter/service/verifier"), shutdown.clone());
     let server = tokio::spawn(async move { log.serve(listener, &tls, stop).await });
     let connect = async |tls: &Tls| {
-        let settings = proto::mtls::client(&tls.ca, &tls.certificate, &tls.key, "localhost");
+        let settings = proto::mtls::client(tls.ca(), tls.certificate(), tls.key(), "localhost");
         let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{port}")).unwrap();
         endpoint.tls_config(settings).unwrap().connect().await.unwrap()
     };

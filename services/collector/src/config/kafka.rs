@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use observe::logs::Dates;
+use pipeline::Bus;
 use serde::Deserialize;
 
 use super::parts::{self, Word};
@@ -20,6 +21,8 @@ const SERVERS: &str = "bootstrap.servers";
 pub struct Kafka {
     /// librdkafka's. They hold secrets.
     pub properties: Vec<(String, String)>,
+    /// Of these properties.
+    pub bus: Bus,
     pub topics: Vec<Topic>,
 }
 
@@ -57,7 +60,8 @@ struct FormTopic {
 
 impl Kafka {
     /// Reads and checks the file's text. `ours` are the properties for our own brokers, which hold unless the file names
-    /// others; `secret` come from the environment and stand above all. Says what to write where it cannot be used.
+    /// others; `secret` come from the environment and stand above all. Says what to write where it cannot be used. Connects
+    /// to nothing.
     pub fn parse(
         text: &str,
         ours: Vec<(String, String)>,
@@ -82,8 +86,9 @@ impl Kafka {
         let own =
             form.properties.contains_key(SERVERS) || secret.iter().any(|(name, _)| name == SERVERS);
         let base = if own { Vec::new() } else { ours };
-        let properties = base.into_iter().chain(form.properties).chain(secret).collect();
-        Ok(Kafka { properties, topics })
+        let properties: Vec<_> = base.into_iter().chain(form.properties).chain(secret).collect();
+        let bus = Bus::kafka(properties.clone()).map_err(|error| format!("{error:#}"))?;
+        Ok(Kafka { properties, bus, topics })
     }
 }
 

@@ -120,10 +120,10 @@ impl Envoy {
 
     /// Serves mutual TLS until shutdown.
     pub async fn serve(&self, listener: TcpListener, tls: &Tls) -> Result<()> {
-        let settings = proto::mtls::server(&tls.ca, &tls.certificate, &tls.key);
+        let settings = proto::mtls::server(tls.ca(), tls.certificate(), tls.key());
         let server = Server::builder()
             .tls_config(settings)
-            .context("could not use COLLECTOR_TLS_CA, _CERT and _KEY; are they PEM, and do they belong together?")?;
+            .context("could not use COLLECTOR_TLS_CA, _CERT and _KEY")?;
         self.accept(server, listener).await
     }
 

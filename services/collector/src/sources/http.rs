@@ -9,7 +9,6 @@ mod connection;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest as _, Request, State};
@@ -26,6 +25,7 @@ use schemas::Millis;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -33,7 +33,6 @@ use crate::config::intake;
 use crate::logic::documents::{Sent, events as events_of};
 use crate::logic::senders::{Sender, Senders};
 use crate::publish::{Origin, Outbox, Outgoing};
-use crate::sources::connections;
 use connection::Peer;
 
 /// Longest body, in bytes.
@@ -97,11 +96,10 @@ impl Intake {
     }
 
     /// Serves TLS until shutdown.
-    pub async fn serve(&self, listener: TcpListener, tls: &Tls) -> Result<()> {
-        let acceptor = connections::acceptor(tls)?;
+    pub async fn serve(&self, listener: TcpListener, tls: &Tls) {
+        let acceptor = TlsAcceptor::from(tls.serving());
         let Inner { patience, shutdown, .. } = &*self.0;
         connection::serve(listener, Some(acceptor), self.router(), *patience, shutdown).await;
-        Ok(())
     }
 
     /// For tests: serves plaintext on a listener of the caller's.

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
 use observe::logs::Messages;
 use observe::{Dead, Line, Trusted};
 use pipeline::{Clock, Tls};
@@ -28,7 +27,6 @@ use crate::logic::frames::MESSAGE_BYTES_MAX;
 use crate::logic::lines::Piece;
 use crate::logic::networks::{Sender, Senders};
 use crate::publish::{Origin, Outbox, Outgoing, lost};
-use crate::sources::connections;
 
 /// How often the log names somebody who is not known.
 const REFUSED_INTERVAL_MS: Millis = 60 * 1_000;
@@ -101,10 +99,8 @@ impl Syslog {
     }
 
     /// Serves TLS until shutdown.
-    pub async fn serve_tls(&self, listener: TcpListener, tls: &Tls) -> Result<()> {
-        let acceptor: TlsAcceptor = connections::acceptor(tls)?;
-        tcp::serve(&self.0, listener, Some(acceptor)).await;
-        Ok(())
+    pub async fn serve_tls(&self, listener: TcpListener, tls: &Tls) {
+        tcp::serve(&self.0, listener, Some(TlsAcceptor::from(tls.serving()))).await;
     }
 
     /// Serves UDP until shutdown.

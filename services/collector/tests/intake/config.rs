@@ -80,6 +80,8 @@ fn a_setting_that_is_missing_is_named() {
     }
     Settings::none().check("COLLECTOR_LOGS_FILE");
     Settings::envoy().file("POLICY_FILE", "ladddder = 3").check("ladddder");
+    let unusable = Settings::envoy().without(KEY).file(KEY, "a key");
+    unusable.check(&format!("/{KEY} cannot be used: it is not an Ed25519 public key"));
     Settings::envoy().value("LOG_FILE", "x").check("COLLECTOR_LOG_FILE");
     let intake = "address = \"127.0.0.1:0\"\n[[sender]]\nname = \"a\"\nidentity = \"spiffe://a/b\"";
     Settings::none().file("INTAKE_FILE", intake).check("COLLECTOR_TLS_CA is not set");
@@ -180,6 +182,12 @@ fn a_mistake_about_topics_says_what_to_write() {
         (logs.replace("logs", "events"), "events is a topic of ours"),
         (format!("{logs}group = \"\""), "group of logs must not be empty"),
         (format!("[properties]\n\"no.such.thing\" = \"1\"\n{logs}"), "no.such.thing"),
+        (
+            format!(
+                "[properties]\n\"security.protocol\" = \"ssl\"\n\"ssl.ca.location\" = \"/nowhere/ca.pem\"\n{logs}"
+            ),
+            "ssl.ca.location=/nowhere/ca.pem",
+        ),
         (format!("[properties]\n\"fetch.min.bytes\" = 1\n{logs}"), "expected a string"),
     ] {
         let settings =

@@ -67,7 +67,7 @@ impl World {
             (tcp.local_addr().unwrap(), tls.local_addr().unwrap(), udp.local_addr().unwrap());
         let certificate = authority.issue("spiffe://perimeter/service/collector");
         let serving = tokio::spawn(async move {
-            let secured = async { syslog.serve_tls(tls, &certificate).await.unwrap() };
+            let secured = syslog.serve_tls(tls, &certificate);
             tokio::join!(syslog.serve_tcp(tcp), secured, syslog.serve_udp(udp));
         });
         let (tcp, tls, udp) = (ports.0.port(), ports.1.port(), ports.2.port());

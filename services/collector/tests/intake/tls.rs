@@ -40,7 +40,7 @@ impl Authority {
         params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
-        Tls { ca: self.0.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
+        Tls::from_pem(&self.0.pem(), &certificate.pem(), &key.serialize_pem()).unwrap()
     }
 }
 
@@ -101,8 +101,8 @@ pub(super) async fn connect(
         None => config.with_no_client_auth(),
         Some(by) => config
             .with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(by.certificate.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(by.key.as_bytes()).unwrap(),
+                vec![CertificateDer::from_pem_slice(by.certificate().as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(by.key().as_bytes()).unwrap(),
             )
             .unwrap(),
     };

@@ -13,6 +13,8 @@ pub enum ConfigError {
     Missing { name: String, expected: &'static str },
     #[error("{name}={value} cannot be read: {cause}; set it to {expected}")]
     Unreadable { name: String, value: String, cause: String, expected: &'static str },
+    #[error("{name}={value} cannot be used: {cause}; set it to {expected}")]
+    Unusable { name: String, value: String, cause: String, expected: &'static str },
     #[error("{names} is not a setting of this service; known are {known}")]
     Unknown { names: String, known: String },
     #[error("{0}")]
@@ -92,6 +94,18 @@ impl Env {
             cause: error.to_string(),
             expected,
         })
+    }
+
+    /// What to say of `<PREFIX>_<name>` when it names a file that can be read and is of no use.
+    pub fn unusable(
+        &self,
+        name: &str,
+        cause: impl std::fmt::Display,
+        expected: &'static str,
+    ) -> ConfigError {
+        let name = format!("{}{name}", self.prefix);
+        let value = self.values.get(&name).cloned().unwrap_or_default();
+        ConfigError::Unusable { name, value, cause: cause.to_string(), expected }
     }
 
     /// A setting shared by all services, without the prefix.

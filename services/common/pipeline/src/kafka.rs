@@ -1,5 +1,6 @@
 //! Everything that is particular to librdkafka: properties, clients, reading back.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::Topic;
@@ -80,7 +81,37 @@ impl Kafka {
         check(kafka.producer_config())
             .and_then(|()| check(kafka.member_config("check", "check-0")))
             .context("could not use the KAFKA_… settings; see librdkafka's CONFIGURATION.md for names and values")?;
+        kafka.check_files()?;
         Ok(kafka)
+    }
+
+    /// Fails where the files of TLS cannot be used. A client reads them when it is made, which is late; the one that is
+    /// made here is told of no broker and of no login, so it connects to nothing.
+    fn check_files(&self) -> Result<()> {
+        // What stands last holds.
+        let set: BTreeMap<&str, &str> =
+            self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let protocol = set.get("security.protocol").copied().unwrap_or_default();
+        if !["ssl", "sasl_ssl"].iter().any(|encrypted| protocol.eq_ignore_ascii_case(encrypted)) {
+            return Ok(());
+        }
+        let mut config = ClientConfig::new();
+        config.set("security.protocol", "ssl");
+        let mut files = Vec::new();
+        for (name, value) in set.into_iter().filter(|(name, _)| name.starts_with("ssl.")) {
+            config.set(name, value);
+            if name.ends_with(".location") {
+                files.push(format!("{name}={value}"));
+            }
+        }
+        let made: KafkaResult<BaseConsumer<Quiet>> = config.create_with_context(Quiet);
+        made.map(drop).with_context(|| {
+            format!(
+                "could not use the KAFKA_SSL_… settings ({}); name files that belong together and that this process \
+                 may read",
+                files.join(", ")
+            )
+        })
     }
 
     pub(crate) fn with_registry(self, registry: Option<Registry>) -> Self {

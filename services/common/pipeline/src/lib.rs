@@ -25,6 +25,7 @@ mod repeat;
 mod run;
 mod service;
 mod stage;
+mod tls;
 mod worker;
 
 pub use bus::{Bus, From, Raw, ReadBack};
@@ -41,6 +42,7 @@ pub use publisher::{PublishError, Publisher};
 pub use registry::{Registry, RegistryError};
 pub use repeat::repeat;
 pub use run::{Assigned, Group, run};
-pub use service::{Clock, Config, Context, Tls, service};
+pub use service::{Clock, Config, Context, service};
 pub use stage::{Fault, Message, Outputs, Received, Stage};
+pub use tls::{Tls, TlsError};
 pub use worker::{Produced, Worker};

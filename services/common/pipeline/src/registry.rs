@@ -15,9 +15,8 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use schemas::{SchemaIds, Topic};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +26,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, Env};
+use crate::tls::authorities;
 
 const URL: &str = "SCHEMA_REGISTRY_URL";
 const CA: &str = "SCHEMA_REGISTRY_CA";
@@ -252,20 +252,12 @@ fn tls(env: &Env) -> Result<Arc<ClientConfig>, ConfigError> {
     let Some(path) = env.shared(CA) else {
         return Err(ConfigError::Missing { name: CA.to_owned(), expected });
     };
-    let unusable = |cause: String| ConfigError::Unreadable {
+    let read = std::fs::read(path).map_err(|error| error.to_string());
+    let roots = read.and_then(|pem| authorities(&pem)).map_err(|cause| ConfigError::Unusable {
         name: CA.to_owned(),
         value: path.to_owned(),
         cause,
         expected,
-    };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("it holds no certificate".to_owned()));
-    }
+    })?;
     Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
 }

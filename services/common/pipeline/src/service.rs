@@ -5,7 +5,6 @@
 //! Longest `handle` < [`DRAIN_DEADLINE`] < the grace period of whoever sends the signal.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,6 +20,7 @@ use crate::config::{ConfigError, Env};
 use crate::health::Health;
 use crate::kafka::WrongPartitions;
 use crate::registry::Registry;
+use crate::tls::Tls;
 
 /// How long a drain may take before what is left is abandoned, with a warning.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
@@ -31,14 +31,6 @@ const EXIT_CONFIGURATION: u8 = 64;
 pub trait Config: Sized + std::fmt::Debug {
     /// Reads and validates the settings. Connects to nothing.
     fn from_env(env: &mut Env) -> Result<Self, ConfigError>;
-}
-
-/// A process's certificate and the authority it trusts, as PEM.
-#[derive(Clone)]
-pub struct Tls {
-    pub ca: String,
-    pub certificate: String,
-    pub key: String,
 }
 
 /// The only source of the wall clock.
@@ -235,15 +227,11 @@ fn configure<C: Config>(env: &mut Env) -> Result<(C, Common), ConfigError> {
     let admin = env
         .required("ADMIN_ADDR", "an address for health and metrics, for example 127.0.0.1:9101")?;
     let replica = env.optional("REPLICA", "this replica's ordinal, for example 0")?.unwrap_or(0);
-    let ca: Option<PathBuf> = env.optional("TLS_CA", "a PEM file")?;
-    let tls = match ca {
-        None => None,
-        Some(_) => Some(Tls {
-            ca: env.file("TLS_CA", "the PEM file of the authority that signs our certificates")?,
-            certificate: env.file("TLS_CERT", "the PEM file of this process's certificate")?,
-            key: env.file("TLS_KEY", "the PEM file of this process's private key")?,
-        }),
-    };
+    let tls = Tls::from_env(env)?;
+    let traces = env.shared("OTEL_EXPORTER_OTLP_ENDPOINT");
+    if traces.is_some_and(|endpoint| endpoint.starts_with("https://")) {
+        env.check_trusted()?;
+    }
     let bus = Bus::kafka(env.kafka_properties()?)
         .map_err(|error| ConfigError::Other(format!("{error:#}")))?
         .with_registry(Registry::from_env(env)?);

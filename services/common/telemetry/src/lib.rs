@@ -114,14 +114,16 @@ impl Drop for Telemetry {
 
 fn tracer(service: &str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
     let builder = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint);
-    let builder = match scheme(endpoint)? {
-        Scheme::Http => builder,
-        // Whom this machine trusts; `SSL_CERT_FILE` names others.
-        Scheme::Https => builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots()),
+    let (builder, trusted) = match scheme(endpoint)? {
+        Scheme::Http => (builder, ""),
+        Scheme::Https => (
+            builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots()),
+            " and the authorities that this machine trusts (SSL_CERT_FILE names others)",
+        ),
     };
     let exporter = builder.build().with_context(|| {
         format!(
-            "could not use OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}, with the other OTEL_… settings"
+            "could not use OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}, with the other OTEL_… settings{trusted}"
         )
     })?;
     let resource = Resource::builder().with_service_name(service.to_owned()).build();

@@ -20,7 +20,8 @@ fn asked(prefix: &str, path: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_setting_stands_in_the_guide_and_the_guide_names_no_other() {
-    let shared = asked(ALL, "services/common/pipeline/src/service.rs");
+    let mut shared = asked(ALL, "services/common/pipeline/src/service.rs");
+    shared.extend(asked(ALL, "services/common/pipeline/src/tls.rs"));
     let mut settings = shared.clone();
     for service in SERVICES {
         let prefix = service.to_uppercase();

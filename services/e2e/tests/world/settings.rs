@@ -99,6 +99,16 @@ async fn a_bad_setting_ends_every_service_with_64_and_one_sentence() {
         check(name, &no_filter, 64, "RUST_LOG");
         let no_file = ended(service(&world, name).env(set("TLS_CERT"), "/nowhere/cert.pem")).await;
         check(name, &no_file, 64, "/nowhere/cert.pem");
+        let other = if name == "scorer" { "decider" } else { "scorer" };
+        let key = format!("{}/{other}.key", world.at("/certificates/dir"));
+        let not_its_key = ended(service(&world, name).env(set("TLS_KEY"), &key)).await;
+        check(name, &not_its_key, 64, &key);
+        let no_authority = ended(service(&world, name).env(set("TLS_CA"), &broken)).await;
+        check(name, &no_authority, 64, "it holds no certificate in PEM");
+        let mut encrypted = service(&world, name);
+        encrypted.env("KAFKA_SECURITY_PROTOCOL", "ssl");
+        encrypted.env("KAFKA_SSL_CA_LOCATION", "/nowhere/ca.pem");
+        check(name, &ended(&mut encrypted).await, 64, "ssl.ca.location=/nowhere/ca.pem");
         let bad_policy = ended(service(&world, name).env(set("POLICY_FILE"), &broken)).await;
         check(name, &bad_policy, 64, "laddder");
     }

@@ -135,7 +135,7 @@ pub async fn serve(
         clock: context.clock.clone(),
     };
     let server = Server::builder()
-        .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
+        .tls_config(proto::mtls::server(tls.ca(), tls.certificate(), tls.key()))
         .context("could not use the certificates of EXECUTOR_TLS_CERT and EXECUTOR_TLS_KEY")?
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .layer(Guard::default())

@@ -41,12 +41,12 @@ impl Authority {
         ];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Tls { ca: self.pem.clone(), certificate, key: key.serialize_pem() }
+        Tls::from_pem(&self.pem, &certificate, &key.serialize_pem()).unwrap()
     }
 }
 
 pub async fn channel(address: SocketAddr, tls: &Tls) -> Channel {
-    let settings = proto::mtls::client(&tls.ca, &tls.certificate, &tls.key, "localhost");
+    let settings = proto::mtls::client(tls.ca(), tls.certificate(), tls.key(), "localhost");
     let endpoint =
         Endpoint::from_shared(format!("https://{address}")).unwrap().tls_config(settings).unwrap();
     let begun = Instant::now();

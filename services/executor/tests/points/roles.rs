@@ -106,7 +106,7 @@ fn settings(who: Knocks, authority: &Authority, other: &Authority) -> ClientTlsC
         Responder => authority.tls("spiffe://perimeter/responder/bo"),
         Admin => authority.tls("spiffe://perimeter/operator/ada"),
     };
-    proto::mtls::client(&authority.pem, &tls.certificate, &tls.key, "localhost")
+    proto::mtls::client(&authority.pem, tls.certificate(), tls.key(), "localhost")
 }
 
 /// What came of a call.

@@ -56,7 +56,7 @@ impl Log {
         let service =
             AccessLogServiceServer::new(self).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let serving = Server::builder()
-            .tls_config(proto::mtls::server(&tls.ca, &tls.certificate, &tls.key))
+            .tls_config(proto::mtls::server(tls.ca(), tls.certificate(), tls.key()))
             .context("could not use the certificate for Envoy's log; see VERIFIER_TLS_CERT and VERIFIER_TLS_KEY")?
             .add_service(service)
             .serve_with_incoming(TcpListenerStream::new(listener));

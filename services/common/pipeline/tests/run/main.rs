@@ -1,8 +1,9 @@
 //! The runner on librdkafka's in-process cluster: order, dead letters, holding, committing, draining,
-//! and what a schema registry says.
+//! what a schema registry says, and which certificates cannot be used.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod certificates;
 mod commits;
 mod foreign;
 mod leases;
