@@ -121,4 +121,29 @@ impl Decision {
     pub fn id(detection_id: Uuid) -> Uuid {
         Uuid::new_v5(&detection_id, b"decision")
     }
+
+    /// An operator's word on `observable`, for the caller to complete: it has no id, no end and no explanation yet.
+    ///
+    /// It is enforced in simulated mode too: the mode is about what automation decides by itself.
+    pub fn by_operator(action: Action, observable: Observable) -> Decision {
+        Decision {
+            decision_id: Uuid::nil(),
+            detection_id: None,
+            observable,
+            action,
+            until: None,
+            origin: Origin::Operator,
+            strikes: 0,
+            reason: Reason::Override,
+            explanation: String::new(),
+            mode: Mode::Enforced,
+            frozen: false,
+            detected_at: None,
+            decided_by: None,
+            provenance: None,
+            severity: None,
+            category: None,
+            signature: None,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use schemas::protected::admit;
-use schemas::{Action, Claim, Decision, Millis, Mode, Observable, Origin, Reason, Refusal};
+use schemas::{Action, Claim, Decision, Millis, Mode, Observable, Origin, Refusal};
 use uuid::Uuid;
 
 use super::Rules;
@@ -76,7 +76,8 @@ pub fn decision(
     let name = asked.operator.rsplit('/').next().unwrap_or(asked.operator);
     let explanation = format!("{verb} {observable} for {lasts}: {name} asked for it: {reason}");
     let decided_by = Some(asked.operator.to_owned());
-    let words = Decision { explanation, decided_by, ..word(asked.action, observable) };
+    let words =
+        Decision { explanation, decided_by, ..Decision::by_operator(asked.action, observable) };
     let decision = Decision { decision_id, until: Some(until), ..words };
     match admit(&decision, now, &rules.protected, &rules.limits) {
         Ok(_) => Ok(decision),
@@ -90,7 +91,13 @@ pub fn leased(observable: Observable, claim: &Claim) -> Decision {
     let explanation = format!("{verb} {observable}: its reason is not read yet");
     let (decision_id, until) = (claim.decision_id, Some(claim.until));
     let origin = claim.origin;
-    Decision { decision_id, until, origin, explanation, ..word(claim.action, observable) }
+    Decision {
+        decision_id,
+        until,
+        origin,
+        explanation,
+        ..Decision::by_operator(claim.action, observable)
+    }
 }
 
 /// Whether `known`, found under the same idempotency key, answers this request as well.
@@ -204,29 +211,6 @@ fn undone_by_responder(asked: &Asked<'_>, standing: &Standing, now: Millis) -> R
         standing.decision_id,
         asked.operator
     ))
-}
-
-/// An operator's word on `observable`, without what is said of it.
-fn word(action: Action, observable: Observable) -> Decision {
-    Decision {
-        decision_id: Uuid::nil(),
-        detection_id: None,
-        observable,
-        action,
-        until: None,
-        origin: Origin::Operator,
-        strikes: 0,
-        reason: Reason::Override,
-        explanation: String::new(),
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
-        decided_by: None,
-        provenance: None,
-        severity: None,
-        category: None,
-        signature: None,
-    }
 }
 
 fn refused(refusal: &Refusal) -> Refused {

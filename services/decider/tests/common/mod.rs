@@ -7,8 +7,7 @@ use decider::Rules;
 use decider::logic::{Known, Past, decide};
 use observe::Policy;
 use schemas::{
-    Action, Category, Decision, Detection, Evidence, Millis, Mode, Observable, Origin, Provenance,
-    Reason, Severity,
+    Action, Category, Decision, Detection, Evidence, Millis, Observable, Provenance, Severity,
 };
 use uuid::Uuid;
 
@@ -57,22 +56,10 @@ pub fn operator(action: Action, observable: &str, at: Millis, lasts: Millis) -> 
     let name = format!("{action:?} {observable}@{at}");
     Decision {
         decision_id: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()),
-        detection_id: None,
-        observable: observable.parse().unwrap(),
-        action,
         until: Some(at + lasts),
-        origin: Origin::Operator,
-        strikes: 0,
-        reason: Reason::Override,
         explanation: name,
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
         decided_by: Some("spiffe://perimeter/operator/ada".to_owned()),
-        provenance: None,
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_operator(action, observable.parse().unwrap())
     }
 }
 

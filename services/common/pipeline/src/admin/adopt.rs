@@ -185,7 +185,7 @@ fn partition_of(observable: &Observable) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Action, Mode, Origin, Reason};
+    use schemas::Action;
     use uuid::Uuid;
 
     use super::*;
@@ -199,22 +199,8 @@ mod tests {
     fn decision(id: u128, action: Action, until: Millis) -> Decision {
         Decision {
             decision_id: Uuid::from_u128(id),
-            detection_id: None,
-            observable: "81.2.69.142".parse().unwrap(),
-            action,
             until: Some(until),
-            origin: Origin::Operator,
-            strikes: 0,
-            reason: Reason::Override,
-            explanation: String::new(),
-            mode: Mode::Enforced,
-            frozen: false,
-            detected_at: None,
-            decided_by: None,
-            provenance: None,
-            severity: None,
-            category: None,
-            signature: None,
+            ..Decision::by_operator(action, "81.2.69.142".parse().unwrap())
         }
     }
 

@@ -18,10 +18,7 @@ use std::time::Duration;
 use pipeline::{Bus, Clock, Context, Fault, From, Group, Health, Outputs, Received, Stage, run};
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use schemas::{
-    Action, Decision, Enforcement, Generation, Mode, Observable, Origin, Phase, Reason, Record,
-    Status, Topic,
-};
+use schemas::{Action, Decision, Enforcement, Generation, Phase, Record, Status, Topic};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -68,22 +65,9 @@ impl Stage for Echo {
 fn decision(address: &str, strikes: i32) -> Decision {
     Decision {
         decision_id: Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{address}/{strikes}").as_bytes()),
-        detection_id: None,
-        observable: address.parse::<Observable>().unwrap(),
-        action: Action::Block,
         until: Some(1_000),
-        origin: Origin::Operator,
         strikes,
-        reason: Reason::Override,
-        explanation: String::new(),
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
-        decided_by: None,
-        provenance: None,
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_operator(Action::Block, address.parse().unwrap())
     }
 }
 
