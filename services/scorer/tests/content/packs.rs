@@ -87,6 +87,22 @@ fn ids_may_change_places_between_packs() {
 }
 
 #[test]
+fn an_exchange_of_ids_waits_for_a_third_that_does_not_fit_and_for_none_that_is_bad_by_itself() {
+    for (third, refused, exchanged) in [
+        (rule("sqli.union-select", "zorkmidnew"), 3, false),
+        ("no pack at all".to_owned(), 1, true),
+    ] {
+        let mut at = three();
+        at.pack("a.toml", rule("own.z", "zorkmidone"));
+        at.pack("m.toml", third);
+        at.pack("z.toml", rule("own.a", "zorkmidtwo"));
+        assert_eq!(at.refused().len(), refused);
+        assert_eq!(found(&at, &["zorkmidone", "zorkmidtwo"]), [exchanged; 2]);
+        assert_eq!(found(&at, &WORDS), [!exchanged, true, !exchanged]);
+    }
+}
+
+#[test]
 fn an_id_may_move_to_another_pack_though_a_third_is_refused() {
     let mut at = three();
     at.pack("a.toml", rule("own.z", "zorkmidzzz"));
