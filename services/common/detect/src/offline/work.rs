@@ -147,6 +147,7 @@ pub fn run(
         let table = Results { data: &data, out: &out }.at_all_benign();
         Table { name: format!("payloads replaced by x, {}", table.name), ..table }
     });
+    drop(extract);
     let model = made.map(|made| above_golden(made, detector.signatures)).transpose()?;
     let rows = rows.len();
     Ok(Evaluation { rows, report, emptied, moved, inner_loss, inner_found, model, pictures })
