@@ -92,20 +92,21 @@ impl Explanation {
 
 /// What is masked in each view of a reading, found when it is first asked for.
 struct Masks<'a> {
-    value: &'a Value<'a>,
+    /// Whether nothing of the value is to be shown.
+    whole: bool,
     reading: &'a Reading<'a>,
     found: [OnceCell<Vec<Range<usize>>>; View::ALL.len()],
 }
 
 impl<'a> Masks<'a> {
-    fn new(value: &'a Value<'a>, reading: &'a Reading<'a>) -> Self {
-        Self { value, reading, found: Default::default() }
+    fn new(request: &Request<'_>, value: &Value<'_>, reading: &'a Reading<'a>) -> Self {
+        Self { whole: mask::whole(request, value), reading, found: Default::default() }
     }
 
     fn of(&self, view: View) -> &[Range<usize>] {
         let text = view.of(self.reading);
         let first = View::ALL.iter().position(|one| std::ptr::eq(one.of(self.reading), text));
-        self.found[first.unwrap_or(0)].get_or_init(|| mask::of(self.value, text))
+        self.found[first.unwrap_or(0)].get_or_init(|| mask::of(self.whole, text))
     }
 }
 
@@ -192,7 +193,7 @@ impl Detector {
             let wanted = |at| at == window;
             self.visit(reader, request, wanted, |at, value, found, hits| {
                 if at == reading {
-                    self.fill(value, found, hidden, hits, &mut explanation);
+                    self.fill(request, value, found, hidden, hits, &mut explanation);
                 }
             });
         }
@@ -242,6 +243,7 @@ impl Detector {
 
     fn fill(
         &self,
+        request: &Request<'_>,
         value: &Value<'_>,
         reading: &Reading<'_>,
         hidden: Option<Hidden<'_>>,
@@ -255,7 +257,7 @@ impl Detector {
             return;
         }
         explanation.base = self.model.weight(BIAS);
-        let masks = Masks::new(value, reading);
+        let masks = Masks::new(request, value, reading);
         let mut grams = Vec::new();
         for (feature, count) in found.into_iter().filter(|(feature, _)| *feature != BIAS) {
             let weight = self.model.weight(feature) * count;
@@ -265,7 +267,7 @@ impl Detector {
                 explanation.evidence.push(self.evidence(value, reading, &masks, feature, weight));
             }
         }
-        explanation.grams = grams::summed(value, reading, &grams);
+        explanation.grams = grams::summed(masks.whole, reading, &grams);
         explanation.calibration = self.model.bend.added(explanation.sum());
     }
 
@@ -348,7 +350,7 @@ impl Detector {
                         let evidence = self.evidence(
                             value,
                             reading,
-                            &Masks::new(value, reading),
+                            &Masks::new(request, value, reading),
                             feature,
                             self.model.weight(feature),
                         );

@@ -4,18 +4,18 @@ use super::{Grams, mask};
 use crate::features::Feature;
 use crate::lexical;
 use crate::normalise::Reading;
-use crate::request::Value;
 
 const PIECES: usize = 4;
 /// Lengths of text tried for a piece: n-grams fold words and digits, so a piece may be longer than three bytes.
 const LENGTHS: [usize; 4] = [3, 4, 6, 16];
 
-pub(super) fn summed(value: &Value<'_>, reading: &Reading<'_>, grams: &[(Feature, f32)]) -> Grams {
+/// `masked`: nothing of the value is to be shown.
+pub(super) fn summed(masked: bool, reading: &Reading<'_>, grams: &[(Feature, f32)]) -> Grams {
     let weight = grams.iter().map(|(_, weight)| weight).sum();
     let mut strongest: Vec<_> = grams.iter().copied().filter(|(_, weight)| *weight > 0.0).collect();
     strongest.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
     strongest.truncate(PIECES);
-    let pieces = if mask::by_name(value) { Vec::new() } else { find(reading.text, &strongest) };
+    let pieces = if masked { Vec::new() } else { find(reading.text, &strongest) };
     Grams { weight, pieces }
 }
 

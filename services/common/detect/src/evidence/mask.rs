@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::request::{Place, Value};
+use crate::request::{Part, Place, Request, Value};
+use crate::split::json;
+
+mod opened;
 
 /// What stands for a masked run.
 pub const MASK: &str = "***";
@@ -27,12 +30,17 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
+/// A credential's name where it stands in a text.
+fn named() -> String {
+    format!(
+        "(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|\\b(?:{SHORT_WORDS}|[a-z0-9_.-]{{1,32}}pass)\\b)"
+    )
+}
+
 /// A credential's name, what may stand between it and the credential, and the credential: quoted, or up to a blank
 /// or a separator.
 static PAIR: LazyLock<Regex> = LazyLock::new(|| {
-    let name = format!(
-        "(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|\\b(?:{SHORT_WORDS}|[a-z0-9_.-]{{1,32}}pass)\\b)"
-    );
+    let name = named();
     let between = "[\"'\\\\\\]]{0,4} ?(?:=|:|>|;|,|%3d|%3a){1,2} ?(?:s:\\d{1,5}:)?[\\\\\\[{ ]{0,2}";
     let scheme = "(?:(?:bearer|basic|digest|token|negotiate|apikey)[ +]+)?";
     compile(&format!("{name}{between}({scheme}(?:\"[^\"]*\"?|'[^']*'?|[^ &;,<>\"'}}\\])]+))"))
@@ -74,13 +82,27 @@ fn compile(pattern: &str) -> Regex {
         .expect("the patterns are constants and a test compiles them")
 }
 
-/// Whether the whole value is to be masked, for its name.
-pub(crate) fn by_name(value: &Value<'_>) -> bool {
-    value.part == crate::request::Part::Value
+/// Whether the whole value is to be masked: for its name, or for a key of the document that it stands under.
+pub(crate) fn whole(request: &Request<'_>, value: &Value<'_>) -> bool {
+    by_name(value) || value.place == Place::Json && under_a_credential(request, value)
+}
+
+fn by_name(value: &Value<'_>) -> bool {
+    value.part == Part::Value
         && !value.name.is_empty()
         && value.place != Place::Agent
-        && (NAME.is_match(value.name)
-            || decoded(value.name).is_some_and(|name| NAME.is_match(&name)))
+        && credential(value.name)
+}
+
+/// Whether the value, which is a piece of a body of JSON, stands under a key that is called like a credential.
+fn under_a_credential(request: &Request<'_>, value: &Value<'_>) -> bool {
+    let Some(body) = request.body else { return false };
+    let at = (value.raw.as_ptr() as usize).checked_sub(body.as_ptr() as usize);
+    at.is_some_and(|at| at < body.len() && json::under(body, at, credential))
+}
+
+fn credential(name: &[u8]) -> bool {
+    NAME.is_match(name) || decoded(name).is_some_and(|name| NAME.is_match(&name))
 }
 
 /// A name without its percent signs and JSON escapes, where it has any.
@@ -110,9 +132,9 @@ fn decoded(name: &[u8]) -> Option<Vec<u8>> {
     (plain.len() < name.len()).then_some(plain)
 }
 
-/// What to mask in `text`, a view of `value`.
-pub(crate) fn of(value: &Value<'_>, text: &[u8]) -> Vec<Range<usize>> {
-    if by_name(value) { std::iter::once(0..text.len()).collect() } else { runs(text) }
+/// What to mask in `text`, a view of a value that is masked as a `whole` or not.
+pub(crate) fn of(whole: bool, text: &[u8]) -> Vec<Range<usize>> {
+    if whole { std::iter::once(0..text.len()).collect() } else { runs(text) }
 }
 
 /// The runs of `text` that are or may be credentials, in order and apart.
@@ -131,6 +153,7 @@ pub(crate) fn runs(text: &[u8]) -> Vec<Range<usize>> {
             }
         }
     }
+    runs.extend(opened::runs(text));
     runs.extend(FORM.find_iter(text).map(|found| found.range()));
     runs.extend(
         RUN.find_iter(text).filter(|found| random(found.as_bytes())).map(|found| found.range()),
@@ -267,7 +290,6 @@ mod tests {
         let named = |place, part, name: &'static str| {
             by_name(&Value { place, part, name: name.as_bytes(), raw: b"" })
         };
-        use crate::request::Part;
         assert!(!named(Place::Query, Part::Name, "password"));
         assert!(named(Place::Referer, Part::Value, "password"));
         assert!(!named(Place::Agent, Part::Value, "password"));

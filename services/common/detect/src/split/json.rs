@@ -91,6 +91,41 @@ fn scan<'a>(text: &'a [u8], mut each: impl FnMut(Token<'a>)) -> Option<()> {
     Some(())
 }
 
+/// Whether what stands at `at` of a well formed text stands under a key that is `one`, however deep.
+pub(crate) fn under(text: &[u8], at: usize, one: impl Fn(&[u8]) -> bool) -> bool {
+    // Of each object and array that is open, whether it stands under such a key; and whether the last key is one.
+    let mut open: Vec<bool> = Vec::new();
+    let mut last = false;
+    let mut here = 0;
+    while here < at.min(text.len()) {
+        match text[here] {
+            b'{' | b'[' => {
+                open.push(last || open.last() == Some(&true));
+                last = false;
+            }
+            b'}' | b']' => {
+                open.pop();
+                last = false;
+            }
+            b',' => last = false,
+            b'"' => {
+                let end = string_end(text, here + 1);
+                if at <= end {
+                    break;
+                }
+                let behind = text.get(end + 1..).unwrap_or_default().trim_ascii_start();
+                if behind.first() == Some(&b':') {
+                    last = one(&text[here + 1..end]);
+                }
+                here = end;
+            }
+            _ => {}
+        }
+        here += 1;
+    }
+    last || open.last() == Some(&true)
+}
+
 /// Where the string that begins at `at` ends: at its quote, or with the text.
 fn string_end(text: &[u8], mut at: usize) -> usize {
     while let Some(found) = memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {

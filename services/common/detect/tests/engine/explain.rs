@@ -81,12 +81,17 @@ fn contributions_add_up_to_the_llr() {
     }
 }
 
-#[test]
-fn planted_credentials_are_never_shown() {
+/// Finds `union` in every value and name.
+fn looking_everywhere() -> Detector {
     let pack = signature("a.any", "needs = ['union']\nplaces = ['value', 'name']");
     let signatures = Signatures::parse([("test", pack.as_str())]).expect("a valid pack");
     let model = Model::priors(&signatures);
-    let detector = Detector::new(signatures, model);
+    Detector::new(signatures, model)
+}
+
+#[test]
+fn planted_credentials_are_never_shown() {
+    let detector = looking_everywhere();
     let secret =
         proptest::string::string_regex("[a-z]{5,9}[0-9][a-z]{3}[0-9][a-z]{2}[0-9]{2}[a-z]{6}")
             .expect("a pattern");
@@ -119,6 +124,38 @@ fn planted_credentials_are_never_shown() {
         let shown = serde_json::to_string(&explanation).expect("plain data");
         prop_assert!(!shown.contains(&secret), "{shown}");
     });
+}
+
+#[test]
+fn what_stands_under_a_credentials_key_is_not_shown_however_deep() {
+    let detector = looking_everywhere();
+    let shown = |uri: &str, body: Option<&str>| {
+        let explanation = explain(&detector, uri, &[], body);
+        assert!(explanation.evidence.iter().any(|evidence| evidence.id == "a.any"), "{body:?}");
+        serde_json::to_string(&explanation).expect("plain data")
+    };
+    let masked = [
+        r#"{"password":{"value":"hunter2' union all"}}"#,
+        r#"{"password": {"a": [{"b": 1}, {"c": "hunter2' union all"}]}, "q": "x"}"#,
+        r#"{"tokens":["a","hunter2' union all"]}"#,
+        r#"{"p\u0061ssword":{"value":"hunter2' union all"}}"#,
+        r#"{"password":{"hunter2' union all":"x"}}"#,
+        r#"[{"q":"]}"},{"client_secret":{"value":"hunter2' union all"}}]"#,
+    ];
+    for body in masked {
+        let explained = shown("/", Some(body));
+        assert!(explained.contains("***") && !explained.contains("hunter2"), "{explained}");
+        // The same document as one parameter.
+        let explained = shown(&format!("/?data={}", encoded(body)), None);
+        assert!(explained.contains("***") && !explained.contains("hunter2"), "{explained}");
+    }
+    for body in [
+        r#"{"password":{"value":"x"},"q":"hunter2' union all"}"#,
+        r#"{"a":{"tokens":["x"]},"b":["hunter2' union all"]}"#,
+        r#"{"password":["x",{"y":"z"}],"b":{"c":"hunter2' union all"}}"#,
+    ] {
+        assert!(shown("/", Some(body)).contains("hunter2"), "{body}");
+    }
 }
 
 #[test]
