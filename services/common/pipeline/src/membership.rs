@@ -119,6 +119,8 @@ pub(crate) struct Membership {
 #[derive(Default)]
 pub(crate) struct MembershipState {
     pub(crate) in_flight: BTreeMap<i32, InFlight>,
+    /// What is to be committed of each partition and is not yet.
+    uncommitted: BTreeMap<i32, i64>,
     /// Partitions assigned and not opened yet, and partitions to let go, since last asked.
     pub(crate) assigned: Vec<i32>,
     pub(crate) revoked: Vec<i32>,
@@ -127,17 +129,33 @@ pub(crate) struct MembershipState {
 }
 
 impl MembershipState {
-    /// Takes the offset up to which a partition may be committed, and everything below it.
+    /// The offset up to which a partition may be committed. It is answered again until [`MembershipState::committed`]
+    /// learns of it: where nothing more comes, no later offset covers one that could not be committed.
     pub(crate) fn committable(&mut self, partition: i32) -> Option<i64> {
-        let in_flight = self.in_flight.get_mut(&partition)?;
-        let mut next = None;
-        while let Some((offset, acks)) = in_flight.front() {
-            if !acks.done() || acks.refused().is_some() {
-                break;
+        if let Some(in_flight) = self.in_flight.get_mut(&partition) {
+            while let Some((offset, acks)) = in_flight.front() {
+                if !acks.done() || acks.refused().is_some() {
+                    break;
+                }
+                self.uncommitted.insert(partition, *offset);
+                in_flight.pop_front();
             }
-            next = Some(*offset);
-            in_flight.pop_front();
         }
+        self.uncommitted.get(&partition).copied()
+    }
+
+    /// Learns that what was committable was committed.
+    pub(crate) fn committed(&mut self, partition: i32) {
+        self.uncommitted.remove(&partition);
+    }
+
+    /// Forgets a partition that is to be let go; answers what is still to be committed of it.
+    fn let_go(&mut self, partition: i32) -> Option<i64> {
+        let next = self.committable(partition);
+        self.in_flight.remove(&partition);
+        self.uncommitted.remove(&partition);
+        self.assigned.retain(|assigned| *assigned != partition);
+        self.revoked.push(partition);
         next
     }
 }
@@ -163,15 +181,12 @@ impl Membership {
             while !acks.iter().all(Acks::done) && Instant::now() < deadline {
                 std::thread::park_timeout(Duration::from_millis(2));
             }
-            let mut state = self.lock();
-            if let Some(next) = state.committable(partition)
+            if let Some(next) = self.lock().let_go(partition)
                 && let Err(error) =
                     commit.add_partition_offset(element.topic(), partition, Offset::Offset(next))
             {
                 tracing::warn!(%error, partition, "could not note an offset before letting go; records are repeated");
             }
-            state.in_flight.remove(&partition);
-            state.revoked.push(partition);
             // Whoever reads it now says how far behind it is.
             lag(element.topic(), partition).set(0.0);
         }
@@ -307,6 +322,31 @@ mod tests {
     use rdkafka::statistics::{Partition, Topic};
 
     use super::*;
+
+    /// A partition 0 of which everything below `next` is acknowledged.
+    fn acknowledged(next: i64) -> MembershipState {
+        let in_flight =
+            InFlight::from([(next, Acks::expecting(0)), (next + 1, Acks::expecting(1))]);
+        MembershipState { in_flight: BTreeMap::from([(0, in_flight)]), ..Default::default() }
+    }
+
+    #[test]
+    fn what_could_not_be_committed_is_to_be_committed_until_it_is() {
+        let mut state = acknowledged(7);
+        assert_eq!([state.committable(0), state.committable(0)], [Some(7); 2]);
+        state.committed(0);
+        assert_eq!([state.committable(0), state.committable(1)], [None; 2]);
+    }
+
+    #[test]
+    fn what_could_not_be_committed_is_tried_once_more_before_a_partition_is_let_go() {
+        let mut state = acknowledged(7);
+        state.assigned = vec![0, 1];
+        assert_eq!(state.committable(0), Some(7));
+        assert_eq!(state.let_go(0), Some(7));
+        assert_eq!((state.assigned, state.revoked), (vec![1], vec![0]));
+        assert!(state.in_flight.is_empty() && state.uncommitted.is_empty());
+    }
 
     #[test]
     fn a_partition_that_was_given_away_is_not_behind_here() {

@@ -111,13 +111,11 @@ struct Partition<S: Stage> {
     /// Set while a record is held: where to read again, when, and how long to wait the next time.
     held: Option<(i64, Instant)>,
     retry_after: Duration,
-    /// What is to be committed and is not yet.
-    uncommitted: Option<i64>,
 }
 
 impl<S: Stage> Partition<S> {
     fn new(worker: Worker<S>) -> Self {
-        Partition { worker, held: None, retry_after: RETRY_FIRST, uncommitted: None }
+        Partition { worker, held: None, retry_after: RETRY_FIRST }
     }
 }
 
@@ -261,10 +259,8 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
                      last commit"
                 );
             }
-            for (id, partition) in &mut self.partitions {
-                // Where nothing more comes, no later offset covers one that could not be committed.
-                partition.uncommitted = state.committable(*id).or(partition.uncommitted);
-                if let Some(next) = partition.uncommitted {
+            for id in self.partitions.keys() {
+                if let Some(next) = state.committable(*id) {
                     offsets.add_partition_offset(self.topic.name(), *id, Offset::Offset(next))?;
                     committed.push((*id, next));
                 }
@@ -280,8 +276,8 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
             return Ok(());
         }
         for (id, next) in committed {
+            consumer.context().lock().committed(id);
             if let Some(partition) = self.partitions.get_mut(&id) {
-                partition.uncommitted = None;
                 send(&self.producer, &partition.worker.committed(next))?;
             }
         }
