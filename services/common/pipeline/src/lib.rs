@@ -18,6 +18,7 @@ mod leases;
 mod letters;
 mod membership;
 pub mod memory;
+mod opening;
 mod proofread;
 mod publisher;
 mod registry;

@@ -8,6 +8,7 @@ mod commits;
 mod foreign;
 mod leases;
 mod letters;
+mod opening;
 mod registry;
 
 use std::collections::BTreeMap;
