@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use executor::Ownership;
 use executor::config::{Waf, WafScope};
 use executor::points::{Outbox, aws_waf};
+use executor::recall::Recalled;
 use executor::traces::Traces;
 use ipnet::IpNet;
 use pipeline::memory::Log;
@@ -74,9 +75,12 @@ impl Bench {
             let ownership = Ownership::default();
             let _owned = ownership.take(0);
             let protected = Protected::special();
-            aws_waf::reconcile(&context, &leases, &ownership, &protected, &provider, &outbox)
-                .await
-                .unwrap();
+            let recalled = Recalled::default();
+            aws_waf::reconcile(
+                &context, &leases, &ownership, &protected, &provider, &outbox, &recalled,
+            )
+            .await
+            .unwrap();
         });
         let mut bench =
             Bench { fake, sink, clock, offset: 0, outgoing, said: Vec::new(), shutdown };

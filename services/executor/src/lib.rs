@@ -3,8 +3,8 @@
 //! Three parts share no fate. The *fold* ([`stage`]) turns a decision into a lease and publishes it, nothing more. The
 //! *view* ([`view`]) is this replica's copy of all leases; Envoy is answered from it. Each *point* ([`points`]) has a
 //! reconcile loop of its own: it makes the point equal to the copy and tells what it did. Two or more replicas run; what
-//! needs one writer is done by the owner of partition 0 ([`ownership`]). Each replica can be frozen by itself, with Kafka
-//! away ([`freeze`]).
+//! needs one writer is done by the owner of partition 0 ([`ownership`]). What ended while nobody was there is found in
+//! what was told before ([`recall`]). Each replica can be frozen by itself, with Kafka away ([`freeze`]).
 //!
 //! What is not here: any decision, and anything that removes an enforcement because the executor stops.
 
@@ -14,6 +14,7 @@ pub mod freeze;
 pub mod logic;
 pub mod ownership;
 pub mod points;
+pub mod recall;
 pub mod stage;
 pub mod traces;
 pub mod view;
@@ -29,6 +30,7 @@ use pipeline::{Assigned, Context, Group, LEASE_TOPICS, Leases};
 use schemas::LeaseEntry;
 
 use points::{Outbox, aws_waf, blocklist, envoy};
+use recall::Recalled;
 use traces::Traces;
 use view::{Repairs, SeenEpoch, ViewSink};
 
@@ -48,6 +50,7 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let traces = Traces::default();
     let (outbox, outgoing) = Outbox::channel(traces.clone());
     let seen = SeenEpoch::default();
+    let recalled = Recalled::default();
     let freeze = OwnFreeze::new(leases.clone(), config.freeze_file.as_deref(), context.clock.now());
     let protected = config.policy.protected();
     let (context, leases) = (&context, &leases);
@@ -69,14 +72,17 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
         view::repair(context, leases, &ownership, &publisher, asking),
         view::repeat_epoch(context, leases, &ownership, &publisher, &seen),
         points::publish(context, &publisher, outgoing),
+        recall::watch(context, leases, &ownership, &recalled),
         freeze::watch(context, &freeze, config.freeze_file.clone()),
         envoy::serve(context, config.authz, leases.clone(), protected.clone(), trusted, &freeze),
-        envoy::reconcile(context, leases, protected.clone(), &outbox),
+        envoy::reconcile(context, leases, protected.clone(), &outbox, &recalled),
         optional(waf.as_ref(), |provider| {
-            aws_waf::reconcile(context, leases, &ownership, &protected, provider, &outbox)
+            aws_waf::reconcile(
+                context, leases, &ownership, &protected, provider, &outbox, &recalled,
+            )
         }),
         optional(redis.as_ref(), |redis| {
-            blocklist::reconcile(context, leases, &ownership, &protected, redis, &outbox)
+            blocklist::reconcile(context, leases, &ownership, &protected, redis, &outbox, &recalled)
         }),
     )
     .map(|_| ())

@@ -1,7 +1,8 @@
 //! What a point says about each decision: applied, lifted, superseded, failed. Data in, data out.
 //!
 //! A point compares what the leases want with what it holds and tells every change once. After a restart it tells
-//! again what is recent; the ids are functions of decision, point, phase and status, so a repeat is harmless.
+//! again what is recent, and the end of what was told to be in force; the ids are functions of decision, point, phase and
+//! status, so a repeat is harmless.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,6 +12,8 @@ use schemas::{
     Status, View,
 };
 use uuid::Uuid;
+
+use super::untold::Untold;
 
 /// How long after its end a claim is still spoken of by a point that starts.
 pub const RECENT_MS: Millis = 60_000;
@@ -33,6 +36,8 @@ pub enum Stands {
     Holds,
     /// Its `until` passed.
     Ended,
+    /// Its `until` passed long ago, and nobody told.
+    Missed,
     /// A claim of higher rank, or protection, decides otherwise.
     Overruled,
     /// Automation was frozen before it was decided.
@@ -125,6 +130,8 @@ fn ruling(view: &View, network: IpNet, now: Millis) -> Option<Action> {
 pub struct Acts {
     point: String,
     said: HashMap<Observable, Vec<Said>>,
+    /// What was told before this run, and this run has not spoken of.
+    untold: Untold,
     /// Counts the calls of [`Acts::settle`].
     round: u64,
 }
@@ -146,11 +153,22 @@ pub enum Scope<'a> {
 
 impl Acts {
     pub fn new(point: impl Into<String>) -> Self {
-        Acts { point: point.into(), said: HashMap::new(), round: 0 }
+        Acts { point: point.into(), said: HashMap::new(), untold: Untold::default(), round: 0 }
     }
 
     pub fn point(&self) -> &str {
         &self.point
+    }
+
+    /// Takes in what was told of this point before, by whoever spoke for it.
+    pub fn recall(&mut self, untold: Untold) {
+        let said = self.said.values().flatten();
+        self.untold = untold.without(said.map(|said| said.claim.decision_id));
+    }
+
+    /// What ended of that and is still to be told: to be settled with what is wanted.
+    pub fn missed(&self, view: &View, now: Millis) -> impl Iterator<Item = Wanted> {
+        self.untold.ended(view, now)
     }
 
     /// What is to be published now, at most `room` records; what does not fit comes at the next call that speaks of it.
@@ -200,7 +218,9 @@ impl Acts {
                 }
             }
         }
-        telling.published
+        let published = telling.published;
+        published.iter().for_each(|act| self.untold.told(act.decision_id));
+        published
     }
 }
 
@@ -238,6 +258,9 @@ impl<H: Fn(&Wanted) -> Held> Telling<'_, H> {
                 (Phase::Apply, Status::Applied, String::new())
             }
             (Stands::Ended, Held::AsWanted) => (Phase::Lift, Status::Lifted, String::new()),
+            (Stands::Missed, Held::AsWanted) => {
+                (Phase::Lift, Status::Lifted, "nobody was there to tell when it ended".to_owned())
+            }
             (Stands::HeldBack, Held::AsWanted) => {
                 // What never came into force has nothing to be lifted.
                 said?;

@@ -10,6 +10,7 @@ use schemas::{Enforcement, Millis, Observable, Protected, View};
 
 use super::acts::{Acts, Held, Scope, Stands, Wanted, wanted, wanted_of};
 use super::freeze::WITHHELD;
+use super::untold::Untold;
 
 /// How often all leases are looked at, whatever changed.
 const ALL_INTERVAL_MS: Millis = 1_000;
@@ -53,6 +54,11 @@ impl EnvoyPoint {
         self.acts.point()
     }
 
+    /// Takes in what earlier runs told.
+    pub fn recall(&mut self, untold: Untold) {
+        self.acts.recall(untold);
+    }
+
     /// How many claims were in force when all leases were last looked at.
     pub fn held(&self) -> usize {
         self.held
@@ -76,7 +82,7 @@ impl EnvoyPoint {
         only.extend(changed.into_iter().flatten());
         // What lies inside a network may be ruled by it.
         let alone = |observable: &Observable| !view.any_narrower_than(observable.network());
-        let pass = if known && now < self.all_at && only.iter().all(alone) {
+        let mut pass = if known && now < self.all_at && only.iter().all(alone) {
             let leases = only.iter().filter_map(|observable| view.lease(observable));
             Pass { wanted: wanted_of(leases, view, &self.protected, now), only: Some(only) }
         } else {
@@ -88,6 +94,7 @@ impl EnvoyPoint {
         };
         let standing = pass.wanted.iter().filter(|claim| claim.until > now);
         self.ends.extend(standing.map(|claim| (claim.until, claim.observable.clone())));
+        pass.wanted.extend(self.acts.missed(view, now));
         pass
     }
 

@@ -8,4 +8,5 @@ pub mod freeze;
 pub mod ip_set;
 pub mod networks;
 pub mod pace;
+pub mod untold;
 pub mod waf;

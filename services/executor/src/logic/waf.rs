@@ -4,6 +4,8 @@
 //! Every write begins with a fresh read, whose lock token makes read, compare and swap one act, and is computed anew
 //! from the leases. Writes of both sets share one pace, because the provider counts them together.
 
+mod missed;
+
 use std::borrow::Cow;
 
 use ipnet::IpNet;

@@ -21,6 +21,7 @@ use super::{Outbox, missed, pause, reached, show};
 use crate::logic::ip_set::{ENTRIES_MAX, Family};
 use crate::logic::waf::{Read, Sight, Step, WafLoop, Write, WriteFault};
 use crate::ownership::Ownership;
+use crate::recall::Recalled;
 
 /// Name of the point.
 pub const POINT: &str = "aws-waf";
@@ -62,6 +63,7 @@ pub async fn reconcile(
     protected: &Protected,
     provider: &Provider,
     outbox: &Outbox,
+    recalled: &Recalled,
 ) -> Result<()> {
     let mut waf = WafLoop::new(POINT);
     let mut behind = Behind::default();
@@ -69,8 +71,13 @@ pub async fn reconcile(
     let mut terms = ownership.changes();
     loop {
         let now = context.clock.now();
+        if let Some(untold) = recalled.take(POINT) {
+            waf.recall(untold);
+        }
         let sight = leases.read(|reader| {
-            Sight::of(reader.view(), reader.complete(), protected, ownership.term(), now)
+            let view = reader.view();
+            let sight = Sight::of(view, reader.complete(), protected, ownership.term(), now);
+            waf.with_missed(sight, view, now)
         });
         let step = waf.next(&sight, |mark| behind.note(leases.may_write(mark, now)), now);
         behind.tell(now);

@@ -13,7 +13,9 @@ use schemas::{Action, Claim, Enforcement, Lease, Millis, Observable, Origin, Pro
 use super::{Outbox, missed, pause, reached, show};
 use crate::logic::acts::{Acts, Held, Scope, Stands, Wanted, wanted};
 use crate::logic::pace::BackOff;
+use crate::logic::untold::Untold;
 use crate::ownership::Ownership;
+use crate::recall::Recalled;
 
 /// Name of the point.
 pub const POINT: &str = "blocklist";
@@ -194,6 +196,17 @@ impl Mirror {
         self.hidden.retain(|observable| hidden.contains(observable));
     }
 
+    /// Takes in what earlier owners told, or this one before it was away.
+    pub fn recall(&mut self, untold: Untold) {
+        self.acts.recall(untold);
+    }
+
+    /// The same sight, with what ended and was told no end of.
+    pub fn with_missed(&self, mut sight: Sight, view: &View, now: Millis) -> Sight {
+        sight.wanted.extend(self.acts.missed(view, now));
+        sight
+    }
+
     /// What to publish, at most `room` records.
     pub fn settle(&mut self, sight: &Sight, now: Millis, room: usize) -> Vec<Enforcement> {
         let (written, shown) = (&self.written, &sight.shown);
@@ -213,6 +226,7 @@ pub async fn reconcile(
     protected: &Protected,
     blocklist: &Blocklist,
     outbox: &Outbox,
+    recalled: &Recalled,
 ) -> Result<()> {
     let writer = context.replica.to_string();
     let mut mirror = Mirror::new(uuid::Uuid::new_v4().to_string());
@@ -221,9 +235,13 @@ pub async fn reconcile(
     let mut sweep_at = Millis::MIN;
     loop {
         let now = context.clock.now();
+        if let Some(untold) = recalled.take(POINT) {
+            mirror.recall(untold);
+        }
         let sight = leases.read(|reader| {
             let may_add = reader.complete().then(|| reader.hold().is_none());
-            Sight::of(reader.view(), may_add, protected, now)
+            let sight = Sight::of(reader.view(), may_add, protected, now);
+            mirror.with_missed(sight, reader.view(), now)
         });
         let mut wait = sight.next_end.unwrap_or(Millis::MAX).min(now + SWEEP_INTERVAL_MS);
         let sweep = now >= sweep_at;

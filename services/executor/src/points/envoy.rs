@@ -35,6 +35,7 @@ use super::{Outbox, pause, reached, show};
 use crate::api;
 use crate::freeze::OwnFreeze;
 use crate::logic::envoy::{EnvoyPoint, name};
+use crate::recall::Recalled;
 use crate::view::serving;
 
 /// Header of a refused answer.
@@ -76,12 +77,16 @@ pub async fn reconcile(
     leases: &Leases,
     protected: Protected,
     outbox: &Outbox,
+    recalled: &Recalled,
 ) -> Result<()> {
     let mut point = EnvoyPoint::new(context.replica, protected);
     let mut changes = leases.changes();
     let mut seen = Seen::default();
     loop {
         let now = context.clock.now();
+        if let Some(untold) = recalled.take(point.name()) {
+            point.recall(untold);
+        }
         let mut until = now + PASS_WAIT_MAX_MS;
         // Nobody waits for the leases while it is told what was seen there.
         let pass = leases.read_since(&mut seen, |reader, changed| {

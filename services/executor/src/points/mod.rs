@@ -97,7 +97,7 @@ pub async fn publish(
     while let Ok(message) = receiver.try_recv() {
         batch.push(message);
     }
-    // What is left is told again by the next start, if that comes soon: every point speaks of what is recent.
+    // What is left is told by the next start: every point speaks of what is recent, and of an end that nobody told.
     let sent = tokio::time::timeout(LAST_WORDS, publisher.send_all(batch.clone())).await;
     if !matches!(sent, Ok(Ok(()))) {
         tracing::warn!(count = batch.len(), "stopped before all enforcements were published");

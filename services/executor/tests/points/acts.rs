@@ -1,6 +1,7 @@
 //! What the Envoy point says about decisions.
 
 use executor::logic::envoy::EnvoyPoint;
+use executor::logic::untold::Untold;
 use executor::points::envoy::{Answer, answer};
 use pipeline::Seen;
 use proptest::prelude::*;
@@ -23,6 +24,10 @@ impl Default for Looking {
 }
 
 impl Looking {
+    pub(crate) fn recall(&mut self, untold: Untold) {
+        self.point.recall(untold);
+    }
+
     /// What the point says at the world's time.
     pub(crate) fn tell(&mut self, world: &World, room: usize) -> Vec<Enforcement> {
         let now = world.clock.now();

@@ -12,4 +12,5 @@ mod frozen;
 mod ip_set;
 mod provider;
 mod roles;
+mod untold;
 mod waf;
