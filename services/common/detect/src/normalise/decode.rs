@@ -127,10 +127,20 @@ const ENTITY_DIGITS_MAX: usize = 32;
 
 /// `&lt;`, `&#60;`, `&#x3c`, with padding and without the semicolon as browsers allow.
 pub(super) fn entity(buf: &mut Vec<u8>) -> Marks {
-    let changed = rewrite(buf, b'&', |rest| {
-        if rest.get(1) == Some(&b'#') { numeric_entity(rest) } else { named_entity(rest) }
-    });
-    Marks::when(changed, Marks::ENTITY)
+    Marks::when(rewrite(buf, b'&', one_entity), Marks::ENTITY)
+}
+
+fn one_entity(rest: &[u8]) -> Option<(usize, Put)> {
+    if rest.get(1) == Some(&b'#') { numeric_entity(rest) } else { named_entity(rest) }
+}
+
+/// The byte that an entity at the head of `rest` stands for, and how long the entity is.
+pub(crate) fn entity_sign(rest: &[u8]) -> Option<(u8, usize)> {
+    let (length, sign) = one_entity(rest)?;
+    match sign {
+        Put::Byte(byte) => Some((byte, length)),
+        Put::Code(code) => Some((u8::try_from(code).ok()?, length)),
+    }
 }
 
 fn numeric_entity(rest: &[u8]) -> Option<(usize, Put)> {

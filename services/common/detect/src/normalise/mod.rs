@@ -16,6 +16,7 @@ pub(crate) use classes::structural;
 use classes::{
     AMPERSAND, BLANKS, DECODE, DOTS, PATH, PLUS, RISE, SHELL, SLASH, SLASH_DOT, SLASHES, SQL, Seen,
 };
+pub(crate) use decode::entity_sign;
 pub use marks::Marks;
 use memchr::{memchr, memchr2};
 

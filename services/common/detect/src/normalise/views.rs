@@ -3,9 +3,6 @@
 use super::Marks;
 use memchr::memmem;
 
-/// Longest noise word of a line comment that is taken out: longer ones are prose.
-const NOISE_MAX: usize = 64;
-
 fn word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
@@ -51,11 +48,8 @@ pub(super) fn line_comments(buf: &mut Vec<u8>) -> bool {
         let rest = &buf[read..];
         let opens = if rest[0] == b'#' { 1 } else { 2 * usize::from(rest.starts_with(b"--")) };
         if opens > 0 {
-            let noise = rest[opens..]
-                .iter()
-                .take(NOISE_MAX)
-                .take_while(|&&b| word(b) || opens == 2 && b == b' ')
-                .count();
+            let noise = |b: &u8| word(*b) || opens == 2 && matches!(b, b' ' | b'\t');
+            let noise = rest[opens..].iter().take_while(|b| noise(b)).count();
             if matches!(rest.get(opens + noise), Some(b'\n' | b'\r')) {
                 read += opens + noise;
                 changed = true;

@@ -56,6 +56,23 @@ pub(crate) fn says_nothing(text: &[u8]) -> bool {
     opened && matches!(text.last(), Some(b'}' | b']')) && scan(text, &mut one).is_some() && words
 }
 
+/// The sign that an escape at the head of `text` stands for, if it is ASCII, and how long the escape is.
+pub(super) fn escape(text: &[u8]) -> Option<(u8, usize)> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    match *text {
+        [b'\\', b'n', ..] => Some((b'\n', 2)),
+        [b'\\', b'r', ..] => Some((b'\r', 2)),
+        [b'\\', b't', ..] => Some((b'\t', 2)),
+        [b'\\', b'b', ..] => Some((8, 2)),
+        [b'\\', b'f', ..] => Some((12, 2)),
+        [b'\\', same @ (b'"' | b'\\' | b'/'), ..] => Some((same, 2)),
+        [b'\\', b'u', b'0', b'0', high, low, ..] => {
+            Some(((digit(high)? << 4 | digit(low)?) as u8, 6))
+        }
+        _ => None,
+    }
+}
+
 fn scan<'a>(text: &'a [u8], mut each: impl FnMut(Token<'a>)) -> Option<()> {
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(&byte) = text.get(at) {

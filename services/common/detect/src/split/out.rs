@@ -1,6 +1,6 @@
 //! Where the splitters hand their values: cut into windows and counted here.
 
-use super::window;
+use super::window::Windows;
 use super::{VALUES_MAX, WINDOW_BYTES, WINDOW_OVERLAP_BYTES, WINDOWS_MAX};
 use crate::request::{Part, Place, Value};
 
@@ -75,7 +75,7 @@ impl<'f, F> Out<'f, F> {
             if full {
                 self.unread += windows(raw.len());
             } else {
-                let end = window::end(raw, 0, window::last_comment(raw));
+                let end = Windows::new(raw).next().map_or(raw.len(), |first| first.end);
                 self.long |= end < raw.len();
                 (self.each)(Value { place, part, name, raw: &raw[..end] });
             }
@@ -88,16 +88,12 @@ impl<'f, F> Out<'f, F> {
     where
         F: FnMut(Value<'a>),
     {
-        let comment = window::last_comment(value.raw);
-        let mut end = window::end(value.raw, 0, comment);
-        while end < value.raw.len() {
-            let start = end - WINDOW_OVERLAP_BYTES;
+        for window in Windows::new(value.raw).skip(1) {
             if self.windows == WINDOWS_MAX {
-                self.unread += windows(value.raw.len() - start);
+                self.unread += windows(value.raw.len() - window.start);
                 return;
             }
-            end = window::end(value.raw, start, comment);
-            let raw = &value.raw[start..end];
+            let raw = &value.raw[window];
             if padding(raw) {
                 continue;
             }

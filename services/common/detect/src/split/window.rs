@@ -1,68 +1,137 @@
-//! Where a window of a long value ends.
+//! The windows of a long value.
 //!
-//! Blanks and comments between two words of a language may be as long as one likes. They count as few bytes here, so that
-//! what they part stands in one window and is read together.
+//! What parts two words of a language may be as long as one likes: blanks and comments, each of their signs written in one
+//! of several ways. It counts as few bytes here, so that what it parts stands in one window and is read together.
 
-use super::{WINDOW_BYTES, WINDOW_OVERLAP_BYTES};
-use memchr::memmem;
+use super::{WINDOW_BYTES, WINDOW_OVERLAP_BYTES, json};
+use crate::normalise::{ROUNDS, entity_sign};
+use std::ops::Range;
 
 /// How many bytes of a run of blanks and comments count.
 const FILLING_BYTES: usize = 64;
 
-/// Where the last comment of `raw` ends, or 0: nothing behind it begins one. To be found once for each value.
-pub(super) fn last_comment(raw: &[u8]) -> usize {
-    if raw.len() <= WINDOW_BYTES {
-        return 0;
-    }
-    memmem::rfind(raw, b"*/").map_or(0, |at| at + 2)
+/// The windows of one value, one after another. Two beside each other share as many bytes that count as the overlap has.
+pub(super) struct Windows<'a> {
+    raw: &'a [u8],
+    /// Where the next window begins; at the end there is none.
+    start: usize,
+    /// Whether a comment that begins further on may end. Where one does not, none behind it does, and none is looked for.
+    closes: bool,
 }
 
-/// Where the window that begins at `start` ends: in front of a long filling, if hardly anything behind it would
-/// stand in this window: the next one begins with what stands before the filling.
-pub(super) fn end(raw: &[u8], start: usize, last_comment: usize) -> usize {
-    if raw.len() - start <= WINDOW_BYTES {
-        return raw.len();
+impl<'a> Windows<'a> {
+    pub(super) fn new(raw: &'a [u8]) -> Self {
+        Self { raw, start: 0, closes: true }
     }
-    let (mut at, mut counted) = (start, 0);
-    while at < raw.len() && counted < WINDOW_BYTES {
-        let length = filling(raw, at, last_comment);
-        counted += length.clamp(1, FILLING_BYTES);
-        if length > FILLING_BYTES && counted + WINDOW_OVERLAP_BYTES >= WINDOW_BYTES {
-            break;
+
+    /// How long the run of blanks and comments is that begins at `start`.
+    fn filling(&mut self, start: usize) -> usize {
+        let (raw, mut at) = (self.raw, start);
+        while let Some((first, length)) = sign(&raw[at..]) {
+            let behind = &raw[at + length..];
+            let more = match first {
+                0..=b' ' | 0x7f | 0xa0 => Some(0),
+                b'/' => self.block_comment(behind),
+                b'-' | b'#' => line_comment(first, behind),
+                _ => None,
+            };
+            let Some(more) = more else { break };
+            at += length + more;
         }
-        at += length.max(1);
+        at - start
     }
-    at
+
+    /// How long the rest of a comment is that goes on like this behind its first sign: `/* … */`.
+    fn block_comment(&mut self, text: &[u8]) -> Option<usize> {
+        let (star, mut at) = sign(text)?;
+        if star != b'*' || !self.closes {
+            return None;
+        }
+        let mut before = 0;
+        while let Some((one, length)) = sign(&text[at..]) {
+            at += length;
+            if (before, one) == (b'*', b'/') {
+                return Some(at);
+            }
+            before = one;
+        }
+        self.closes = false;
+        None
+    }
 }
 
-/// How long the run of blanks and comments is that begins at `start`.
-fn filling(raw: &[u8], start: usize, last_comment: usize) -> usize {
-    let mut at = start;
-    while at < raw.len() {
-        let text = &raw[at..];
-        let length = match blank(text) {
-            0 if at < last_comment => comment(text),
-            blank => blank,
-        };
-        if length == 0 {
-            break;
+impl Iterator for Windows<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let (start, end) = (self.start, self.raw.len());
+        if end - start <= WINDOW_BYTES {
+            self.start = end;
+            return (start < end).then_some(start..end);
         }
+        let (mut at, mut counted) = (start, 0);
+        while at < end && counted < WINDOW_BYTES {
+            if counted <= WINDOW_BYTES - WINDOW_OVERLAP_BYTES {
+                self.start = at;
+            }
+            let length = self.filling(at).max(1);
+            counted += length.min(FILLING_BYTES);
+            at += length;
+        }
+        if at == end {
+            self.start = end;
+        }
+        Some(start..at)
+    }
+}
+
+/// The same for `-- …` and `#…` up to the break of their line. Where they hold more than words they are not taken out of a
+/// text before it is read as SQL, and so they are no filling.
+fn line_comment(first: u8, text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    if first == b'-' {
+        let (second, length) = sign(text)?;
+        at = (second == b'-').then_some(length)?;
+    }
+    while let Some((one, length)) = sign(&text[at..]) {
         at += length;
+        match one {
+            b'\n' | b'\r' => return Some(at),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => {}
+            b' ' | b'\t' if first == b'-' => {}
+            _ => return None,
+        }
     }
-    at - start
+    None
 }
 
-/// How long the blank is that `text` begins with, as it is or percent-encoded.
-fn blank(text: &[u8]) -> usize {
-    match text {
-        [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b'+', ..] => 1,
-        [b'%', b'2', b'0', ..] | [b'%', b'0', b'9' | b'a'..=b'd' | b'A'..=b'D', ..] => 3,
-        _ => 0,
+/// The sign that `text` begins with as the attacked program would read it, and how many bytes write it.
+fn sign(text: &[u8]) -> Option<(u8, usize)> {
+    let first = *text.first()?;
+    match first {
+        // A blank in queries and forms; elsewhere a run of them says as little.
+        b'+' => Some((b' ', 1)),
+        b'%' => percent(text, ROUNDS),
+        b'\\' => json::escape(text).or(Some((first, 1))),
+        b'&' => entity_sign(text).or(Some((first, 1))),
+        _ => Some((first, 1)),
     }
 }
 
-/// How long the comment is that `text` begins with: `/* … */`.
-fn comment(text: &[u8]) -> usize {
-    let Some(inside) = text.strip_prefix(b"/*") else { return 0 };
-    memmem::find(inside, b"*/").map_or(0, |end| end + 4)
+/// The same after so many rounds of percent-decoding alone: each digit may be encoded itself.
+fn percent(text: &[u8], rounds: usize) -> Option<(u8, usize)> {
+    let Some(before) = rounds.checked_sub(1) else { return Some((*text.first()?, 1)) };
+    let (first, length) = percent(text, before)?;
+    if first != b'%' {
+        return Some((first, length));
+    }
+    let digit = |at: usize| {
+        let (one, length) = percent(&text[at..], before)?;
+        Some((char::from(one).to_digit(16)?, at + length))
+    };
+    let decoded = digit(length).and_then(|(high, at)| {
+        let (low, end) = digit(at)?;
+        Some(((high << 4 | low) as u8, end))
+    });
+    decoded.or(Some((first, length)))
 }

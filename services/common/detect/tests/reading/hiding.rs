@@ -1,7 +1,7 @@
 //! What must not hide a payload from the splitter, and what is no payload at all.
 
 use detect::split::WINDOW_BYTES;
-use detect::{Header, Request};
+use detect::{Detector, Header, Reader, Request};
 
 use crate::splitting::{check_body, values};
 
@@ -13,17 +13,111 @@ fn together(request: &Request<'_>, words: &[&str]) {
     assert!(found && unread == 0, "{words:?} in {} values", all.len());
 }
 
+/// A blank or a comment as it stands in a URI, repeated until it is longer than a window.
+fn filled(blank: &str) -> String {
+    blank.repeat(2100 / blank.len())
+}
+
+/// A comment that is longer than a window.
+fn commented(open: &str, close: &str) -> String {
+    format!("{open}{}{close}", "a".repeat(2050))
+}
+
 #[test]
 fn blanks_and_comments_do_not_part_what_they_stand_between() {
-    for filling in ["+", "%20", "%09", "%0a", "/**/", "/*x*/+"] {
-        let filling = filling.repeat(2100 / filling.len());
+    let blanks = [
+        "+",
+        "%20",
+        "%09",
+        "%0a",
+        "%00",
+        "%0B",
+        "%a0",
+        "%2520",
+        "%25250a",
+        "%%32%30",
+        "%25%32%30",
+        "&#32;",
+        "&#x0a;",
+        "/**/",
+        "/*x*/+",
+        "%2f*x%2a/",
+        "#a%0a",
+    ];
+    let comments = [
+        ("/*", "*/"),
+        ("%2f%2a", "%2a%2f"),
+        ("%2F*", "*%2F"),
+        ("%252f%252A", "%252A%252f"),
+        ("/%2a", "&#42;/"),
+        ("--+", "%0a"),
+        ("%2d-%09", "%0D"),
+        ("%23", "%0a"),
+        ("#", "%250a"),
+    ];
+    let comments = comments.map(|(open, close)| commented(open, close));
+    for filling in blanks.map(filled).into_iter().chain(comments) {
         let uri = format!("/x?id=1'{filling}union{filling}select{filling}null");
         let request = Request { uri: uri.as_bytes(), ..Request::default() };
-        together(&request, &["1'", "union"]);
-        together(&request, &["union", "select", "null"]);
+        together(&request, &["1'", "union", "select", "null"]);
     }
     let comment = format!("/x?id=1'/*{}*/or/**/1=1", "a".repeat(3 * WINDOW_BYTES));
     together(&Request { uri: comment.as_bytes(), ..Request::default() }, &["1'", "or/**/1=1"]);
+}
+
+#[test]
+fn nor_do_they_as_json_escapes_them() {
+    let blanks =
+        [" ", r"\n", r"\t", r"\r", r"\f", r"\u0020", r"\u000A", r"\/**\/", r"\u002f\u002a*\/"];
+    let comments = [commented(r"\/*", r"*\/"), commented("-- ", r"\n"), commented("#", r"\u000d")];
+    for filling in blanks.map(filled).into_iter().chain(comments) {
+        let body = format!(r#"{{"id":"1'{filling}union{filling}select{filling}null"}}"#);
+        let request = Request { body: Some(body.as_bytes()), ..Request::default() };
+        together(&request, &["1'", "union", "select", "null"]);
+    }
+}
+
+#[test]
+fn a_comment_that_never_ends_and_a_line_of_more_than_words_are_no_filling() {
+    let long = "ab".repeat(3 * WINDOW_BYTES / 2);
+    for (open, close) in [("/*", "*"), ("--+", ""), ("--+", "'%0a"), ("#", "+%0a"), ("-", "%0a")] {
+        let uri = format!("/x?id={open}{long}{close}union");
+        let (all, _) = values(&Request { uri: uri.as_bytes(), ..Request::default() });
+        assert_eq!(all.len(), 1 + 4, "{open} {close}");
+    }
+}
+
+#[test]
+fn windows_share_what_stands_around_a_filling() {
+    let filling = commented("/*", "*/");
+    for before in 1800..2100 {
+        let uri = format!("/x?id={}1'{filling}or{filling}x", "ab,".repeat(700).split_at(before).0);
+        let request = Request { uri: uri.as_bytes(), ..Request::default() };
+        together(&request, &["1'", "*/or"]);
+    }
+}
+
+#[test]
+fn an_attack_that_is_filled_with_blanks_or_comments_is_evidence() {
+    let detector = Detector::shipped(0.001);
+    let check = |request: &Request<'_>, what: &str| {
+        let llr = detector.score(&mut Reader::default(), request).llr;
+        assert!(llr >= detector.model.evidence, "{what}: {llr}");
+    };
+    let encoded = commented("%2f%2a", "%2a%2f");
+    let uri = format!("/x?id=1{encoded}union+select{encoded}card,cvc+from+cards");
+    check(&Request { uri: uri.as_bytes(), ..Request::default() }, "encoded comments");
+    let fillings =
+        [commented("--+", "%0a"), commented("%23", "%0a"), filled("%2520"), filled("%0a")];
+    for filling in fillings {
+        let uri = format!("/x?id=1{filling}union{filling}select{filling}card+from+cards");
+        check(&Request { uri: uri.as_bytes(), ..Request::default() }, &filling[..8]);
+    }
+    for blank in [r"\n", r"\u0020"] {
+        let filling = blank.repeat(1500);
+        let body = format!(r#"{{"id":"1{filling}union{filling}select{filling}card from cards"}}"#);
+        check(&Request { body: Some(body.as_bytes()), ..Request::default() }, blank);
+    }
 }
 
 #[test]

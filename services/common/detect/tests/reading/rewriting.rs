@@ -15,8 +15,8 @@ fn check(pick: fn(&Read) -> &str, rows: &[(&str, &str, Option<&str>)]) {
 }
 
 #[test]
-fn line_comments_go_with_their_noise_of_up_to_64_bytes() {
-    let (near, far) = ("x".repeat(64), "x".repeat(65));
+fn line_comments_go_with_their_noise_however_long_it_is() {
+    let noise = "x".repeat(2050);
     check(
         |read| &read.sql,
         &[
@@ -30,8 +30,11 @@ fn line_comments_go_with_their_noise_of_up_to_64_bytes() {
             ("a-b\nc", "a-b c", None),
             ("a--b", "a--b", None),
             ("a--b_1\nc--d\ne", "a c e", None),
-            (&format!("a--{near}\nb"), "a b", None),
-            (&format!("a--{far}\nb"), &format!("a--{far} b"), None),
+            ("a--\tb\nc", "a c", None),
+            (&format!("a--{noise}\nb"), "a b", None),
+            (&format!("a-- {noise} {noise}\nb"), "a b", None),
+            (&format!("a#{noise}\nb"), "a b", None),
+            (&format!("a--{noise}.\nb"), &format!("a--{noise}. b"), None),
         ],
     );
 }
