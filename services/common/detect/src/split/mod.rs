@@ -10,7 +10,7 @@ mod xml;
 
 use crate::request::{Header, Part, Place, Request, Value};
 use memchr::{memchr, memmem};
-use out::Out;
+use out::{Out, Pass};
 
 /// Most values read of one request; the rest is counted as not read.
 pub const VALUES_MAX: usize = 256;
@@ -36,15 +36,19 @@ pub const WINDOW_OVERLAP_BYTES: usize = 128;
 pub fn split<'a>(request: &Request<'a>, mut each: impl FnMut(Value<'a>)) -> usize {
     let mut out = Out::new(&mut each);
     values(request, &mut out);
+    if out.full {
+        out.again(Pass::Left);
+        values(request, &mut out);
+    }
     if out.long {
-        out.again();
+        out.again(Pass::Rest);
         values(request, &mut out);
     }
     out.unread
 }
 
 /// What is one value each comes first, and each group leaves room for those after it: many values in one place may not
-/// hide what stands at another.
+/// hide what stands at another. What they leave of it is for the values that found no room.
 fn values<'a, F: FnMut(Value<'a>)>(request: &Request<'a>, out: &mut Out<'_, F>) {
     out.at_most(PATH_VALUES_MAX);
     let query = path(request.uri, out);

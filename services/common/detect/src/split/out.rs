@@ -4,23 +4,33 @@ use super::window::Windows;
 use super::{VALUES_MAX, WINDOW_BYTES, WINDOW_OVERLAP_BYTES, WINDOWS_MAX};
 use crate::request::{Part, Place, Value};
 
+/// The splitters are run again for each, which is cheaper than to remember every value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
-    /// The first window of each value.
+    /// The first window of each value that has room at its place.
     First,
-    /// The other windows.
+    /// That of the others, as long as there is room that no other place took.
+    Left,
+    /// The other windows of all these.
     Rest,
 }
 
 pub(super) struct Out<'f, F> {
     each: &'f mut F,
     pass: Pass,
+    /// Values that have room at their place, up to here.
     values: usize,
-    /// Most values up to here.
+    /// Most of them up to here.
     most: usize,
+    /// All of them, once the first pass is over.
+    first: usize,
+    /// Values read besides, up to here.
+    left: usize,
     windows: usize,
     /// Windows that were not read.
     pub(super) unread: usize,
+    /// Whether a value had no room at its place.
+    pub(super) full: bool,
     /// Whether a value has more than one window.
     pub(super) long: bool,
 }
@@ -32,16 +42,21 @@ impl<'f, F> Out<'f, F> {
             pass: Pass::First,
             values: 0,
             most: VALUES_MAX,
+            first: 0,
+            left: 0,
             windows: 0,
             unread: 0,
+            full: false,
             long: false,
         }
     }
 
-    /// Begins the second pass: the splitters are run again, which is cheaper than to remember every value.
-    pub(super) fn again(&mut self) {
-        self.pass = Pass::Rest;
-        self.values = 0;
+    /// Begins another pass.
+    pub(super) fn again(&mut self, pass: Pass) {
+        if self.pass == Pass::First {
+            self.first = self.values;
+        }
+        (self.pass, self.values, self.left) = (pass, 0, 0);
     }
 
     /// Notes that something was not handed out.
@@ -68,22 +83,33 @@ impl<'f, F> Out<'f, F> {
         if raw.is_empty() {
             return;
         }
-        let full =
-            self.values >= self.most || self.values + self.most / 4 >= self.most && plain(raw);
-        self.values += usize::from(!full);
-        if self.pass == Pass::First {
-            if full {
-                self.unread += windows(raw.len());
-            } else {
-                let end = Windows::new(raw).next().map_or(raw.len(), |first| first.end);
-                self.long |= end < raw.len();
-                (self.each)(Value { place, part, name, raw: &raw[..end] });
-            }
-        } else if !full && raw.len() > WINDOW_BYTES {
-            self.rest(Value { place, part, name, raw });
+        let first = room(self.values, self.most, raw);
+        self.values += usize::from(first);
+        let left =
+            !first && self.pass != Pass::First && room(self.first + self.left, VALUES_MAX, raw);
+        self.left += usize::from(left);
+        let value = Value { place, part, name, raw };
+        match self.pass {
+            Pass::First if first => self.begin(value),
+            Pass::First => self.full = true,
+            Pass::Left if left => self.begin(value),
+            Pass::Left if !first => self.unread += windows(raw.len()),
+            Pass::Rest if first || left => self.rest(value),
+            Pass::Left | Pass::Rest => {}
         }
     }
 
+    /// Hands out the first window.
+    fn begin<'a>(&mut self, value: Value<'a>)
+    where
+        F: FnMut(Value<'a>),
+    {
+        let end = Windows::new(value.raw).next().map_or(value.raw.len(), |window| window.end);
+        self.long |= end < value.raw.len();
+        (self.each)(Value { raw: &value.raw[..end], ..value });
+    }
+
+    /// Hands out the others.
     fn rest<'a>(&mut self, value: Value<'a>)
     where
         F: FnMut(Value<'a>),
@@ -101,6 +127,11 @@ impl<'f, F> Out<'f, F> {
             (self.each)(Value { raw, ..value });
         }
     }
+}
+
+/// Whether there is room for one more value beside `values` of at most `most`.
+fn room(values: usize, most: usize, raw: &[u8]) -> bool {
+    values < most && (values + most / 4 < most || !plain(raw))
 }
 
 /// How many windows a value of `length` bytes has.

@@ -1,6 +1,6 @@
 //! What must not hide a payload from the splitter, and what is no payload at all.
 
-use detect::split::WINDOW_BYTES;
+use detect::split::{VALUES_MAX, WINDOW_BYTES};
 use detect::{Detector, Header, Reader, Request};
 
 use crate::splitting::{check_body, values};
@@ -199,6 +199,47 @@ fn many_values_anywhere_do_not_crowd_out_the_rest() {
     for wanted in ["Query q=1'", "Cookie c=1'", "Form d=2'"] {
         assert!(all.iter().any(|one| one == wanted), "{wanted}");
     }
+}
+
+#[test]
+fn room_that_other_places_leave_is_for_the_values_that_found_none() {
+    let headers = [
+        Header { name: b"Cookie", value: b"a=b" },
+        Header { name: b"Referer", value: b"/" },
+        Header { name: b"X-A", value: b"c" },
+    ];
+    let attack = "id=1'+union+select+card,cvc+from+cards--+-";
+    for (many, headers, body) in [
+        (206, &headers[..2], None),
+        (200, &headers[..0], Some(&b"."[..])),
+        (150, &headers[..], Some(&b"."[..])),
+        (254, &headers[..0], None),
+    ] {
+        let uri = format!("/x?{}{attack}", ".&".repeat(many));
+        let request = Request { uri: uri.as_bytes(), headers, body, ..Request::default() };
+        let (all, _) = values(&request);
+        let found = all.iter().filter(|one| one.strip_prefix("Query ") == Some(attack));
+        assert_eq!(found.count(), 1, "{many} values of {}", all.len());
+    }
+}
+
+#[test]
+fn of_a_value_that_found_room_later_every_window_is_read_and_no_value_is_read_twice() {
+    let cookie = [Header { name: b"Cookie", value: b"a='" }];
+    let far = format!("{}1'", "some words ".repeat(500));
+    let uri = format!("/a,b?{}id={far}", "x='&".repeat(222));
+    let request = Request { uri: uri.as_bytes(), headers: &cookie, ..Request::default() };
+    let (all, unread) = values(&request);
+    let count = |one: &dyn Fn(&str) -> bool| all.iter().filter(|found| one(found)).count();
+    assert_eq!(count(&|one| one == "Query x='"), 222);
+    assert_eq!(count(&|one| one == "Cookie a='"), 1);
+    assert_eq!(count(&|one| one.starts_with("Query id=")), 3);
+    assert_eq!(count(&|one| one.ends_with("words 1'")), 1);
+    assert_eq!((unread, all.len()), (0, 2 + 222 + 1 + 3));
+    // More than there is room for in all.
+    let uri = format!("/?{}", "x='&".repeat(300));
+    let (all, unread) = values(&Request { uri: uri.as_bytes(), ..request });
+    assert_eq!((all.len(), unread), (VALUES_MAX, 302 - VALUES_MAX));
 }
 
 #[test]
