@@ -1,5 +1,7 @@
 //! One request against all that is known.
 
+use std::ops::Range;
+
 use crate::features::{self, BIAS, Feature};
 use crate::lexical;
 use crate::model::Model;
@@ -226,10 +228,7 @@ impl Detector {
             if !found {
                 add(lexical::NOTHING_FOUND, 1.0);
             }
-            // Every path begins with a slash, and that says nothing.
-            let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
-            let head = slash.max(markup::prologue(reading.text));
-            lexical::read_with(&reading.text[head..], &mut hits.lexical, add);
+            lexical::read_with(&reading.text[counted(value, reading)], &mut hits.lexical, add);
         }
         true
     }
@@ -240,6 +239,14 @@ impl Detector {
             self.exceptions.hiding(&signature.id, hidden.request, value, hidden.now).is_some()
         })
     }
+}
+
+/// The part of the text whose signs and n-grams are counted. Every path begins with a slash, and many documents of XML
+/// with the same declaration, which says nothing.
+pub(crate) fn counted(value: &Value<'_>, reading: &Reading<'_>) -> Range<usize> {
+    let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
+    let head = slash.max(markup::prologue(reading.text));
+    head..reading.text.len().min(head + lexical::BYTES_MAX)
 }
 
 /// Whether it is a document of plain words and numbers, written as programs write them.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::detector::{Detector, Hidden, Reader, Score, no_value};
+use crate::detector::{Detector, Hidden, Reader, Score, counted, no_value};
 use crate::features::{self, BIAS, Feature};
 use crate::normalise::Reading;
 use crate::request::{Part, Request, Value};
@@ -90,17 +90,26 @@ impl Explanation {
     }
 }
 
-/// What is masked in each view of a reading, found when it is first asked for.
+/// What is masked in each view of a reading and in its name, found when it is first asked for.
 struct Masks<'a> {
     /// Whether nothing of the value is to be shown.
     whole: bool,
+    value: &'a Value<'a>,
     reading: &'a Reading<'a>,
     found: [OnceCell<Vec<Range<usize>>>; View::ALL.len()],
+    name: OnceCell<String>,
 }
 
 impl<'a> Masks<'a> {
-    fn new(request: &Request<'_>, value: &Value<'_>, reading: &'a Reading<'a>) -> Self {
-        Self { whole: mask::whole(request, value), reading, found: Default::default() }
+    fn new(request: &Request<'_>, value: &'a Value<'a>, reading: &'a Reading<'a>) -> Self {
+        let whole = mask::whole(request, value);
+        Self { whole, value, reading, found: Default::default(), name: OnceCell::new() }
+    }
+
+    /// The name of the value, fit to be shown.
+    fn name(&self) -> &str {
+        let name: &[u8] = if self.value.part == Part::Name { b"" } else { self.value.name };
+        self.name.get_or_init(|| mask::name(name))
     }
 
     fn of(&self, view: View) -> &[Range<usize>] {
@@ -267,7 +276,12 @@ impl Detector {
                 explanation.evidence.push(self.evidence(value, reading, &masks, feature, weight));
             }
         }
-        explanation.grams = grams::summed(masks.whole, reading, &grams);
+        let text = grams::Text {
+            text: reading.text,
+            counted: counted(value, reading),
+            masked: masks.of(View::Text),
+        };
+        explanation.grams = grams::summed(&text, &grams);
         explanation.calibration = self.model.bend.added(explanation.sum());
     }
 
@@ -301,10 +315,9 @@ impl Detector {
         };
         let explanation = signature
             .map_or_else(|| flags::explanation(&id), |signature| signature.explanation.clone());
-        let name = if value.part == Part::Name { b"" } else { value.name };
         Evidence {
             place: word(value.place),
-            name: mask::name(name),
+            name: masks.name().to_owned(),
             value: mask::quote(view.of(reading), found, masks.of(view)),
             id,
             weight,
@@ -340,6 +353,7 @@ impl Detector {
             |_, value, reading, hits| {
                 let flags = Flags::read(value, reading, &mut 0);
                 self.signatures.run(value, reading, &flags, hits);
+                let masks = Masks::new(request, value, reading);
                 for at in hits.positions() {
                     let at = usize::from(*at);
                     let Some(signature) = self.signatures.get(at) else { continue };
@@ -347,13 +361,8 @@ impl Detector {
                         self.exceptions.hiding(&signature.id, request, value, now)
                     {
                         let feature = features::signature(at);
-                        let evidence = self.evidence(
-                            value,
-                            reading,
-                            &Masks::new(request, value, reading),
-                            feature,
-                            self.model.weight(feature),
-                        );
+                        let weight = self.model.weight(feature);
+                        let evidence = self.evidence(value, reading, &masks, feature, weight);
                         excepted.push(Excepted { evidence, exception: exception.clone() });
                     }
                 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::features::{Feature, GRAM_BASE, GRAM_SLOTS, LEXICAL_BASE};
 
 /// Most bytes of a text that are looked at: one window.
-const BYTES_MAX: usize = 2048;
+pub(crate) const BYTES_MAX: usize = 2048;
 /// Words of letters longer than this are read as one symbol.
 const WORD_MAX: usize = 14;
 /// Words that mix letters and digits longer than this are read as one symbol.

@@ -79,6 +79,22 @@ fn the_pieces_behind_the_strongest_grams_are_shown_and_no_credential_is() {
 }
 
 #[test]
+fn pieces_are_looked_for_in_what_is_counted_of_a_long_window() {
+    let gram = slot("ab'cd ef;gh ij.kl", "b'c");
+    let detector = detector_with(&[], Grams::pack(&[(gram, 4.0)]));
+    // Filling counts as few bytes of a window, but of its text no more is counted than of any other.
+    let filling = format!("/*{}*/", "x".repeat(3000));
+    for (query, pieces) in
+        [(format!("ab'cd{filling}"), &["b'c"][..]), (format!("token='ab'cd'{filling}ab'cd"), &[])]
+    {
+        let uri = format!("/?q={}", query.replace('=', "%3D"));
+        let shown = detector.explain(&mut Reader::default(), &request(&uri));
+        assert!(shown.grams.weight > 0.0, "{shown:?}");
+        assert_eq!(shown.grams.pieces, pieces);
+    }
+}
+
+#[test]
 fn steps_are_those_of_the_normaliser_and_the_tokenisers() {
     let detector = detector(&[]);
     let mut reader = Reader::default();
