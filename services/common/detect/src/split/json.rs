@@ -9,7 +9,8 @@ const DEPTH_MAX: usize = 64;
 
 /// One token that matters.
 enum Token<'a> {
-    Key(&'a [u8]),
+    /// With the number of braces and brackets around it.
+    Key(&'a [u8], usize),
     Text(&'a [u8]),
 }
 
@@ -21,21 +22,19 @@ pub(super) fn well_formed(text: &[u8]) -> bool {
 /// The strings and the keys that are more than plain words.
 pub(super) fn leaves<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
     let mut name: &[u8] = b"";
-    let mut constructor: Option<&[u8]> = None;
+    // A bit for each depth whose last key is `constructor`.
+    let mut constructors = 0_u128;
     let whole = scan(text, |token| match token {
-        Token::Key(key) => {
+        Token::Key(key, depth) => {
             if !plain(key) {
                 out.put(Place::Json, Part::Name, key, key);
-            } else if key == b"constructor" {
-                constructor = Some(key);
-            } else if key == b"prototype"
-                && let Some(before) = constructor
-            {
-                // Both are plain words, and only together do they name what all objects inherit from.
-                let from = before.as_ptr() as usize - text.as_ptr() as usize;
-                let to = key.as_ptr() as usize - text.as_ptr() as usize + key.len();
-                out.put(Place::Json, Part::Name, key, &text[from..to]);
             }
+            if constructors << 1 >> depth & 1 == 1 && spells(key, b"prototype") {
+                // Both are plain words, and only together do they name what all objects inherit from.
+                out.put(Place::Json, Part::Name, key, b"constructor.prototype");
+            }
+            constructors &= (1_u128 << depth) - 1;
+            constructors |= u128::from(spells(key, b"constructor")) << depth;
             name = key;
         }
         Token::Text(value) => out.value(Place::Json, name, value),
@@ -49,11 +48,24 @@ pub(crate) fn says_nothing(text: &[u8]) -> bool {
         |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b" _-.,:@+!?".contains(byte);
     let mut words = true;
     let mut one = |token| {
-        let (Token::Key(string) | Token::Text(string)) = token;
+        let (Token::Key(string, _) | Token::Text(string)) = token;
         words &= string.iter().all(word) && !string.starts_with(b"__");
     };
     let opened = matches!(text.first(), Some(b'{' | b'['));
     opened && matches!(text.last(), Some(b'}' | b']')) && scan(text, &mut one).is_some() && words
+}
+
+/// Whether `key` is `word` once its escapes are read.
+fn spells(mut key: &[u8], word: &[u8]) -> bool {
+    for wanted in word {
+        let Some(&first) = key.first() else { return false };
+        let (sign, length) = escape(key).unwrap_or((first, 1));
+        if sign != *wanted {
+            return false;
+        }
+        key = &key[length..];
+    }
+    key.is_empty()
 }
 
 /// The sign that an escape at the head of `text` stands for, if it is ASCII, and how long the escape is.
@@ -94,7 +106,7 @@ fn scan<'a>(text: &'a [u8], mut each: impl FnMut(Token<'a>)) -> Option<()> {
                     at += 1;
                 }
                 match text.get(at) {
-                    Some(b':') => each(Token::Key(value)),
+                    Some(b':') => each(Token::Key(value, depth)),
                     None | Some(b',' | b'}' | b']') => each(Token::Text(value)),
                     Some(_) => return None,
                 }

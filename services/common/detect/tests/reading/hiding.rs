@@ -244,12 +244,39 @@ fn of_a_value_that_found_room_later_every_window_is_read_and_no_value_is_read_tw
 
 #[test]
 fn both_names_together_are_read_where_json_pollutes_a_prototype() {
-    check_body(
-        "",
-        r#"{"constructor":{"prototype":{"a":1}}}"#,
-        &[r#"Json* prototype=constructor":{"prototype"#],
-    );
-    check_body("", r#"{"prototype":{"constructor":{"a":1}}}"#, &[]);
+    let found = "Json* prototype=constructor.prototype";
+    for (body, expected) in [
+        (r#"{"constructor":{"prototype":{"a":1}}}"#, &[found][..]),
+        (r#"[{"a":{"constructor":{"b":1,"prototype":{"c":1}}}}]"#, &[found]),
+        (r#"{"constructor":{"x":{},"prototype":{"a":1}}}"#, &[found]),
+        (r#"{"constructor":{"x":{"y":[{}]},"prototype":{"a":1}}}"#, &[found]),
+        (r#"{"constructor":{"constructor":1,"prototype":{"a":1}}}"#, &[found]),
+        (r#"{"constructor":{"constructor":{"prototype":1},"prototype":2}}"#, &[found, found]),
+        (
+            r#"{"\u0063onstr\u0075ctor":{"prototype":{"a":1}}}"#,
+            &[r"Json* \u0063onstr\u0075ctor=\u0063onstr\u0075ctor", found],
+        ),
+        (
+            r#"{"constructor":{"pr\u006Ftotype":{"a":1}}}"#,
+            &[
+                r"Json* pr\u006Ftotype=pr\u006Ftotype",
+                r"Json* pr\u006Ftotype=constructor.prototype",
+            ],
+        ),
+        (r#"{"prototype":{"constructor":{"a":1}}}"#, &[]),
+        (r#"{"constructor":1,"prototype":{"a":1}}"#, &[]),
+        (r#"{"constructor":1,"a":{"prototype":1}}"#, &[]),
+        (r#"{"constructor":{"a":{"prototype":1}}}"#, &[]),
+        (r#"{"a":{"constructor":1},"b":{"prototype":1}}"#, &[]),
+        (r#"{"constructors":{"prototype":1},"constructo":{"prototype":1}}"#, &[]),
+    ] {
+        check_body("", body, expected);
+    }
+    let detector = Detector::shipped(0.001);
+    let body = br#"{"\u0063onstructor":{"x":{},"prototype":{"admin":1}}}"#;
+    let request = Request { body: Some(body), ..Request::default() };
+    let llr = detector.score(&mut Reader::default(), &request).llr;
+    assert!(llr >= detector.model.evidence, "{llr}");
 }
 
 /// A body of one file with this content, of which these values are read.
