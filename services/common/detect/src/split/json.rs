@@ -156,7 +156,7 @@ pub(crate) fn under(text: &[u8], at: usize, one: impl Fn(&[u8]) -> bool) -> bool
 }
 
 /// Where the string that begins at `at` ends: at its quote, or with the text.
-fn string_end(text: &[u8], mut at: usize) -> usize {
+pub(super) fn string_end(text: &[u8], mut at: usize) -> usize {
     while let Some(found) = memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {
         at += found;
         if text[at] == b'"' {

@@ -1,6 +1,7 @@
 //! A request as the values it is made of.
 
 mod binary;
+mod disposition;
 pub(crate) mod json;
 mod multipart;
 mod out;

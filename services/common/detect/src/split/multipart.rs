@@ -1,6 +1,7 @@
 //! Parts of a multipart body: names, file names and contents.
 
 use super::binary;
+use super::disposition;
 use super::out::{Out, plain};
 use crate::request::{Part, Place, Value};
 use memchr::memmem;
@@ -80,23 +81,24 @@ fn part<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
         line.len() > DISPOSITION.len()
             && line[..DISPOSITION.len()].eq_ignore_ascii_case(DISPOSITION)
     };
-    let head = lines.clone().find(named).unwrap_or_default();
-    let name = parameter(head, b"name=", 0).map(|(name, _)| name).unwrap_or_default();
-    if !plain(name) {
-        out.put(Place::Multipart, Part::Name, name, name);
-    }
-    let mut file = false;
-    for key in [&b"filename="[..], b"filename*="] {
-        let mut from = 0;
-        while let Some((name, next)) = parameter(head, key, from) {
-            // Of two names some servers take the last.
-            out.put(Place::Multipart, Part::File, b"filename", name);
-            (file, from) = (true, next);
+    let (mut name, mut file): (&[u8], Option<bool>) = (b"", None);
+    for head in lines.filter(named).map(|line| &line[DISPOSITION.len()..]) {
+        let said = disposition::read(head);
+        if !plain(said.name) {
+            out.put(Place::Multipart, Part::Name, said.name, said.name);
         }
+        disposition::file_names(head, |found| {
+            out.put(Place::Multipart, Part::File, b"filename", found);
+        });
+        if name.is_empty() {
+            name = said.name;
+        }
+        // Of two heads some servers take the last.
+        file = Some(said.file && file.unwrap_or(true));
     }
     let content = content.strip_suffix(b"\n").unwrap_or(content);
     let content = content.strip_suffix(b"\r").unwrap_or(content);
-    if !(file && binary::read(content, Place::Multipart, name, out)) {
+    if !(file == Some(true) && binary::read(content, Place::Multipart, name, out)) {
         out.value(Place::Multipart, name, content);
     }
 }
@@ -107,25 +109,4 @@ const DISPOSITION: &[u8] = b"content-disposition:";
 fn header(line: &[u8]) -> bool {
     let content = line.len() >= 8 && line[..8].eq_ignore_ascii_case(b"content-");
     content && line.contains(&b':')
-}
-
-/// The value of the parameter `key` of a part's head, from `from` on, as far as its line goes: a quote inside a file
-/// name must not hide the rest of it. Answers also where to look for another.
-fn parameter<'a>(head: &'a [u8], key: &[u8], from: usize) -> Option<(&'a [u8], usize)> {
-    let at = (from..head.len()).find(|&at| {
-        let starts =
-            head.len() - at >= key.len() && head[at..at + key.len()].eq_ignore_ascii_case(key);
-        starts
-            && at
-                .checked_sub(1)
-                .is_none_or(|before| matches!(head[before], b' ' | b';' | b'\t' | b'\n'))
-    })?;
-    let start = at + key.len();
-    let line = head[start..].split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii();
-    let Some(quoted) = line.strip_prefix(b"\"") else {
-        return Some((line.split(|&b| b == b';').next().unwrap_or_default(), start));
-    };
-    let next = memmem::find(quoted, b"\"; ").or_else(|| memmem::find(quoted, b"\";"));
-    let end = next.or_else(|| quoted.iter().rposition(|&b| b == b'"')).unwrap_or(quoted.len());
-    Some((&quoted[..end], start))
 }

@@ -113,6 +113,18 @@ fn a_part_has_a_name_and_perhaps_that_of_a_file() {
             &["Multipart filename=a.png", "Multipart filename=a.php", "Multipart =hello"],
         ),
         ("\r\nname=f", &["Multipart =name=f", "Multipart =hello"]),
+        // What stands in the quotes of another parameter is no name of the field, though some servers may take it for
+        // that of a file.
+        ("; x=\"; name=a\"; name=\"f\"", &["Multipart f=hello"]),
+        ("; x=\"\\\"; name=a; y=\"; name=\"f\"", &["Multipart f=hello"]),
+        ("; x=\"; filename=a;\"; name=f", &["Multipart filename=a", "Multipart f=hello"]),
+        ("; name=f; name=g", &["Multipart f=hello"]),
+        ("; name= \"f\"; x", &["Multipart f=hello"]),
+        ("; name=\"f", &["Multipart f=hello"]),
+        (
+            "; name=f; filename=a\r\nContent-Disposition: form-data; name=g; filename=b",
+            &["Multipart filename=a", "Multipart filename=b", "Multipart f=hello"],
+        ),
     ] {
         check_body("multipart/form-data; boundary=B", &part("B", head, "hello"), values);
     }

@@ -334,6 +334,57 @@ fn a_field_is_no_file_because_another_line_of_its_head_names_one() {
 }
 
 #[test]
+fn a_field_is_a_file_only_where_every_server_takes_it_for_one() {
+    let field = "Multipart id=GIF89a' union select card,cvc from cards-- -\0";
+    let is_field = |head: &str| {
+        let content = field.split_once('=').expect("a name and a value").1;
+        let body =
+            format!("--B\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n--B--\r\n");
+        let headers = [Header { name: b"content-type", value: b"multipart/form-data; boundary=B" }];
+        let body = Some(body.as_bytes());
+        let (all, _) = values(&Request { headers: &headers, body, ..Request::default() });
+        all.iter().any(|one| one == field)
+    };
+    for head in [
+        r#"name="id""#,
+        r#"name="id"; filename="""#,
+        r#"name="id"; filename=" ""#,
+        r#"name="id"; filename="#,
+        r#"name="id"; filename"#,
+        r#"name="id"; filename*=x"#,
+        r#"name="id"; filename*=UTF-8''x"#,
+        r#"name="id"; FILENAME=a"#,
+        r#"name="id"; filename =a"#,
+        r#"x="; filename=a"; name="id""#,
+        r#"x="\"; filename=a; y="; name="id""#,
+        // Of these, some servers see a file and others none.
+        r#"name="id"; filename=a; filename="""#,
+        r#"name="id"; x="\"; y="; filename=a; z="""#,
+        r#"name="id"; x="a\\"; filename=a; y="""#,
+        r#"name="id"; x="a"b"; filename=a; y=""#,
+        r#"name="id"; x= "; filename=a; y=""#,
+        r#"name="id"; x=a"; filename=b; y="c"#,
+        r#"name="id"; x='; filename=a; y='"#,
+        "name=\"id\"\rX: y; filename=a",
+        "name=\"id\"\0; filename=a",
+        "name=id; filename=a\r\nContent-Disposition: form-data; name=id",
+        "name=id\r\nContent-Disposition: form-data; name=id; filename=a",
+    ] {
+        assert!(is_field(head), "{head}");
+    }
+    for head in [
+        r#"name="id"; filename="a.png""#,
+        r#"name=id; filename=a.png"#,
+        r#"filename="a; b's.png"; name="id""#,
+        r#"name="id"; filename="C:\pictures\a.png""#,
+        r#"name="id"; filename="a.png"; filename*=UTF-8''a.png"#,
+        r#"name="id" ; filename="a.png" ;"#,
+    ] {
+        assert!(!is_field(head), "{head}");
+    }
+}
+
+#[test]
 fn what_a_false_boundary_would_make_a_head_of_is_read_all_the_same() {
     let field = |content: &str| {
         format!("--A\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n{content}\r\n--A--\r\n")
