@@ -4,7 +4,7 @@ use super::binary;
 use super::disposition;
 use super::out::{Out, plain};
 use crate::request::{Part, Place, Value};
-use memchr::memmem;
+use memchr::{memchr2_iter, memmem};
 
 /// How much of a part may be its head.
 const HEAD_BYTES: usize = 2048;
@@ -17,30 +17,28 @@ pub(super) fn parts<'a, F: FnMut(Value<'a>)>(
     body: &'a [u8],
     out: &mut Out<'_, F>,
 ) -> bool {
-    let found = |word: &&[u8]| delimiter(&memmem::Finder::new(word), body, 0).is_some();
+    let found = |word: &&[u8]| delimiter(word, body, 0).is_some();
     let boundary = declared(kind).filter(found).or_else(|| first_line(body));
     let Some(boundary) = boundary else { return false };
-    let finder = memmem::Finder::new(boundary);
-    let Some((first, mut start)) = delimiter(&finder, body, 0) else { return false };
+    let Some((first, mut start)) = delimiter(boundary, body, 0) else { return false };
     out.value(Place::Multipart, b"", body[..first].trim_ascii());
     while start < body.len() {
-        let (end, next) = delimiter(&finder, body, start).unwrap_or((body.len(), body.len()));
+        let (end, next) = delimiter(boundary, body, start).unwrap_or((body.len(), body.len()));
         part(&body[start..end], out);
         start = next;
     }
     true
 }
 
-/// Where the next delimiter begins and ends: two dashes and the boundary, at the beginning of a line.
-fn delimiter(boundary: &memmem::Finder<'_>, body: &[u8], from: usize) -> Option<(usize, usize)> {
-    let length = boundary.needle().len();
-    boundary.find_iter(&body[from..]).map(|at| from + at).find_map(|at| {
-        let begin = at.checked_sub(2).filter(|begin| &body[*begin..at] == b"--")?;
-        let line = begin == 0 || matches!(body[begin - 1], b'\n' | b'\r');
-        let end = at + length;
-        let rest = body[end..].split(|&b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
-        let whole = rest.starts_with(b"--") || rest.trim_ascii().is_empty();
-        (line && whole).then_some((begin, end))
+/// Where the next delimiter begins and ends: two dashes and the boundary, at the beginning of a line that says no more.
+/// Of every line its first bytes are compared once, and behind those only blanks are passed over.
+fn delimiter(boundary: &[u8], body: &[u8], from: usize) -> Option<(usize, usize)> {
+    let breaks = memchr2_iter(b'\n', b'\r', &body[from..]).map(|at| from + at + 1);
+    (from == 0).then_some(0).into_iter().chain(breaks).find_map(|begin| {
+        let behind = body[begin..].strip_prefix(b"--")?.strip_prefix(boundary)?;
+        let next = behind.iter().find(|byte| !matches!(byte, b' ' | b'\t' | 0x0c));
+        let whole = behind.starts_with(b"--") || matches!(next, None | Some(b'\n' | b'\r'));
+        whole.then(|| (begin, body.len() - behind.len()))
     })
 }
 

@@ -89,6 +89,11 @@ fn parts_lie_between_the_boundary_that_is_named_or_that_the_body_begins_with() {
     check_body(kind, &part(&near, "; name=\"f\"", "hello"), &["Multipart f=hello"]);
     let body = part(&far, "; name=\"f\"", "hello");
     check_body(kind, &body, &[&format!("Body ={body}")]);
+    check_body(
+        "multipart/form-data; boundary=---",
+        &part("---", "; name=\"f\"", "-----x"),
+        &["Multipart f=-----x"],
+    );
     check_body(kind, "plain words", &["Body =plain words"]);
     check_body(kind, "--\na", &["Body =--\na"]);
 }

@@ -422,3 +422,16 @@ fn of_open_comments_without_end_no_more_windows_are_read_than_of_other_bytes() {
     let (all, unread) = values(&request);
     assert_eq!((all.len(), unread > 0), (1 + detect::split::WINDOWS_MAX, true));
 }
+
+/// To compare every boundary in these with the rest of its line would take hours.
+#[test]
+fn a_line_full_of_boundaries_is_looked_at_once() {
+    for line in ["--a".repeat(1 << 20), format!("x{}", "--a".repeat(1 << 20))] {
+        let body = format!("--a\r\n{line}");
+        let headers = [Header { name: b"content-type", value: b"multipart/form-data; boundary=a" }];
+        let body = Some(body.as_bytes());
+        let (all, unread) = values(&Request { headers: &headers, body, ..Request::default() });
+        // One is the header.
+        assert_eq!((all.len(), unread > 0), (2 + detect::split::WINDOWS_MAX, true));
+    }
+}
