@@ -16,8 +16,6 @@ use crate::logic::content::foreign_categories;
 
 /// Most packs beside the built-in ones.
 pub const PACKS_MAX: usize = 64;
-/// How often packs are taken in one at a time: the second time finds the room that one taken in later has made.
-const ROUNDS: usize = 2;
 
 /// The files as they were read. Absent is what was not configured; what could not be read is an error, and is not
 /// taken for removed.
@@ -138,9 +136,10 @@ impl Good {
         mut changed: BTreeMap<String, String>,
         refused: &mut Vec<Refused>,
     ) {
-        let mut errors = Vec::new();
-        for _ in 0..ROUNDS {
-            errors.clear();
+        // One taken in later may make room for one that was tried before, as where ids move from pack to pack. Every
+        // round but the last takes one in, so there are no more rounds than packs, and one.
+        loop {
+            let (before, mut errors) = (changed.len(), Vec::new());
             for (name, text) in std::mem::take(&mut changed) {
                 match compile(&self.packs, Some((name.as_str(), text.as_str()))) {
                     Ok(_) => drop(self.packs.insert(name, text)),
@@ -150,8 +149,10 @@ impl Good {
                     }
                 }
             }
+            if changed.len() == before {
+                return refused.append(&mut errors);
+            }
         }
-        refused.append(&mut errors);
     }
 
     /// All packs in force.

@@ -78,6 +78,20 @@ fn what_is_good_comes_into_force_beside_what_is_refused() {
 }
 
 #[test]
+fn ids_may_move_along_a_chain_of_packs_though_one_is_refused() {
+    let mut at = three();
+    // Each takes an id from the next in order, so that only the last finds room at first.
+    at.pack("a.toml", rule("own.m", "zorkmidone"));
+    at.pack("m.toml", rule("own.z", "zorkmidtwo"));
+    at.pack("z.toml", rule("own.other", "zorkmidsix"));
+    at.pack("zz.toml", rule("sqli.union-select", "zorkmidnew"));
+    let refused = at.refused();
+    assert!(refused.len() == 1 && refused[0].starts_with("zz.toml: "), "{refused:?}");
+    assert_eq!(found(&at, &["zorkmidone", "zorkmidtwo", "zorkmidsix"]), [true; 3]);
+    assert_eq!(found(&at, &WORDS), [false; 3]);
+}
+
+#[test]
 fn ids_may_change_places_between_packs() {
     let mut at = three();
     at.pack("a.toml", rule("own.z", "zorkmidzzz"));
