@@ -76,6 +76,14 @@ impl Found {
         }
         Found { entries: entries.into_iter().collect(), unreadable, marked: read_mark(description) }
     }
+
+    /// Who of ours wrote it last, as far as that can be read.
+    pub fn mark(&self) -> Option<Mark> {
+        match self.marked {
+            Marked::By(mark) => Some(mark),
+            Marked::Nobody | Marked::Unreadable => None,
+        }
+    }
 }
 
 /// The text of a mark, as a set's description carries it.

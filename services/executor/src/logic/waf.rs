@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use ipnet::IpNet;
 use schemas::effective::{blocked_by_log, blocked_networks};
 use schemas::reader::{Mark, MayWrite};
-use schemas::{Enforcement, Millis, Protected, View};
+use schemas::{Enforcement, Millis, Position, Protected, View};
 
 use super::acts::{Acts, Held, Scope, Stands, Wanted, wanted};
 use super::freeze::WITHHELD;
@@ -163,6 +163,8 @@ struct Set {
     /// What is being written, and the owner's term it is written in.
     writing: Option<(Plan, Option<u64>)>,
     marked_term: Option<u64>,
+    /// What must be read first, as it was last said.
+    read_on_to: Option<Position>,
     left_out: Networks,
     read_back_off: BackOff,
     write_back_off: BackOff,
@@ -199,7 +201,12 @@ impl WafLoop {
                 return Step::Read(set.family);
             }
             wait = wait.min(read_at + READ_INTERVAL_MS);
-            let planned = set.plan(found, sight, &may_write);
+            let may = may_write(found.mark());
+            set.read_on_to = match may {
+                MayWrite::ReadOnTo(position) => Some(position),
+                MayWrite::All(_) | MayWrite::OnlyDue => None,
+            };
+            let planned = set.plan(found, sight, may);
             set.left_out = planned.left_out.clone();
             if !planned.write {
                 continue;
@@ -298,6 +305,11 @@ impl WafLoop {
         figures
     }
 
+    /// Up to where this replica must read before it may write a set; until then it removes nothing from it.
+    pub fn read_on_to(&self) -> Option<Position> {
+        self.sets.iter().find_map(|set| set.read_on_to)
+    }
+
     /// Entries of the last plan that nobody we know asked for.
     pub fn drift(&self) -> Vec<String> {
         let planned = self.sets.iter().filter_map(|set| set.writing.as_ref());
@@ -317,6 +329,7 @@ impl Set {
             found: None,
             writing: None,
             marked_term: None,
+            read_on_to: None,
             left_out: Networks::default(),
             read_back_off: BackOff::new(BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS),
             write_back_off: BackOff::new(BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS),
@@ -326,18 +339,8 @@ impl Set {
         }
     }
 
-    fn plan(
-        &self,
-        found: &Found,
-        sight: &Sight,
-        may_write: impl Fn(Option<Mark>) -> MayWrite,
-    ) -> Plan {
-        let mark = match found.marked {
-            Marked::By(mark) => Some(mark),
-            Marked::Nobody | Marked::Unreadable => None,
-        };
-        let permission =
-            Permission::of(sight.complete, sight.term.is_some(), found.marked, may_write(mark));
+    fn plan(&self, found: &Found, sight: &Sight, may: MayWrite) -> Plan {
+        let permission = Permission::of(sight.complete, sight.term.is_some(), found.marked, may);
         let mark_anew = sight.term.is_some() && sight.term != self.marked_term;
         plan(found, &self.desired(sight), permission, mark_anew)
     }

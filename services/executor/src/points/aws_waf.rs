@@ -9,12 +9,10 @@ mod service;
 pub use memory::MemorySets;
 pub use service::Service;
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::Result;
 use pipeline::{Context, Leases};
-use schemas::reader::MayWrite;
 use schemas::{Millis, Position, Protected};
 
 use super::{Outbox, missed, pause, reached, show};
@@ -79,8 +77,14 @@ pub async fn reconcile(
             let sight = Sight::of(view, reader.complete(), protected, ownership.term(), now);
             waf.with_missed(sight, view, now)
         });
-        let step = waf.next(&sight, |mark| behind.note(leases.may_write(mark, now)), now);
-        behind.tell(now);
+        let step = waf.next(&sight, |mark| leases.may_write(mark, now), now);
+        if let Some(Position { leases, controls }) = behind.to_tell(waf.read_on_to(), now) {
+            tracing::warn!(
+                leases,
+                controls,
+                "an IP set is not written, and nothing removed from it, before leases and controls are read to there"
+            );
+        }
         let wait = perform(&mut waf, step, provider, context, now).await;
         let now = context.clock.now();
         outbox.put(waf.settle(&sight, now, outbox.room()));
@@ -107,41 +111,24 @@ pub async fn reconcile(
     }
 }
 
-/// Whether this replica must read on before it may write a set: until then it removes nothing from it.
+/// When it is said that a set must not be written yet: not where that lasts a moment, and again from time to time.
 #[derive(Default)]
 struct Behind {
-    asked: Cell<bool>,
-    read_on_to: Cell<Option<Position>>,
     tell_at: Option<Millis>,
 }
 
 impl Behind {
-    fn note(&self, may: MayWrite) -> MayWrite {
-        self.asked.set(true);
-        if let MayWrite::ReadOnTo(position) = may {
-            self.read_on_to.set(Some(position));
-        }
-        may
-    }
-
-    /// Says so in the log where it lasts, and again from time to time.
-    fn tell(&mut self, now: Millis) {
-        if !self.asked.take() {
-            return;
-        }
-        let Some(Position { leases, controls }) = self.read_on_to.take() else {
+    fn to_tell(&mut self, read_on_to: Option<Position>, now: Millis) -> Option<Position> {
+        let Some(position) = read_on_to else {
             self.tell_at = None;
-            return;
+            return None;
         };
         let tell_at = self.tell_at.get_or_insert(now + TELL_INTERVAL_MS);
-        if now >= *tell_at {
-            *tell_at = now + TELL_INTERVAL_MS;
-            tracing::warn!(
-                leases,
-                controls,
-                "an IP set is not written, and nothing removed from it, before leases and controls are read to there"
-            );
+        if now < *tell_at {
+            return None;
         }
+        *tell_at = now + TELL_INTERVAL_MS;
+        Some(position)
     }
 }
 
@@ -209,4 +196,22 @@ fn code(answer: &Result<(), WriteFault>) -> &'static str {
 
 fn count(op: &'static str, code: &'static str) {
     metrics::counter!("perimeter_waf_calls_total", "op" => op, "code" => code).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_that_must_wait_is_told_of_once_it_lasts_and_again_from_time_to_time() {
+        let to = Some(Position { leases: 100, controls: 0 });
+        let mut behind = Behind::default();
+        assert_eq!(behind.to_tell(to, 1_000), None);
+        assert_eq!(behind.to_tell(None, 20_000), None, "it lasted a moment");
+        assert_eq!(behind.to_tell(to, 30_000), None);
+        assert_eq!(behind.to_tell(to, 59_999), None);
+        assert_eq!(behind.to_tell(to, 60_000), to);
+        assert_eq!(behind.to_tell(to, 89_999), None);
+        assert_eq!(behind.to_tell(to, 90_000), to);
+    }
 }

@@ -5,7 +5,7 @@ use executor::logic::ip_set::Family;
 use executor::logic::waf::{Sight, Step, WafLoop, WriteFault};
 use executor::ownership::Owned;
 use executor::points::aws_waf::{MemorySets, POINT};
-use schemas::{Action, Enforcement, Millis, Protected, Reader, Status, Topic};
+use schemas::{Action, Enforcement, Millis, Position, Protected, Reader, Status, Topic};
 
 use crate::common::{EPOCH, START, World, block, operator};
 
@@ -15,11 +15,14 @@ struct Replica {
     waf: WafLoop,
     owned: Option<Owned>,
     said: Vec<Enforcement>,
+    /// What it had to read on to, after each step.
+    read_on_to: Vec<Option<Position>>,
 }
 
 impl Replica {
     fn new() -> Self {
-        Replica { waf: WafLoop::new(POINT), owned: None, said: Vec::new() }
+        let waf = WafLoop::new(POINT);
+        Replica { waf, owned: None, said: Vec::new(), read_on_to: Vec::new() }
     }
 
     fn owner(world: &World) -> Self {
@@ -37,7 +40,9 @@ impl Replica {
                 Sight::of(reader.view(), complete, &Protected::special(), term, now)
             });
             world.leases.turned(now);
-            match self.waf.next(&sight, |mark| world.leases.may_write(mark, now), now) {
+            let step = self.waf.next(&sight, |mark| world.leases.may_write(mark, now), now);
+            self.read_on_to.push(self.waf.read_on_to());
+            match step {
                 Step::Read(family) => self.waf.read(family, sets.read(family), now, 0.5),
                 Step::Write(write) => self.waf.written(write.family, sets.write(&write), now, 0.5),
                 Step::Wait(until) => {
@@ -242,6 +247,27 @@ async fn a_set_of_another_epoch_is_held_and_one_written_from_further_on_is_left_
         world.leases.read(|reader| reader.hold().is_some()),
         "another epoch stands at the provider"
     );
+}
+
+#[tokio::test]
+async fn while_one_set_must_wait_that_is_seen_at_every_step_though_the_other_need_not() {
+    for (waiting, other) in [(Family::V4, Family::V6), (Family::V6, Family::V4)] {
+        let (mut world, sets) = (World::new(), MemorySets::default());
+        let mut owner = Replica::owner(&world);
+        world.decide(&block("81.2.69.142", START + 600 * SECOND)).await;
+        owner.run(&world, &sets, 6 * SECOND);
+        let own = sets.description(other);
+        let further_on = format!("perimeter epoch={EPOCH} leases=900 controls=0");
+        sets.edit(waiting, |_, description| *description = further_on);
+        owner.run(&world, &sets, 6 * SECOND);
+        owner.read_on_to.clear();
+        owner.run(&world, &sets, 40 * SECOND);
+        let to = Some(Position { leases: 900, controls: 0 });
+        assert!(owner.read_on_to.iter().all(|position| *position == to), "{waiting:?}");
+        sets.edit(waiting, |_, description| *description = own);
+        owner.run(&world, &sets, 6 * SECOND);
+        assert_eq!(owner.waf.read_on_to(), None, "{waiting:?}");
+    }
 }
 
 #[tokio::test]
