@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use pipeline::{Assigned, Fault, From, Leases, Outputs, Received, Stage};
 use schemas::{
     Appended, Decision, Enforcement, Folded, Generation, Lease, LeaseEntry, Limits, Millis,
-    Observable, Phase, Protected, Reader, Refusal, Status, Topic, fold,
+    Observable, Phase, Position, Protected, Reader, Refusal, Status, Topic, fold,
 };
 
 use crate::ownership::{Owned, partition_of};
@@ -120,11 +120,18 @@ impl FoldStage {
         }
     }
 
-    /// The epoch under which to fold, or why to hold.
+    /// The epoch under which to fold, or why to hold. What is folded before a log that lost its tail is known to have
+    /// lost it would bring the log on to where it had been, and nobody would see any more that anything is missing.
     fn epoch(&mut self) -> Result<Millis> {
         let (hold, found) = self.leases.read(|reader| (reader.hold(), reader.epoch()));
         if let Some(hold) = hold {
             return Err(anyhow!("{hold}"));
+        }
+        if let Some(Position { leases, controls }) = self.leases.read_on_to() {
+            return Err(anyhow!(
+                "an IP set was written by somebody who had read leases and controls to {leases}/{controls}; waiting \
+                 for the copy to come there"
+            ));
         }
         match (self.epoch, found) {
             (Some(own), Some(found)) if own == found => Ok(own),

@@ -7,8 +7,10 @@ use common::{EPOCH, START, World, block, operator};
 use executor::Restored;
 use executor::stage::Restoring;
 use executor::view::{epoch_due, serving};
+use schemas::reader::Mark;
 use schemas::{
-    Action, Epoch, Generation, Lease, LeaseEntry, Mode, Observable, Record, Status, Topic,
+    Action, Epoch, Generation, Lease, LeaseEntry, Mode, Observable, Position, Reader, Record,
+    Status, Topic,
 };
 
 const MINUTE: i64 = 60_000;
@@ -93,6 +95,50 @@ async fn another_epoch_holds_until_it_is_adopted() {
     world.follow();
     assert!(world.blocks("81.2.69.142") && world.blocks("81.2.69.143"));
     assert_eq!(leases(&world).last().unwrap().generation.epoch, EPOCH + 6);
+}
+
+#[tokio::test]
+async fn nothing_is_folded_before_what_an_ip_set_was_written_from_is_read_or_known_to_be_lost() {
+    let mut world = World::new();
+    let (partition, _) = world.append(&block("81.2.69.142", START + 10 * MINUTE));
+    let mut worker = world.worker(partition);
+    let mark = Mark { epoch: EPOCH, position: Position { leases: 4, controls: 0 } };
+    world.leases.may_write(Some(mark), world.clock.now());
+    for _ in 0..20 {
+        assert!(world.work(&mut worker).await, "somebody had read three leases more");
+        world.clock.advance(500);
+        world.follow();
+    }
+    assert_eq!(leases(&world), []);
+    let hold = world.leases.read(Reader::hold).map(|hold| hold.to_string()).unwrap_or_default();
+    assert!(hold.contains("end at 1/0, below 4/0"), "it does not wait for ever unseen: {hold}");
+    // The broker was cut off, and nothing was lost.
+    for offset in 1..=3 {
+        let observable: Observable = format!("81.2.70.{offset}").parse().unwrap();
+        let generation = Generation { epoch: EPOCH, offset };
+        let lease = Lease { generation, ..Lease::empty(observable, EPOCH) };
+        world.append(&LeaseEntry::Lease(lease));
+    }
+    world.follow();
+    assert!(!world.work(&mut worker).await);
+    world.follow();
+    assert!(world.blocks("81.2.69.142"), "nothing was lost by holding");
+}
+
+#[tokio::test]
+async fn an_ip_set_that_nobody_wrote_or_from_other_topics_keeps_no_decision_waiting() {
+    for mark in [
+        None,
+        Some(Mark { epoch: EPOCH, position: Position { leases: 1, controls: 0 } }),
+        Some(Mark { epoch: EPOCH - 1, position: Position { leases: 900, controls: 0 } }),
+    ] {
+        let mut world = World::new();
+        world.append(&LeaseEntry::Epoch(Epoch { epoch: EPOCH, replaces: vec![EPOCH - 1] }));
+        world.follow();
+        world.leases.may_write(mark, world.clock.now());
+        world.decide(&block("81.2.69.142", START + MINUTE)).await;
+        assert!(world.blocks("81.2.69.142"), "{mark:?}");
+    }
 }
 
 #[tokio::test]

@@ -49,31 +49,41 @@ struct Copy {
 }
 
 impl Copy {
-    /// Whether the log was since confirmed, long enough, to end before a mark that somebody of ours left: then that is
-    /// a reason to hold.
-    fn cut_short(&mut self, mark: Mark, now: Millis) -> bool {
+    /// Notes a mark of somebody of ours who had read further, even before this copy is whole: what is published on less
+    /// hides that the log lost its tail.
+    fn note(&mut self, mark: Mark, now: Millis) {
         let position = self.reader.position();
-        let (ahead, since) = match self.ahead {
-            Some((ahead, since))
-                if ahead.epoch == mark.epoch
-                    && position.behind(ahead.position)
-                    && !ahead.position.behind(mark.position) =>
-            {
-                (ahead, since)
-            }
-            _ => (mark, now),
-        };
-        self.ahead = Some((ahead, since));
+        let ours = self.reader.epoch().is_none_or(|held| held == mark.epoch);
+        if !ours || !position.behind(mark.position) {
+            return;
+        }
+        let known = self.ahead.is_some_and(|(ahead, _)| {
+            ahead.epoch == mark.epoch
+                && position.behind(ahead.position)
+                && !ahead.position.behind(mark.position)
+        });
+        if !known {
+            self.ahead = Some((mark, now));
+        }
+    }
+
+    fn read_on_to(&self) -> Option<Position> {
+        let (ahead, _) = self.ahead?;
+        let missing = self.reader.position().behind(ahead.position);
+        (missing && self.reader.epoch() == Some(ahead.epoch)).then_some(ahead.position)
+    }
+
+    /// Holds where the log was confirmed, for long enough, to end before a mark that somebody of ours left.
+    fn hold_if_cut_short(&mut self) {
+        let (Some(reached), Some((_, since))) = (self.read_on_to(), self.ahead) else { return };
         let (Some((leases, read_at)), Some((controls, also_at))) =
             (self.leases_confirmed, self.controls_confirmed)
         else {
-            return false;
+            return;
         };
-        if read_at.min(also_at) - since < PATIENCE_MS {
-            return false;
+        if self.reader.hold().is_none() && read_at.min(also_at) - since >= PATIENCE_MS {
+            self.reader.ends_below(reached, Position { leases, controls });
         }
-        self.reader.ends_below(ahead.position, Position { leases, controls });
-        self.reader.hold().is_some()
     }
 }
 
@@ -124,6 +134,9 @@ impl Leases {
     /// so it first lets its reading thread turn, and reads on to the end that it is told.
     pub fn may_write(&self, mark: Option<Mark>, now: Millis) -> MayWrite {
         let mut copy = self.exclusive();
+        if let Some(mark) = mark {
+            copy.note(mark, now);
+        }
         let behind = copy.reader.hold().is_none() && copy.reader.position().behind(copy.end);
         // A broker that went away between telling an end and giving what lies before it counts as away, as it would had
         // it told nothing: else what is due would stay for as long as it is.
@@ -133,11 +146,14 @@ impl Leases {
         }
         match copy.reader.may_write(mark) {
             MayWrite::All(_) if behind => MayWrite::OnlyDue,
-            MayWrite::ReadOnTo(_) if mark.is_some_and(|mark| copy.cut_short(mark, now)) => {
-                copy.reader.may_write(None)
-            }
             may => may,
         }
+    }
+
+    /// Up to where somebody of ours had read when a provider was written, if this copy has not come there: until it has,
+    /// nothing is folded on what it knows. Where the log is confirmed to end before, the copy holds within seconds.
+    pub fn read_on_to(&self) -> Option<Position> {
+        self.shared().read_on_to()
     }
 
     /// Lets this process withhold what automation decides, whatever the log says: from the append time on that `since`
@@ -273,7 +289,10 @@ impl LeasesSink {
             copy.reader.reached(Position { leases, controls });
             if first {
                 copy.changes.any();
+                // While the log was read for the first time, that it had not come there yet said nothing.
+                copy.ahead = copy.ahead.map(|(mark, _)| (mark, now));
             }
+            copy.hold_if_cut_short();
             drop(copy);
             if first {
                 self.leases.changes.send_modify(|count| *count += 1);

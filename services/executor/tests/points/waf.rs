@@ -290,6 +290,31 @@ async fn a_log_that_lost_its_tail_is_held_and_what_is_due_goes_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_lost_tail_is_not_hidden_by_what_is_decided_while_all_start_anew() {
+    let (mut world, sets) = (World::new(), MemorySets::default());
+    world.decide(&block("81.2.69.142", START + 600 * SECOND)).await;
+    Replica::owner(&world).run(&world, &sets, 3 * SECOND);
+    // The broker lost five leases; two of them stand in the set.
+    sets.edit(Family::V4, |addresses, description| {
+        addresses.extend(["81.2.69.144/32".to_owned(), "81.2.69.146/32".to_owned()]);
+        *description = format!("perimeter epoch={EPOCH} leases=7 controls=0");
+    });
+    let mut restarted = World::unread();
+    (restarted.log, restarted.clock) = (world.log.clone(), world.clock.clone());
+    let mut owner = Replica::owner(&restarted);
+    owner.run(&restarted, &sets, SECOND);
+    restarted.follow();
+    for host in 0..30 {
+        let until = START + 600 * SECOND;
+        restarted.decide(&block(&format!("81.2.70.{}", 2 * host), until)).await;
+        owner.run(&restarted, &sets, SECOND);
+    }
+    let hold = restarted.leases.read(Reader::hold).map(|hold| hold.to_string()).unwrap_or_default();
+    assert!(hold.contains("end at 2/0, below 7/0"), "{hold}");
+    holds(&sets, Family::V4, &["81.2.69.142/32", "81.2.69.144/32", "81.2.69.146/32"]);
+}
+
+#[tokio::test]
 async fn what_a_provider_refuses_is_told_as_failed_with_the_reason() {
     let (mut world, sets) = (World::new(), MemorySets::default());
     let mut owner = Replica::owner(&world);

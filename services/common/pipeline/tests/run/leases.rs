@@ -43,6 +43,15 @@ fn epoch(sink: &mut LeasesSink, offset: i64, record: Epoch) {
     }));
 }
 
+/// The copy has read to there, and that is the end.
+fn reaches(sink: &mut LeasesSink, leases: i64, now: Millis) {
+    for (topic, end) in [(Topic::Leases, leases), (Topic::Controls, 0)] {
+        sink.update(Update::End { topic, partition: 0, end, now });
+        sink.update(Update::Reached { topic, partition: 0, end, now });
+    }
+    sink.update(Update::Tick { now });
+}
+
 /// The broker tells that `leases` ends there.
 fn ends(sink: &mut LeasesSink, leases: i64, now: Millis) {
     for (topic, end) in [(Topic::Leases, leases), (Topic::Controls, 0)] {
@@ -101,12 +110,56 @@ fn a_log_that_ends_before_what_a_provider_was_written_from_is_a_reason_to_hold()
     assert_eq!(leases.read(|reader| reader.hold()), Some(hold));
     assert_eq!(leases.may_write(None, later), MayWrite::OnlyDue, "nor may it write elsewhere");
     // A broker that was cut off tells the rest once it is back, and nothing was lost.
-    for topic in [Topic::Leases, Topic::Controls] {
-        let end = if topic == Topic::Leases { 6 } else { 0 };
-        sink.update(Update::End { topic, partition: 0, end, now: later });
-        sink.update(Update::Reached { topic, partition: 0, end, now: later });
-    }
+    reaches(&mut sink, 6, later);
     assert_eq!(leases.may_write(ahead, later), MayWrite::All(mark(6)));
+}
+
+#[test]
+fn what_somebody_had_read_further_is_known_until_the_copy_comes_there() {
+    let (leases, mut sink) = read();
+    assert_eq!(leases.read_on_to(), None, "nobody wrote to a provider");
+    for (found, expected) in [
+        (None, None),
+        (Some(mark(1)), None),
+        (Some(mark(5)), Some(position(5))),
+        // The other set was written by somebody who had read less.
+        (Some(mark(3)), Some(position(5))),
+    ] {
+        leases.may_write(found, 1_000);
+        assert_eq!(leases.read_on_to(), expected, "{found:?}");
+    }
+    reaches(&mut sink, 4, 2_000);
+    assert_eq!(leases.read_on_to(), Some(position(5)));
+    reaches(&mut sink, 5, 2_500);
+    assert_eq!(leases.read_on_to(), None);
+    reaches(&mut sink, 5, 60_000);
+    assert_eq!(leases.read(Reader::hold), None);
+}
+
+#[test]
+fn a_log_that_lost_its_tail_is_held_though_the_provider_is_asked_no_more() {
+    let (leases, mut sink) = read();
+    leases.may_write(Some(mark(5)), 1_000);
+    reaches(&mut sink, 2, 1_000 + PATIENCE_MS - 1);
+    assert_eq!(leases.read(Reader::hold), None, "not long yet");
+    reaches(&mut sink, 2, 1_000 + PATIENCE_MS);
+    let hold = Hold::EndBelow { reached: position(5), end: position(2), held: Some(EPOCH) };
+    assert_eq!(leases.read(Reader::hold), Some(hold));
+}
+
+#[test]
+fn a_mark_counts_before_the_log_is_read_and_against_it_only_afterwards() {
+    let leases = Leases::default();
+    let mut sink = leases.sink();
+    leases.may_write(Some(mark(5)), 1_000);
+    epoch(&mut sink, 0, Epoch { epoch: EPOCH, replaces: Vec::new() });
+    assert_eq!(leases.read_on_to(), Some(position(5)));
+    // A log that takes long to read.
+    let read = 1_000 + 3 * PATIENCE_MS;
+    reaches(&mut sink, 1, read);
+    assert_eq!((leases.read(Reader::hold), leases.read_on_to()), (None, Some(position(5))));
+    reaches(&mut sink, 1, read + PATIENCE_MS);
+    assert!(leases.read(Reader::hold).is_some());
 }
 
 #[test]
@@ -115,12 +168,8 @@ fn a_mark_of_topics_that_were_replaced_is_no_reason_to_hold() {
     assert_eq!(leases.may_write(Some(mark(50)), 1_000), MayWrite::ReadOnTo(position(50)));
     epoch(&mut sink, 1, Epoch { epoch: EPOCH + 1, replaces: vec![EPOCH] });
     let later = 1_000 + PATIENCE_MS;
-    for topic in [Topic::Leases, Topic::Controls] {
-        let end = if topic == Topic::Leases { 2 } else { 0 };
-        sink.update(Update::End { topic, partition: 0, end, now: later });
-        sink.update(Update::Reached { topic, partition: 0, end, now: later });
-    }
-    sink.update(Update::Tick { now: later });
+    reaches(&mut sink, 2, later);
+    assert_eq!(leases.read_on_to(), None);
     let anew = Mark { epoch: EPOCH + 1, position: position(3) };
     assert_eq!(leases.may_write(Some(anew), later), MayWrite::ReadOnTo(position(3)));
     assert_eq!(leases.read(Reader::hold), None);
