@@ -100,10 +100,9 @@ async fn decisions(
     let (clock, shutdown) = (context.clock.clone(), context.shutdown.clone());
     run(context, Group("verifier"), move |assigned| {
         let epoch = restore::wait_for_epoch(&leases, &shutdown)?;
-        let now = clock.now();
-        verification.sync(&leases, now);
+        verification.sync(&leases, clock.now());
         let (read_back, partition) = (&assigned.read_back, assigned.partition);
-        restore::restore(&verification, read_back, partition, epoch, &limits, now)?;
+        restore::restore(&verification, read_back, partition, epoch, &limits, &clock)?;
         Ok(Decisions::new(verification.clone(), leases.clone(), clock.clone()))
     })
     .await

@@ -10,10 +10,11 @@ mod enforced;
 mod envoy;
 mod prober;
 mod readback;
+mod restoring;
 mod schedule;
 mod watched;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use observe::probe::Nonce;
@@ -29,6 +30,7 @@ use claim::{Record, State, Tracked};
 use enforced::Early;
 pub use envoy::{IN_FLIGHT_MAX, Logged, Replicas, SendProbe};
 pub use readback::{IpSet, ReadWaf, WafRead};
+use restoring::Restoring;
 use watched::Watched;
 
 /// Point name of Envoy itself, at levels 2 and 3.
@@ -109,9 +111,7 @@ pub struct Core {
     /// Points that said something at level 1 since the start, and so must say it for the next decision.
     points: BTreeSet<String>,
     early: Early,
-    remembered: HashMap<Uuid, Vec<Outcome>>,
-    /// While restoring: the last that was said about each phase of a decision at each point.
-    recalled: BTreeMap<(Uuid, String, Phase), Enforcement>,
+    restoring: Restoring,
     /// What was said before this was not read back.
     told_since: Millis,
     forget_at: Millis,
@@ -131,8 +131,7 @@ impl Core {
             waf: readback::Schedule::default(),
             points: BTreeSet::new(),
             early: Early::default(),
-            remembered: HashMap::new(),
-            recalled: BTreeMap::new(),
+            restoring: Restoring::default(),
             told_since: Millis::MIN,
             forget_at: 0,
             effects: Effects::default(),
@@ -157,22 +156,6 @@ impl Core {
         std::mem::take(&mut self.effects)
     }
 
-    /// Restoring, first step: an outcome of ours, read back. Only the last change of each effect is kept.
-    pub fn remember(&mut self, outcome: Outcome) {
-        self.remembered.entry(outcome.decision_id).or_default().push(outcome);
-    }
-
-    /// Restoring, last step: outcomes of decisions that are over are not needed any more. What was said before
-    /// `told_since` was not read.
-    pub fn restored(&mut self, told_since: Millis, now: Millis) -> Effects {
-        self.remembered.clear();
-        self.told_since = self.told_since.max(told_since);
-        for enforcement in std::mem::take(&mut self.recalled).into_values() {
-            self.enforcement(enforcement, now);
-        }
-        self.apply(Input::Tick, now)
-    }
-
     /// When [`Input::Tick`] is wanted at the latest.
     pub fn next_due(&self) -> Option<Millis> {
         // Without a claim nothing is due at all.
@@ -194,34 +177,43 @@ impl Core {
         trace: Option<String>,
         now: Millis,
     ) {
-        let held = self.view.lease(&decision.observable);
-        let known = held.is_some_and(|held| held.recent_decisions.contains(&decision.decision_id));
-        let folded = fold(held, decision, appended, &self.protected, &self.limits);
-        let Folded::Lease(lease) = folded else { return };
-        let claim = lease.claim(decision.origin).cloned();
-        self.view.apply(lease);
-        if let Some(claim) = claim
-            && !known
-            && decision.action == Action::Block
-        {
-            let mut tracked = Tracked::new(decision, &claim, trace, now);
-            for outcome in self.remembered.remove(&decision.decision_id).unwrap_or_default() {
-                tracked.recall(&outcome);
+        let (changed, block) = self.take_in(decision, appended, trace, now);
+        if let Some(mut tracked) = block {
+            if now >= tracked.until {
+                tracked.enter(State::Lifting, now);
             }
-            let ended_before_it_began = claim.decided_at >= claim.until;
-            if !ended_before_it_began && now < claim.until + LIFT_WINDOW_MS {
-                if now >= claim.until {
-                    tracked.enter(State::Lifting, claim.until);
-                }
-                tracked.restore_proofs(now);
-                self.watched.keep(tracked);
-                self.early_enforcements(decision.decision_id, now);
-            }
+            self.watched.keep(tracked);
+            self.early_enforcements(decision.decision_id, now);
+        }
+        if !changed {
+            return;
         }
         // What holds for addresses inside or around it may have changed.
         for id in self.watched.touching(decision.observable.network()) {
             self.look(id, now);
         }
+    }
+
+    /// Folds a decision by our own means; answers whether a lease is another now, and the block that is to be watched.
+    fn take_in(
+        &mut self,
+        decision: &Decision,
+        appended: Appended,
+        trace: Option<String>,
+        now: Millis,
+    ) -> (bool, Option<Tracked>) {
+        let held = self.view.lease(&decision.observable);
+        let known = held.is_some_and(|held| held.recent_decisions.contains(&decision.decision_id));
+        let folded = fold(held, decision, appended, &self.protected, &self.limits);
+        let Folded::Lease(lease) = folded else { return (false, None) };
+        let claim = lease.claim(decision.origin).cloned();
+        self.view.apply(lease);
+        let Some(claim) = claim.filter(|_| !known && decision.action == Action::Block) else {
+            return (true, None);
+        };
+        let ended_before_it_began = claim.decided_at >= claim.until;
+        let watched = !ended_before_it_began && now < claim.until + LIFT_WINDOW_MS;
+        (true, watched.then(|| Tracked::new(decision, &claim, trace, now)))
     }
 
     fn controls(&mut self, frozen_since: Option<Millis>, now: Millis) {
@@ -314,7 +306,7 @@ impl Core {
                 tracked.addresses = held;
             }
             (State::Holding, true, false) => {
-                tracked.enter(State::Lifting, now.min(tracked.until));
+                tracked.enter(State::Lifting, now);
                 tracked.addresses = open;
             }
             (State::Lifting, true, false) => tracked.addresses = open,
@@ -322,7 +314,11 @@ impl Core {
             (State::Holding | State::Lifting, true, true) => tracked.enter(State::Dormant, now),
             (State::Dormant, true, _) => {}
         }
-        // What an operator's allow ended is over for good; its lift is awaited from when it was learnt, as any other.
+        self.shorten(tracked);
+    }
+
+    /// What an operator's allow ended is over for good; its lift is awaited from when it was learnt, as any other.
+    fn shorten(&self, tracked: &mut Tracked) {
         let lease = self.view.lease(&tracked.observable);
         let ours = |claim: &&Claim| claim.decision_id == tracked.decision_id;
         if let Some(claim) = lease.and_then(|lease| lease.claims.iter().find(ours)) {

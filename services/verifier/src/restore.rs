@@ -5,12 +5,12 @@ use std::thread::park_timeout;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use pipeline::{From, Leases, ReadBack};
+use pipeline::{Clock, From, Leases, ReadBack};
 use schemas::fold::Appended;
 use schemas::{Decision, Enforcement, Generation, Limits, Millis, Outcome, Topic};
 use tokio_util::sync::CancellationToken;
 
-use crate::logic::{Effects, Input};
+use crate::logic::Effects;
 use crate::verification::Verification;
 
 /// How far back outcomes and enforcements are read. What an older claim is told twice has the same id, and nobody is
@@ -39,8 +39,9 @@ pub fn restore(
     partition: i32,
     epoch: Millis,
     limits: &Limits,
-    now: Millis,
+    clock: &Clock,
 ) -> Result<()> {
+    let now = clock.now();
     let told_since = now - OUTCOMES_MS;
     let recent = From::Since(told_since);
     read_back
@@ -63,8 +64,10 @@ pub fn restore(
                 let generation = Generation { epoch, offset: raw.offset };
                 let appended = Appended { generation, at: raw.timestamp };
                 let trace = raw.trace.map(str::to_owned);
-                let decision = Box::new(decision);
-                verification.apply(Input::Decision { decision, appended, trace }, now);
+                verification.with(|core| {
+                    core.refold(&decision, appended, trace, now);
+                    Effects::default()
+                });
             }
             Ok(())
         })
@@ -80,6 +83,7 @@ pub fn restore(
             Ok(())
         })
         .context("could not read the enforcements back")?;
-    verification.with(|core| core.restored(told_since, now));
+    // Reading may have taken long, and what is watched is watched from now on.
+    verification.with(|core| core.restored(told_since, clock.now()));
     Ok(())
 }

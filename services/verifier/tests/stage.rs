@@ -11,7 +11,7 @@ use schemas::{
     Decision, Detection, Effect, Enforcement, Epoch, Generation, LeaseEntry, Limits, Outcome,
     Phase, Protected, Record, Status, Topic,
 };
-use verifier::logic::{Core, Input, Publish, Reach};
+use verifier::logic::{Core, Input, LATE_MS, Publish, Reach};
 use verifier::ocsf::Export;
 use verifier::stage::{Decisions, Enforcements};
 use verifier::{Verification, restore};
@@ -133,8 +133,7 @@ async fn a_restart_reads_its_own_outcomes_back_and_tells_only_what_is_new() {
     let open = || {
         let verification = verification();
         let limits = Limits::default();
-        restore::restore(&verification, &read_back, partition, EPOCH, &limits, clock.now())
-            .unwrap();
+        restore::restore(&verification, &read_back, partition, EPOCH, &limits, &clock).unwrap();
         verification
     };
     // Killed after the enforcement's offset was committed and before the outcome was out: it is told now.
@@ -148,7 +147,42 @@ async fn a_restart_reads_its_own_outcomes_back_and_tells_only_what_is_new() {
     assert_eq!(second.active_claims(), 1);
     clock.advance(100_000);
     second.apply(Input::Tick, clock.now());
+    assert_eq!(told(&second), [], "it could not look before");
+    clock.advance(LATE_MS);
+    second.apply(Input::Tick, clock.now());
     assert_eq!(told(&second), [("envoy/0".to_owned(), Effect::Absent)], "nobody said 'lifted'");
+}
+
+#[tokio::test]
+async fn a_restart_after_a_lift_reads_of_it_before_it_tells_anything() {
+    let clock = Clock::manual(T0);
+    let log = Log::new(clock.clone());
+    let decision = block(ATTACKER, 1, 60_000);
+    let (partition, _) = log.append(Message::of(&decision).unwrap());
+    let applied = applied(&decision);
+    log.append(Message::of(&applied).unwrap());
+    let read_back = Bus::in_memory(log.clone()).read_back();
+    let open = || {
+        let verification = verification();
+        let limits = Limits::default();
+        restore::restore(&verification, &read_back, partition, EPOCH, &limits, &clock).unwrap();
+        verification
+    };
+    let (effects, _) = open().take();
+    log.append(Message::of(&effects.publish[0].outcome).unwrap());
+    clock.advance(60_100);
+    let id = decision.decision_id;
+    let lifted = Enforcement {
+        enforcement_id: Enforcement::id(id, "envoy/0", Phase::Lift, Status::Lifted),
+        phase: Phase::Lift,
+        status: Status::Lifted,
+        ..applied
+    };
+    log.append(Message::of(&lifted).unwrap());
+    clock.advance(60_000);
+    let restarted = open();
+    assert_eq!(told(&restarted), [("envoy/0".to_owned(), Effect::Effective)]);
+    assert_eq!(restarted.active_claims(), 0, "nothing is left to watch");
 }
 
 #[tokio::test]
@@ -174,7 +208,7 @@ async fn a_restart_does_not_tell_again_what_a_point_could_not_do_before_it_could
     let read_back = Bus::in_memory(log.clone()).read_back();
     let verification = verification();
     let limits = Limits::default();
-    restore::restore(&verification, &read_back, partition, EPOCH, &limits, clock.now()).unwrap();
+    restore::restore(&verification, &read_back, partition, EPOCH, &limits, &clock).unwrap();
     assert_eq!(told(&verification), [("envoy/0".to_owned(), Effect::Effective)]);
 }
 

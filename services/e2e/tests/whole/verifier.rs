@@ -63,11 +63,10 @@ impl Process {
             let (verification, leases) = (verification.clone(), leases.clone());
             let clock = clock.clone();
             Lane::new(DECISIONS, partition, log, move |assigned| {
-                let now = clock.now();
                 let epoch = leases.read(|reader| reader.epoch()).expect("the epoch was read");
-                verification.sync(&leases, now);
+                verification.sync(&leases, clock.now());
                 let read_back = &assigned.read_back;
-                restore::restore(&verification, read_back, partition, epoch, &limits, now)?;
+                restore::restore(&verification, read_back, partition, epoch, &limits, &clock)?;
                 Ok(Decisions::new(verification.clone(), leases.clone(), clock.clone()))
             })
         });

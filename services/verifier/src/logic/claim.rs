@@ -54,7 +54,8 @@ pub(super) struct Tracked {
     detected_at: Option<Millis>,
     pub(super) trace: Option<String>,
     pub(super) state: State,
-    /// When this state began.
+    /// Since when this state is known here, where it may have begun before: deadlines run from then, for nobody could
+    /// look sooner.
     pub(super) since: Millis,
     /// When it is to be looked at next.
     pub(super) due: Millis,

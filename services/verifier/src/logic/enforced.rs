@@ -16,7 +16,7 @@ pub(super) struct Early {
 }
 
 impl Early {
-    fn keep(&mut self, enforcement: Enforcement) {
+    pub(super) fn keep(&mut self, enforcement: Enforcement) {
         if self.order.len() == EARLY_MAX
             && let Some(oldest) = self.order.pop_front()
             && let Some(said) = self.said.get_mut(&oldest)
@@ -47,17 +47,6 @@ impl Core {
         self.early.keep(enforcement);
     }
 
-    /// Restoring, third step: what an executor said, in the order of the log. Only the last about each phase at each
-    /// point stands; what it took back meanwhile is no news.
-    pub fn recall(&mut self, enforcement: Enforcement) {
-        if self.watched.get(enforcement.decision_id).is_none() {
-            self.early.keep(enforcement);
-        } else if let Some((phase, _)) = told(&enforcement) {
-            let key = (enforcement.decision_id, enforcement.point.clone(), phase);
-            self.recalled.insert(key, enforcement);
-        }
-    }
-
     /// What was said about a decision before we had read it ourselves.
     pub(super) fn early_enforcements(&mut self, decision_id: Uuid, now: Millis) {
         for enforcement in self.early.take(decision_id) {
@@ -65,7 +54,12 @@ impl Core {
         }
     }
 
-    fn enforced(&mut self, tracked: &mut Tracked, enforcement: &Enforcement, now: Millis) {
+    pub(super) fn enforced(
+        &mut self,
+        tracked: &mut Tracked,
+        enforcement: &Enforcement,
+        now: Millis,
+    ) {
         let Some((phase, effect)) = told(enforcement) else { return };
         let point = enforcement.point.as_str();
         if effect == Effect::Effective {
@@ -142,7 +136,7 @@ impl Core {
 }
 
 /// What an enforcement says took effect, or did not.
-fn told(enforcement: &Enforcement) -> Option<(Phase, Effect)> {
+pub(super) fn told(enforcement: &Enforcement) -> Option<(Phase, Effect)> {
     match (enforcement.phase, enforcement.status) {
         (_, Status::Lifted | Status::Superseded) => Some((Phase::Lift, Effect::Effective)),
         (phase, Status::Applied) => Some((phase, Effect::Effective)),

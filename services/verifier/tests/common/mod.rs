@@ -114,7 +114,19 @@ impl World {
     }
 
     pub(crate) fn say(&mut self, point: &str, decision: &Decision, phase: Phase, status: Status) {
-        let enforcement = Enforcement {
+        let enforcement = self.enforcement(point, decision, phase, status);
+        self.input(Input::Enforcement(Box::new(enforcement)));
+    }
+
+    /// What the executor of a point says now.
+    pub(crate) fn enforcement(
+        &self,
+        point: &str,
+        decision: &Decision,
+        phase: Phase,
+        status: Status,
+    ) -> Enforcement {
+        Enforcement {
             enforcement_id: Enforcement::id(decision.decision_id, point, phase, status),
             decision_id: decision.decision_id,
             observable: decision.observable.clone(),
@@ -126,8 +138,7 @@ impl World {
             generation: Generation { epoch: EPOCH, offset: 0 },
             enforced_at: self.now,
             reason: String::new(),
-        };
-        self.input(Input::Enforcement(Box::new(enforcement)));
+        }
     }
 
     /// All points let go, and say so.
@@ -177,7 +188,7 @@ impl World {
         self.now = end;
     }
 
-    fn act(&mut self, effects: Effects) {
+    pub(crate) fn act(&mut self, effects: Effects) {
         self.outcomes.extend(effects.publish.into_iter().map(|publish| publish.outcome));
         for probe in effects.probes {
             self.probes_sent += 1;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use schemas::{Action, Phase};
 
 use crate::common::{ATTACKER, T0, World, block, by_operator};
-use crate::{enforced, restart_since};
+use crate::enforced;
+use crate::restarts::restart_since;
 
 #[test]
 fn what_holds_again_after_an_allow_around_it_has_ended_is_proved_again_and_so_is_its_real_end() {

@@ -7,9 +7,10 @@ mod again;
 mod common;
 mod crowds;
 mod rechecks;
+mod restarts;
 
-use common::{ATTACKER, T0, World, block, by_operator, core, told};
-use schemas::{Action, Millis, Mode, Outcome, Phase, Status};
+use common::{ATTACKER, T0, World, block, by_operator, told};
+use schemas::{Action, Millis, Mode, Phase, Status};
 use verifier::logic::Input;
 
 const APPLIED: [&str; 6] = [
@@ -283,61 +284,6 @@ fn a_thawed_block_must_hold_from_then_on() {
     world.enforce(&decision);
     world.run_to(10_000);
     check(&world, 1, &[&APPLIED]);
-}
-
-#[test]
-fn a_restart_goes_on_and_tells_nothing_twice() {
-    let decision = block(ATTACKER, 1, 15_000);
-    let mut world = enforced(&decision);
-    world.run_to(1_000);
-    check(&world, 1, &[&APPLIED]);
-    restart(&mut world, &decision);
-    world.run_to(14_900);
-    check(&world, 1, &[&APPLIED]);
-    // The end falls into the next outage.
-    world.now = T0 + 15_300;
-    restart(&mut world, &decision);
-    world.release(&decision);
-    world.run_to(18_000);
-    check(&world, 1, &[&APPLIED, &LIFTED]);
-    restart(&mut world, &decision);
-    world.run_to(20_000);
-    check(&world, 1, &[&APPLIED, &LIFTED]);
-    assert_eq!(world.core.active_claims(), 0);
-}
-
-#[test]
-fn a_restart_in_the_middle_of_a_proof_probes_again() {
-    let decision = block(ATTACKER, 1, 15_000);
-    let mut world = World::new();
-    world.decide(&decision);
-    world.run_to(25);
-    restart(&mut world, &decision);
-    world.enforce(&decision);
-    world.run_to(300);
-    check(&world, 1, &[&APPLIED]);
-}
-
-/// Another process takes over with what stands in Kafka.
-fn restart(world: &mut World, decision: &schemas::Decision) {
-    restart_since(world, decision, T0);
-}
-
-/// The same, where nothing of before `told_since` was read.
-fn restart_since(world: &mut World, decision: &schemas::Decision, told_since: Millis) {
-    world.core = core(8);
-    let told: Vec<Outcome> = world.outcomes.clone();
-    for outcome in told {
-        world.core.remember(outcome);
-    }
-    let (now, at) = (world.now, T0);
-    let generation = schemas::Generation { epoch: common::EPOCH, offset: 1 };
-    let appended = schemas::fold::Appended { generation, at };
-    let decision = Box::new(decision.clone());
-    world.input(Input::Decision { decision, appended, trace: None });
-    world.core.restored(told_since, now);
-    assert_eq!(world.now, now);
-    world.tell_replicas();
 }
 
 #[test]
