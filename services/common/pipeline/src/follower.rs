@@ -70,7 +70,10 @@ impl Follower {
         Ok(Some(Follower { reading, asking, next, ends, confirmed: None }))
     }
 
+    /// Reads what is there, and never so long that nobody asks where it ends, or whether the process must stop: behind
+    /// what was written long ago, there is always more.
     pub(crate) fn poll(&mut self, sink: &mut dyn Follow) {
+        let begun = Instant::now();
         let mut timeout = POLL;
         while let Some(polled) = self.reading.poll(timeout) {
             timeout = Duration::ZERO;
@@ -88,7 +91,7 @@ impl Follower {
                 }
                 Err(error) => tracing::debug!(%error, "could not read; trying again"),
             }
-            if self.confirmed.is_some_and(|confirmed| confirmed.elapsed() > CONFIRM_INTERVAL) {
+            if begun.elapsed() > CONFIRM_INTERVAL {
                 return;
             }
         }

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod commits;
+mod followers;
 mod foreign;
 mod leases;
 mod letters;
