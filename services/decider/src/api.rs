@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::{Router, TcpIncoming};
 
-use crate::index::{self, Index};
+use crate::index;
 use crate::logic::Rules;
 use overrides::Overrides;
 use query::Queries;
@@ -39,11 +39,8 @@ pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often an idle connection is asked whether there is still somebody at its other end.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// The parts of the decider that are ready once the copy of the leases is complete, and once the index knows what was
-/// decided.
+/// The part of the decider that is ready once the copy of the leases is complete.
 const LEASES: &str = "leases";
-const DECISIONS: &str = "decisions";
-const DECISIONS_POLL: Duration = Duration::from_millis(100);
 
 /// What the calls work on.
 #[derive(Clone)]
@@ -101,17 +98,12 @@ pub async fn serve(
     };
     let readiness = async {
         context.health.expect(LEASES);
-        context.health.expect(DECISIONS);
-        if !complete(&shared.leases, &context.shutdown).await {
-            return Ok(());
+        if complete(&shared.leases, &context.shutdown).await {
+            health.set_serving::<QueryServer<Queries>>().await;
+            // Whoever stops automation waits for nothing more. A call that must know more says itself that it does not.
+            health.set_serving::<OverrideServer<Overrides>>().await;
+            context.health.set(LEASES, true);
         }
-        context.health.set(LEASES, true);
-        health.set_serving::<QueryServer<Queries>>().await;
-        if !decisions_read(&shared.index, &context.shutdown).await {
-            return Ok(());
-        }
-        context.health.set(DECISIONS, true);
-        health.set_serving::<OverrideServer<Overrides>>().await;
         Ok(())
     };
     tokio::try_join!(secured, open, readiness).map(|_| ())
@@ -123,17 +115,6 @@ pub(crate) async fn complete(leases: &Leases, shutdown: &CancellationToken) -> b
     while !leases.read(|reader| reader.complete()) {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return false },
-            () = shutdown.cancelled() => return false,
-        }
-    }
-    true
-}
-
-/// Waits until `decisions` was once read to its end. Answers false when the process must stop first.
-async fn decisions_read(index: &index::Shared, shutdown: &CancellationToken) -> bool {
-    while !index.read(Index::decisions_complete) {
-        tokio::select! {
-            () = tokio::time::sleep(DECISIONS_POLL) => {}
             () = shutdown.cancelled() => return false,
         }
     }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ipnet::IpNet;
 use proto::v1::{Happening, PointState};
-use schemas::{Control, Decision, Effect, Millis, Setting};
+use schemas::{Control, Decision, Effect, Millis, Setting, Topic};
 use uuid::Uuid;
 
 pub use shared::Shared;
@@ -24,6 +24,9 @@ pub use story::{Consequence, Story};
 use told::Place;
 pub use told::Told;
 
+/// The topics that it is folded from.
+pub const TOPICS: [Topic; 5] =
+    [Topic::Detections, Topic::Decisions, Topic::Enforcements, Topic::Outcomes, Topic::Controls];
 /// Most records that are kept.
 pub const RECORDS_MAX: usize = 300_000;
 /// Most memory that they take.
@@ -54,9 +57,8 @@ pub struct Index {
     bytes: usize,
     /// The newest that fell out. What lies there or before is refused, or the answers would depend on who came first.
     floor: Option<Place>,
-    /// Whether `decisions` was once read to its end; and every topic.
-    decisions_complete: bool,
-    complete: bool,
+    /// The topics that were once read to their ends.
+    read: HashSet<Topic>,
     bounds: Bounds,
 }
 
@@ -110,25 +112,19 @@ impl Index {
         self.floor = self.floor.max(Some(floor));
     }
 
-    /// Learns that `decisions` was once read to its end.
-    pub fn decisions_completed(&mut self) {
-        self.decisions_complete = true;
+    /// Learns that `topic` was once read to its end.
+    pub fn completed(&mut self, topic: Topic) {
+        self.read.insert(topic);
     }
 
-    /// Learns that every topic was once read to its end.
-    pub fn completed(&mut self) {
-        self.decisions_complete = true;
-        self.complete = true;
+    /// Whether a record of `topic` that is not here is not retained; before that it may only not have been read.
+    pub fn has_read(&self, topic: Topic) -> bool {
+        self.read.contains(&topic)
     }
 
-    /// Whether a decision that is not here is not retained; before that it may only not have been read.
-    pub fn decisions_complete(&self) -> bool {
-        self.decisions_complete
-    }
-
-    /// Whether what is not here is not retained; before that it may only not have been read.
+    /// The same of every topic.
     pub fn complete(&self) -> bool {
-        self.complete
+        TOPICS.into_iter().all(|topic| self.has_read(topic))
     }
 
     /// What happened before is not retained; 0 where nothing ever fell out.

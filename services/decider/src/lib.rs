@@ -17,7 +17,7 @@ pub mod tail;
 use std::sync::Arc;
 
 use pipeline::{Context, From, Group, LEASE_TOPICS, Leases};
-use schemas::{Control, Outcome};
+use schemas::{Control, Outcome, Topic};
 
 pub use config::Config;
 pub use logic::Rules;
@@ -42,14 +42,16 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     let served = api::serve(&context, shared.clone(), config.api, config.plaintext);
     let since = context.clock.now() - RETAINED_MS;
     shared.index.forget(since);
-    let topics = tail::TOPICS.map(|topic| (topic, From::Since(since)));
+    let topics = index::TOPICS.map(|topic| (topic, From::Since(since)));
+    // A request of an operator's waits until what was decided before is known, and not for all that came of it.
+    let (decided, rest): (Vec<_>, Vec<_>) = topics
+        .into_iter()
+        .partition(|(topic, _)| matches!(topic, Topic::Decisions | Topic::Controls));
+    let tail = || tail::Tail::new(rules.clone(), pasts.clone(), shared.index.clone());
     // What was is asked for by people, who do not see half a second.
     let unhurried = Context { bus: context.bus.clone().in_bulk(), ..context.clone() };
-    let followed = pipeline::follow(
-        &unhurried,
-        &topics,
-        tail::Tail::new(rules.clone(), pasts.clone(), shared.index.clone()),
-    );
+    let decided = pipeline::follow(&unhurried, &decided, tail());
+    let rest = pipeline::follow(&unhurried, &rest, tail());
     let copied = pipeline::follow(&context, &LEASE_TOPICS, leases.sink());
     let clock = context.clock.clone();
     let context = &context;
@@ -66,5 +68,5 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     };
     let outcomes = pipeline::proofread::<Outcome>(context, Group("decider-outcomes"));
     let controls = pipeline::proofread::<Control>(context, Group("decider-controls"));
-    tokio::try_join!(served, followed, copied, stages, outcomes, controls).map(|_| ())
+    tokio::try_join!(served, decided, rest, copied, stages, outcomes, controls).map(|_| ())
 }

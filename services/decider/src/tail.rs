@@ -10,10 +10,6 @@ use crate::index::{self, Told};
 use crate::logic::{Past, Rules};
 use crate::stage::SharedPast;
 
-/// The topics to follow.
-pub const TOPICS: [Topic; 5] =
-    [Topic::Detections, Topic::Decisions, Topic::Enforcements, Topic::Outcomes, Topic::Controls];
-
 /// The pasts of the partitions that this process owns, by partition. A past is its stage's: where the partition was
 /// taken away there is nobody to keep it for.
 #[derive(Clone, Default)]
@@ -33,7 +29,7 @@ impl Pasts {
     }
 }
 
-/// The sink of [`pipeline::follow`].
+/// A sink of [`pipeline::follow`]: of any of [`index::TOPICS`], each of which only one follows.
 pub struct Tail {
     rules: Arc<Rules>,
     pasts: Pasts,
@@ -84,19 +80,13 @@ impl Tail {
         Ok(Some(told))
     }
 
-    /// A partition was read to its end; the index is complete once all were, and what was decided is known earlier.
+    /// A partition was read to its end; its topic is once all of them were.
     fn reached(&mut self, topic: Topic, partition: i32) {
         if !self.live.insert((topic, partition)) {
             return;
         }
-        let all = |topic: Topic| {
-            (0..topic.partitions()).all(|partition| self.live.contains(&(topic, partition)))
-        };
-        if topic == Topic::Decisions && all(topic) {
-            self.index.decisions_completed();
-        }
-        if TOPICS.into_iter().all(all) {
-            self.index.completed();
+        if (0..topic.partitions()).all(|partition| self.live.contains(&(topic, partition))) {
+            self.index.completed(topic);
         }
     }
 }

@@ -9,19 +9,25 @@ use std::time::{Duration, Instant};
 
 use common::enforced;
 use decider::api::{Shared, serve};
+use decider::index::{Shared as Index, TOPICS};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Context, Follow as _, Health, Leases, Tls, Update};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use proto::mtls::HANDSHAKE_TIMEOUT;
 use proto::roles::{Least, METHODS, Role};
+use proto::v1::override_client::OverrideClient;
+use proto::v1::{BlockRequest, ControlRequest};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use schemas::Topic;
 use tokio::io::AsyncReadExt as _;
 use tonic::client::Grpc;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_prost::ProstCodec;
+use uuid::Uuid;
 
 const NOW: i64 = 1_795_000_000_000;
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -189,7 +195,8 @@ async fn knock(endpoint: &Endpoint, method: &'static str) -> Answer {
     }
 }
 
-async fn port(authority: &Authority) -> (SocketAddr, Context) {
+/// A decider that has read the leases, and of the rest what `index` has.
+async fn port(authority: &Authority, index: Index) -> (SocketAddr, Context) {
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let clock = Clock::manual(NOW);
     let bus = Bus::in_memory(Log::new(clock.clone()));
@@ -207,8 +214,6 @@ async fn port(authority: &Authority) -> (SocketAddr, Context) {
         leases.sink().update(Update::Reached { topic, partition: 0, end: 0, now: NOW });
     }
     let publisher = bus.publisher().unwrap();
-    let index = decider::index::Shared::default();
-    index.completed();
     let shared = Shared { rules: enforced(), leases, index, publisher, clock };
     let serving = context.clone();
     tokio::spawn(async move { serve(&serving, shared, address, None).await });
@@ -230,10 +235,42 @@ async fn connected(address: SocketAddr) -> tokio::net::TcpStream {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_connects_and_does_not_show_who_he_is_is_not_waited_for() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let (address, context) = port(&Authority::new()).await;
+    let (address, context) = port(&Authority::new(), Index::default()).await;
     let mut silent = connected(address).await;
     let closed = tokio::time::timeout(2 * HANDSHAKE_TIMEOUT, silent.read_u8()).await;
     closed.expect("it stays open").expect_err("nothing is said to somebody unknown");
+    context.shutdown.cancel();
+}
+
+fn endpoint(address: SocketAddr, settings: ClientTlsConfig) -> Endpoint {
+    let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap();
+    endpoint.tls_config(settings).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decider_that_has_not_read_what_was_decided_is_ready_and_freezes_at_once() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let authority = Authority::new();
+    let (address, context) = port(&authority, Index::default()).await;
+    drop(connected(address).await);
+    let begun = Instant::now();
+    while let Err(missing) = context.health.ready() {
+        assert!(begun.elapsed() < DEADLINE, "{missing}");
+        tokio::task::yield_now().await;
+    }
+    let admin = settings(Admin, &authority, &authority);
+    let channel = endpoint(address, admin).connect().await.unwrap();
+    let asked = HealthCheckRequest { service: "perimeter.v1.Override".to_owned() };
+    let serving = HealthClient::new(channel.clone()).check(asked).await.unwrap().into_inner();
+    assert_eq!(serving.status, 1, "SERVING");
+    let (reason, idempotency_key) = ("a test".to_owned(), Uuid::from_u128(1).to_string());
+    let freeze = ControlRequest { reason: reason.clone(), idempotency_key };
+    let mut overrides = OverrideClient::new(channel);
+    assert!(overrides.freeze(freeze).await.unwrap().into_inner().frozen);
+    let idempotency_key = Uuid::from_u128(2).to_string();
+    let (observable, duration_ms) = ("81.2.69.142".to_owned(), 60_000);
+    let block = BlockRequest { observable, duration_ms, reason, idempotency_key };
+    assert_eq!(overrides.block(block).await.unwrap_err().code(), Code::Unavailable);
     context.shutdown.cancel();
 }
 
@@ -241,13 +278,12 @@ async fn whoever_connects_and_does_not_show_who_he_is_is_not_waited_for() {
 async fn ac1_every_method_is_open_to_whom_the_table_names_and_to_nobody_else() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let (authority, other) = (Authority::new(), Authority::new());
-    let (address, context) = port(&authority).await;
+    let index = Index::default();
+    TOPICS.into_iter().for_each(|topic| index.completed(topic));
+    let (address, context) = port(&authority, index).await;
     drop(connected(address).await);
     for who in ALL {
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))
-            .unwrap()
-            .tls_config(settings(who, &authority, &other))
-            .unwrap();
+        let endpoint = endpoint(address, settings(who, &authority, &other));
         for (method, may) in MAY {
             let expected = match who {
                 WithoutCertificate | OfAnotherAuthority | Expired => Answer::NoConnection,

@@ -19,7 +19,8 @@ pub enum Update<'a> {
     Reached { topic: Topic, partition: i32, end: i64, now: Millis },
     /// The partition goes on at a lower offset than was read before: it was made anew.
     Restarted { topic: Topic, partition: i32 },
-    /// A turn ended: every 50 ms while the broker answers, about every second while it does not.
+    /// A turn ended: every 50 ms while there is nothing to read, every half second while there is always more, about every
+    /// second while the broker does not answer.
     Tick { now: Millis },
 }
 

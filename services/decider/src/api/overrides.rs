@@ -10,13 +10,12 @@ use proto::v1::{
     SetModeRequest, UnblockRequest,
 };
 use schemas::control::{SCOPE_ALL, SCOPE_MODE};
-use schemas::{Action, Control, Decision, Millis, Record, Setting};
+use schemas::{Action, Control, Decision, Millis, Record, Setting, Topic};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Shared, answers, standing};
-use crate::index::Index;
 use crate::logic::overrides::{
     Asked, Refused, Standing, decision, idempotency_key, leased, mode, observable, reason, repeats,
 };
@@ -91,7 +90,7 @@ impl Overrides {
     /// Whether it is known what was decided before: a repeat must not be taken for a new request, and what stands must be
     /// seen.
     fn ready(&self) -> Result<(), Status> {
-        let decisions = self.shared.index.read(Index::decisions_complete);
+        let decisions = self.shared.index.read(|index| index.has_read(Topic::Decisions));
         if decisions && self.shared.leases.read(|reader| reader.complete()) {
             return Ok(());
         }
@@ -310,13 +309,11 @@ fn status(refused: Refused) -> Status {
 mod tests {
     use std::sync::Arc;
 
+    use super::*;
+    use crate::logic::Rules;
     use observe::Policy;
     use pipeline::memory::Log;
     use pipeline::{Bus, Clock, Follow as _, Leases, Update};
-    use schemas::Topic;
-
-    use super::*;
-    use crate::logic::Rules;
 
     const NOW: Millis = 1_795_000_000_000;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use proto::v1::Happening;
-use schemas::Millis;
+use schemas::{Millis, Topic};
 use tokio::sync::broadcast;
 
 use super::{Index, Told, words};
@@ -46,14 +46,9 @@ impl Shared {
         }
     }
 
-    /// `decisions` was once read to its end: a decision that is not here is not retained.
-    pub fn decisions_completed(&self) {
-        self.exclusive().decisions_completed();
-    }
-
-    /// Every topic was once read to its end: what is not here is not retained.
-    pub fn completed(&self) {
-        self.exclusive().completed();
+    /// `topic` was once read to its end: a record of it that is not here is not retained.
+    pub fn completed(&self, topic: Topic) {
+        self.exclusive().completed(topic);
     }
 
     pub fn forget(&self, before: Millis) {

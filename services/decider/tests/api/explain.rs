@@ -1,8 +1,8 @@
 //! The whole story of one address: what led to a decision, what came of it, and what is not known any more.
 
-use decider::index::Shared as Index;
+use decider::index::{Shared as Index, TOPICS};
 use decider::logic::{Known, decide};
-use decider::tail::{Pasts, TOPICS, Tail};
+use decider::tail::{Pasts, Tail};
 use pipeline::{Follow as _, Update};
 use proto::v1::{Episode, ExplainReply, ExplainRequest, KpisRequest, Step};
 use schemas::control::{SCOPE_ALL, SCOPE_MODE};
@@ -15,7 +15,7 @@ use super::{Api, IP, NOW, applied, proved};
 
 impl Api {
     async fn explain(&self, observable: &str) -> ExplainReply {
-        self.shared.index.completed();
+        self.read();
         let (mut client, _serving) = self.query().await;
         let request = ExplainRequest { observable: observable.to_owned() };
         client.explain(request).await.unwrap().into_inner()

@@ -123,7 +123,7 @@ async fn the_figures_are_counted_from_what_was_told() {
     api.shared.index.take(NOW, proved(&decision, "envoy", 3), false);
     api.shared.index.take(NOW, proved(&decision, "aws-waf", 2), false);
     api.decided(&operator(Action::Allow, IP, NOW + 2 * SECOND, MINUTE));
-    api.shared.index.completed();
+    api.read();
     api.shared.clock.advance(40 * SECOND);
     let (mut client, _serving) = api.query().await;
     let reply = client.kpis(KpisRequest {}).await.unwrap().into_inner();

@@ -15,6 +15,7 @@ use std::time::Duration;
 use common::{HOUR, MINUTE, detection, enforced};
 use decider::api::overrides::Overrides;
 use decider::api::{Shared, serve_query};
+use decider::index::TOPICS;
 use decider::logic::overrides::Asked;
 use decider::logic::{Known, decide};
 use pipeline::memory::Log;
@@ -96,9 +97,14 @@ impl Api {
         self.entry(&LeaseEntry::Lease(lease));
     }
 
+    /// Every topic was read to its end.
+    fn read(&self) {
+        TOPICS.into_iter().for_each(|topic| self.shared.index.completed(topic));
+    }
+
     /// The calls of operators, of a decider that has read what was decided before.
     fn overrides(&self) -> Overrides {
-        self.shared.index.decisions_completed();
+        self.read();
         Overrides::new(self.shared.clone())
     }
 

@@ -165,12 +165,21 @@ impl World {
         self.ready(service).await;
     }
 
-    /// Waits until a service says that it is ready.
+    /// Waits until a service says that it is ready, and the decider takes requests of operators.
     pub(crate) async fn ready(&self, service: &str) {
         eventually(&format!("{service} is ready"), BACK_WITHIN, async || {
             let admin = self.at(&format!("/services/{service}/admin"));
             let answer = exchange(&admin, "GET", "/readyz", &[], "").await;
             (answer.status == 200).then_some(())
+        })
+        .await;
+        if service != "decider" {
+            return;
+        }
+        eventually("the decider takes requests", BACK_WITHIN, async || {
+            // Refused by a fuse, and not because it is not known yet what was decided before.
+            let asked = ["block", "127.0.0.1", "--for", "1s", "--reason", "is it asked for"];
+            (self.perimeter(&asked).await.status.code() == Some(3)).then_some(())
         })
         .await;
     }
