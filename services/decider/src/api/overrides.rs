@@ -10,7 +10,7 @@ use proto::v1::{
     SetModeRequest, UnblockRequest,
 };
 use schemas::control::{SCOPE_ALL, SCOPE_MODE};
-use schemas::{Action, Control, Decision, Millis, Record, Setting, Topic};
+use schemas::{Action, Control, Decision, Millis, Mode, Record, Setting, Topic};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -158,10 +158,14 @@ impl Overrides {
         }
         let (complete, since) =
             self.shared.leases.read(|reader| (reader.complete(), reader.view().frozen_since()));
-        // A freeze that forgot since when another stands would let in what was decided between the two.
-        if !complete {
+        // What lets automation go on must be no repeat: somebody may have stopped it again since. A freeze waits only so
+        // long as it could forget since when another stands, and let in what was decided between the two.
+        let stops = matches!(setting, Setting::Frozen(true) | Setting::Mode(Mode::Simulated));
+        let known = stops || self.shared.index.read(|index| index.has_read(Topic::Controls));
+        if !complete || !known {
             return Err(Status::unavailable(
-                "this decider has not read the controls yet; ask again in a moment",
+                "this decider has just started and has not read yet what was said about automation before; ask again in \
+                 a moment, with the same idempotency key",
             ));
         }
         let (scope, frozen, mode) = match setting {
@@ -309,11 +313,12 @@ fn status(refused: Refused) -> Status {
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
-    use crate::logic::Rules;
     use observe::Policy;
     use pipeline::memory::Log;
     use pipeline::{Bus, Clock, Follow as _, Leases, Update};
+
+    use super::*;
+    use crate::logic::Rules;
 
     const NOW: Millis = 1_795_000_000_000;
 

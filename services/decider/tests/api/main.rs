@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod controls;
 mod explain;
 mod flood;
 mod kpis;
@@ -21,9 +22,7 @@ use decider::logic::{Known, decide};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Follow as _, Leases, Message, Raw, Update};
 use proto::v1::query_client::QueryClient;
-use proto::v1::{
-    ControlRequest, GetRequest, ListRequest, SetModeRequest, StatusRequest, WatchRequest,
-};
+use proto::v1::{GetRequest, ListRequest, StatusRequest, WatchRequest};
 use schemas::{
     Action, Appended, Decision, Effect, Enforcement, Epoch, Folded, Generation, LeaseEntry, Origin,
     Outcome, Phase, Status, Topic, Verdict, fold,
@@ -310,67 +309,4 @@ async fn a_fuse_is_a_failed_precondition_and_a_mistake_an_invalid_argument() {
         let refused = overrides.decide(&asked(Action::Block, observable, lasts)).await.unwrap_err();
         assert_eq!(refused.code(), code, "{observable}: {}", refused.message());
     }
-}
-
-#[tokio::test]
-async fn a_repeated_freeze_remembers_since_when_the_first_stands() {
-    let api = Api::new();
-    let overrides = Overrides::new(api.shared.clone());
-    let request = |key: u128| ControlRequest {
-        reason: "release".to_owned(),
-        idempotency_key: uuid::Uuid::from_u128(key).to_string(),
-    };
-    assert!(overrides.control(&request(1), true, "ada").await.unwrap().frozen);
-    assert!(overrides.control(&request(1), true, "ada").await.unwrap().frozen);
-    let published = api.log.messages("controls");
-    assert_eq!(published.len(), 1);
-    let message = &published[0].2;
-    let (key, payload) = (&message.key, &message.payload);
-    let raw = Raw {
-        topic: Topic::Controls,
-        partition: 0,
-        offset: 0,
-        timestamp: NOW + 5,
-        key,
-        payload,
-        trace: None,
-        replayed: None,
-    };
-    api.shared.leases.sink().update(Update::Record(raw));
-    let again = overrides.control(&request(2), true, "ada").await.unwrap();
-    assert_eq!(again.frozen_since, NOW + 5);
-    let second =
-        <schemas::Control as schemas::Record>::decode(&api.log.messages("controls")[1].2.payload)
-            .unwrap();
-    assert_eq!(second.frozen_since, Some(NOW + 5));
-    assert_eq!(
-        overrides.control(&request(1), false, "ada").await.unwrap_err().code(),
-        Code::InvalidArgument
-    );
-    assert!(!overrides.control(&request(3), false, "ada").await.unwrap().frozen);
-}
-
-fn mode(key: u128, mode: &str) -> SetModeRequest {
-    SetModeRequest {
-        mode: mode.to_owned(),
-        reason: "a new rule".to_owned(),
-        idempotency_key: uuid::Uuid::from_u128(key).to_string(),
-    }
-}
-
-#[tokio::test]
-async fn the_mode_is_set_once_per_key_and_never_above_the_policy() {
-    let mut api = Api::new();
-    let overrides = Overrides::new(api.shared.clone());
-    let reply = overrides.mode(&mode(1, "simulated"), "ada").await.unwrap();
-    assert_eq!((reply.mode.as_str(), reply.policy_mode.as_str()), ("simulated", "enforced"));
-    overrides.mode(&mode(1, "simulated"), "ada").await.unwrap();
-    assert_eq!(api.log.messages("controls").len(), 1);
-    for request in [mode(1, "enforced"), mode(2, "loud"), mode(2, "")] {
-        let refused = overrides.mode(&request, "ada").await.unwrap_err();
-        assert_eq!(refused.code(), Code::InvalidArgument, "{}", refused.message());
-    }
-    api.shared.rules = std::sync::Arc::new(common::rules("mode = \"simulated\""));
-    let refused = Overrides::new(api.shared.clone()).mode(&mode(3, "enforced"), "ada").await;
-    assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
 }
