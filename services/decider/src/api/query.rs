@@ -9,7 +9,7 @@ use proto::v1::{
     ListReply, ListRequest, ObservableState, PointSummary, StatusReply, StatusRequest,
     WatchRequest,
 };
-use schemas::{Action, Claim, Millis, Observable, Protected, View};
+use schemas::{Action, Claim, Millis, Observable, Origin, Protected, View};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,8 +62,10 @@ impl Queries {
                 .collect();
             let total = answers::count(claims.len());
             if claims.len() > CLAIMS_MAX {
-                // What has ended is left out first.
-                claims.sort_by_key(|(_, claim)| claim.until <= now);
+                // What has ended is left out first, and what operators decided last: of a wide network they ask for that.
+                claims.sort_by_key(|(_, claim)| {
+                    (claim.until <= now, claim.origin != Origin::Operator)
+                });
                 claims.truncate(CLAIMS_MAX);
             }
             let claims: Vec<ClaimState> = shared.index.read(|index| {

@@ -247,6 +247,22 @@ async fn of_a_network_with_very_many_claims_a_part_is_told_and_what_has_ended_is
 }
 
 #[tokio::test]
+async fn of_a_network_with_very_many_claims_what_operators_decided_is_told_first() {
+    let mut api = Api::new();
+    for host in 0..1_000 {
+        let address = format!("81.3.{}.{}", host / 250, host % 250);
+        let detection = detection(&address, NOW - 100);
+        api.decided(&decide(&api.shared.rules, &detection, &Known::default(), false));
+    }
+    api.decided(&common::operator(Action::Allow, "81.3.4.0/24", NOW, HOUR));
+    let (mut client, _serving) = api.query().await;
+    let request = GetRequest { observable: "81.3.0.0/16".to_owned() };
+    let wide = client.get(request).await.unwrap().into_inner();
+    assert_eq!((wide.claims.len(), wide.total), (1_000, 1_001));
+    assert_eq!(wide.claims[0].observable, "81.3.4.0/24");
+}
+
+#[tokio::test]
 async fn watch_tells_what_happens_to_one_address_and_nothing_else() {
     let api = Api::new();
     let (mut client, _serving) = api.query().await;
