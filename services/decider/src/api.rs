@@ -35,7 +35,7 @@ const STREAMS_MAX: u32 = 128;
 /// may have run out since it was shown. A stream that begins shortly before its connection is of this age runs to its own
 /// end, so a certificate is of use for at most twice this long after it was shown.
 pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
-/// Longest call that is no stream, or one kept open would keep its connection. Several wait for Kafka one after another.
+/// Longest call that is no stream, or one kept open would keep its connection. Whoever waits for Kafka is told sooner.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often an idle connection is asked whether there is still somebody at its other end.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);

@@ -21,7 +21,8 @@ use crate::logic::overrides::{
 };
 use crate::names;
 
-/// How long a call waits for Kafka. The record may arrive later all the same, so a repeat uses the same key.
+/// How long a call waits for Kafka, and before that for the calls before it, which do. The record may arrive later all the
+/// same, so a repeat uses the same key.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests just answered, until the follower shows them.
 const JUST_MAX: usize = 1_000;
@@ -35,17 +36,19 @@ pub struct Overrides {
     decisions: Mutex<VecDeque<(Millis, Decision)>>,
     /// The same of freezes and modes. Nobody who stops automation waits for a block that Kafka has not taken yet.
     controls: Mutex<VecDeque<(Uuid, Setting)>>,
+    acknowledge_within: Duration,
 }
 
 impl Overrides {
     pub fn new(shared: Shared) -> Self {
-        Overrides { shared, decisions: Mutex::default(), controls: Mutex::default() }
+        let (decisions, controls) = (Mutex::default(), Mutex::default());
+        Overrides { shared, decisions, controls, acknowledge_within: ACKNOWLEDGE_TIMEOUT }
     }
 
     /// Makes `asked` a decision and publishes it, unless the same key was answered before.
     pub async fn decide(&self, asked: &Asked<'_>) -> Result<Decision, Status> {
         let key = idempotency_key(asked.idempotency_key).map_err(status)?;
-        let mut just = self.decisions.lock().await;
+        let mut just = self.acknowledged(self.decisions.lock()).await?;
         let known = just.iter().find(|(_, decision)| decision.decision_id == key);
         let known = known.map(|(_, decision)| decision.clone());
         if let Some(known) = known.or_else(|| self.decided_before(key, asked)) {
@@ -144,7 +147,7 @@ impl Overrides {
     ) -> Result<(), Status> {
         let control_id = idempotency_key(key).map_err(status)?;
         let reason = reason(why).map_err(status)?;
-        let mut just = self.controls.lock().await;
+        let mut just = self.acknowledged(self.controls.lock()).await?;
         let known = just.iter().find(|(id, _)| *id == control_id).map(|(_, known)| Some(*known));
         let known = known.or_else(|| self.shared.index.read(|index| index.control_of(control_id)));
         match known {
@@ -193,17 +196,20 @@ impl Overrides {
     }
 
     async fn publish<R: Record + Sync>(&self, record: &R) -> Result<(), Status> {
-        match tokio::time::timeout(ACKNOWLEDGE_TIMEOUT, self.shared.publisher.publish(record)).await
-        {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Status::unavailable(format!(
-                "{error}; ask again with the same idempotency key"
-            ))),
-            Err(_) => Err(Status::unavailable(format!(
+        let published = self.acknowledged(self.shared.publisher.publish(record)).await?;
+        published.map_err(|error| {
+            Status::unavailable(format!("{error}; ask again with the same idempotency key"))
+        })
+    }
+
+    /// Waits for what is over once Kafka acknowledged, and no longer than that may take.
+    async fn acknowledged<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Status> {
+        tokio::time::timeout(self.acknowledge_within, waiting).await.map_err(|_| {
+            Status::unavailable(format!(
                 "Kafka did not acknowledge within {} s; ask again with the same idempotency key",
-                ACKNOWLEDGE_TIMEOUT.as_secs()
-            ))),
-        }
+                self.acknowledge_within.as_secs()
+            ))
+        })
     }
 }
 
@@ -321,28 +327,57 @@ mod tests {
     use crate::logic::Rules;
 
     const NOW: Millis = 1_795_000_000_000;
+    const ADA: &str = "spiffe://perimeter/operator/ada";
 
-    #[tokio::test]
-    async fn a_freeze_does_not_wait_for_a_block_that_kafka_does_not_take() {
+    fn overrides() -> Overrides {
         let clock = Clock::manual(NOW);
         let bus = Bus::in_memory(Log::new(clock.clone()));
         let leases = Leases::default();
         for topic in [Topic::Leases, Topic::Controls] {
             leases.sink().update(Update::Reached { topic, partition: 0, end: 0, now: NOW });
         }
-        let overrides = Overrides::new(Shared {
+        Overrides::new(Shared {
             rules: Arc::new(Rules::new(Policy::parse("").unwrap())),
             leases,
             index: crate::index::Shared::default(),
             publisher: bus.publisher().unwrap(),
             clock,
-        });
+        })
+    }
+
+    #[tokio::test]
+    async fn a_freeze_does_not_wait_for_a_block_that_kafka_does_not_take() {
+        let overrides = overrides();
         // Who waits for Kafka to take a decision holds this.
         let _stuck = overrides.decisions.lock().await;
         let idempotency_key = Uuid::from_u128(1).to_string();
         let asked = ControlRequest { reason: "it blocks our partner".to_owned(), idempotency_key };
-        let freezing = overrides.control(&asked, true, "spiffe://perimeter/operator/ada");
+        let freezing = overrides.control(&asked, true, ADA);
         let frozen = tokio::time::timeout(Duration::from_secs(5), freezing).await;
         assert!(frozen.expect("it waits for the block").unwrap().frozen);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_behind_somebody_for_whom_kafka_does_nothing_is_told_so_as_he_is() {
+        let overrides = Overrides { acknowledge_within: Duration::ZERO, ..overrides() };
+        let _stuck = (overrides.decisions.lock().await, overrides.controls.lock().await);
+        let idempotency_key = Uuid::from_u128(1).to_string();
+        let asked = ControlRequest { reason: "a test".to_owned(), idempotency_key };
+        let behind_a_freeze = overrides.control(&asked, true, ADA).await.unwrap_err();
+        let asked = Asked {
+            action: Action::Block,
+            unblock: false,
+            observable: "81.2.69.142",
+            duration_ms: 60_000,
+            reason: "a test",
+            idempotency_key: &asked.idempotency_key,
+            operator: ADA,
+            admin: true,
+        };
+        let behind_a_block = overrides.decide(&asked).await.unwrap_err();
+        for told in [behind_a_freeze, behind_a_block] {
+            assert_eq!(told.code(), tonic::Code::Unavailable);
+            assert!(told.message().starts_with("Kafka did not acknowledge"), "{}", told.message());
+        }
     }
 }
