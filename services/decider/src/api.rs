@@ -31,9 +31,12 @@ use query::Queries;
 /// Longest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_MAX: u32 = 128;
-/// A connection is told to close at this age, and no stream lasts longer: who may call is read off a certificate, which
-/// may have run out since it was shown. A stream that begins shortly before its connection is of this age runs to its own
-/// end, so a certificate is of use for at most twice this long after it was shown.
+/// A connection is told to close at this age, and no stream of ours lasts longer: who may call is read off a certificate,
+/// which may have run out since it was shown. A stream that begins shortly before its connection is of this age runs to
+/// its own end, so a certificate is of use for at most twice this long after it was shown.
+///
+/// The streams of health and reflection last as long as their connection is kept open. They tell nothing secret: which
+/// services answer, and the contract that is published.
 pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest call that is no stream, or one kept open would keep its connection. Whoever waits for Kafka is told sooner.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
