@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::explain::{self, Around};
-use super::watching::{LASTS, watched};
-use super::{Shared, answers};
+use super::watching::watched;
+use super::{CONNECTION_AGE_MAX, Shared, answers};
 use crate::index::{Index, Spoken};
 use crate::logic::kpis::figures;
 use crate::names;
@@ -266,7 +266,7 @@ impl Query for Queries {
         let only = if text.is_empty() { None } else { Some(observable(&text)?) };
         let (sender, receiver) = mpsc::channel(WATCH_BUFFER);
         let (news, shutdown) = (self.shared.index.watch(), self.shutdown.clone());
-        tokio::spawn(watched(news, only, sender, shutdown, LASTS));
+        tokio::spawn(watched(news, only, sender, shutdown, CONNECTION_AGE_MAX));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
