@@ -4,7 +4,7 @@
 mod common;
 
 use common::{DAY, HOUR, MINUTE, enforced};
-use decider::logic::overrides::{Asked, Refused, Standing, decision, repeats};
+use decider::logic::overrides::{Asked, Refused, Standing, Wish, decision, repeats};
 use schemas::{Action, Mode, Origin, Reason};
 
 const KEY: &str = "6f6ff0e6-6a0c-4b59-9b1b-7b8f0d3e5a11";
@@ -12,8 +12,7 @@ const NOW: i64 = 1_795_000_000_000;
 
 fn block(observable: &str) -> Asked<'_> {
     Asked {
-        action: Action::Block,
-        unblock: false,
+        wish: Wish::Block,
         observable,
         duration_ms: 15 * MINUTE,
         reason: "scanning us",
@@ -24,7 +23,7 @@ fn block(observable: &str) -> Asked<'_> {
 }
 
 fn unblock(observable: &str) -> Asked<'_> {
-    Asked { action: Action::Allow, unblock: true, ..block(observable) }
+    Asked { wish: Wish::Unblock, ..block(observable) }
 }
 
 fn by_responder(asked: Asked<'_>) -> Asked<'_> {
@@ -84,6 +83,10 @@ fn what_is_missing_is_said() {
         "invalid: the idempotency key '' is not a UUID",
     );
     check(&Asked { duration_ms: 0, ..block("81.2.69.142") }, "invalid: a block needs a duration");
+    check(
+        &Asked { duration_ms: 0, wish: Wish::Allow, ..block("81.2.69.142") },
+        "invalid: an allow needs a duration",
+    );
     check(&Asked { duration_ms: -1, ..block("81.2.69.142") }, "invalid: a duration of -1 ms");
     check(&block("example.com"), "invalid: 'example.com' is not an IP address");
     let long = "x".repeat(2_000);
@@ -141,7 +144,8 @@ fn what_stands_longer_than_is_asked_for_only_an_admin_ends() {
             long.decision_id
         );
         check_over(&[long], &by_responder(asked), &sentence);
-        let done = format!("{:?} 81.2.69.142 for 900000 ms", asked.action);
+        let verb = if asked.wish == Wish::Block { "Block" } else { "Allow" };
+        let done = format!("{verb} 81.2.69.142 for 900000 ms");
         check_over(&[long], &asked, &done);
         for lasts in [-HOUR, MINUTE, 15 * MINUTE] {
             let brief = standing(action, "81.2.69.142/32", lasts);
@@ -158,7 +162,7 @@ fn an_unblock_leaves_a_longer_allow_as_long_as_it_is_and_an_allow_says_itself_ho
     let (unblock, kept) = (unblock("81.2.69.142"), "Allow 81.2.69.142 for 93600000 ms");
     check_over(&[long], &unblock, kept);
     check_over(&[around, long], &by_responder(unblock), kept);
-    let allow = Asked { unblock: false, ..unblock };
+    let allow = Asked { wish: Wish::Allow, ..unblock };
     check_over(&[long], &allow, "Allow 81.2.69.142 for 900000 ms");
 }
 
@@ -186,8 +190,33 @@ fn an_unblock_of_a_responder_outranks_no_longer_block_around_or_inside_it() {
 
 #[test]
 fn a_key_answers_for_one_request_only() {
-    let known = decision(&enforced(), &block("81.2.69.142"), &[], NOW).unwrap();
-    assert!(repeats(&known, &block("81.2.69.142/32")));
-    assert!(!repeats(&known, &block("81.2.69.143")));
-    assert!(!repeats(&known, &Asked { action: Action::Allow, ..block("81.2.69.142") }));
+    let (rules, block, unblock) = (enforced(), block("81.2.69.142"), unblock("81.2.69.142"));
+    let blocked = decision(&rules, &block, &[], NOW).unwrap();
+    let unblocked = decision(&rules, &Asked { duration_ms: 0, ..unblock }, &[], NOW).unwrap();
+    for (known, asked, same) in [
+        (&blocked, block, true),
+        (&blocked, Asked { observable: "81.2.69.142/32", ..block }, true),
+        (&blocked, Asked { observable: "81.2.69.143", ..block }, false),
+        (&blocked, Asked { duration_ms: MINUTE, ..block }, true),
+        (&blocked, Asked { duration_ms: HOUR, ..block }, false),
+        (&blocked, Asked { duration_ms: 0, ..block }, false),
+        (&blocked, unblock, false),
+        (&unblocked, block, false),
+        (&unblocked, Asked { duration_ms: 0, ..unblock }, true),
+        (&unblocked, Asked { duration_ms: 2 * HOUR, ..unblock }, false),
+        (&unblocked, Asked { wish: Wish::Allow, duration_ms: 24 * HOUR, ..unblock }, false),
+    ] {
+        // The broker was away for a while, or its clock is behind.
+        for appended_at in [NOW, NOW + 4 * MINUTE, NOW - MINUTE] {
+            assert_eq!(repeats(&rules, known, appended_at, &asked), same, "{asked:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unblock_that_left_a_longer_allow_is_known_again() {
+    let long = standing(Action::Allow, "81.2.69.142/32", 26 * HOUR);
+    let (rules, unblock) = (enforced(), unblock("81.2.69.142"));
+    let kept = decision(&rules, &unblock, &[long], NOW).unwrap();
+    assert!(repeats(&rules, &kept, NOW, &unblock));
 }

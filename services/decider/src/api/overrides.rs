@@ -10,14 +10,15 @@ use proto::v1::{
     SetModeRequest, UnblockRequest,
 };
 use schemas::control::{SCOPE_ALL, SCOPE_MODE};
-use schemas::{Action, Control, Decision, Millis, Mode, Record, Setting, Topic};
+use schemas::{Control, Decision, Millis, Mode, Record, Setting, Topic};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Shared, answers, standing};
 use crate::logic::overrides::{
-    Asked, Refused, Standing, decision, idempotency_key, leased, mode, observable, reason, repeats,
+    Asked, Refused, Standing, Wish, decision, idempotency_key, leased, mode, observable, reason,
+    repeats,
 };
 use crate::names;
 
@@ -49,18 +50,12 @@ impl Overrides {
     pub async fn decide(&self, asked: &Asked<'_>) -> Result<Decision, Status> {
         let key = idempotency_key(asked.idempotency_key).map_err(status)?;
         let mut just = self.acknowledged(self.decisions.lock()).await?;
-        let known = just.iter().find(|(_, decision)| decision.decision_id == key);
-        let known = known.map(|(_, decision)| decision.clone());
-        if let Some(known) = known.or_else(|| self.decided_before(key, asked)) {
-            if repeats(&known, asked) {
-                return Ok(known);
-            }
-            return Err(Status::invalid_argument(format!(
-                "the idempotency key {key} was used for another request; draw a new one"
-            )));
+        let (rules, now) = (&self.shared.rules, self.shared.clock.now());
+        let known = just.iter().find(|(_, decision)| decision.decision_id == key).cloned();
+        if let Some((at, known)) = known.or_else(|| self.decided_before(key, asked)) {
+            return if repeats(rules, &known, at, asked) { Ok(known) } else { Err(used(key)) };
         }
         self.ready()?;
-        let (rules, now) = (&self.shared.rules, self.shared.clock.now());
         let standing = self.standing(asked, &just);
         let decision = decision(rules, asked, &standing, now).map_err(status)?;
         self.publish(&decision).await?;
@@ -76,16 +71,18 @@ impl Overrides {
         Ok(decision)
     }
 
-    /// What was decided under `key`, by any decider: as `decisions` has it, or, where that is not read yet, as the lease
-    /// on the observable does.
-    fn decided_before(&self, key: Uuid, asked: &Asked<'_>) -> Option<Decision> {
-        let told = self.shared.index.read(|index| index.decision_of(key).cloned());
+    /// What was decided under `key`, by any decider, and when: as `decisions` has it, or, where that is not read yet, as
+    /// the lease on the observable does.
+    fn decided_before(&self, key: Uuid, asked: &Asked<'_>) -> Option<(Millis, Decision)> {
+        let told = self.shared.index.read(|index| {
+            index.story(key)?.decision().map(|(at, decision)| (at, decision.clone()))
+        });
         told.or_else(|| {
             let observable = observable(asked).ok()?;
             self.shared.leases.read(|reader| {
                 let claims = &reader.view().lease(&observable)?.claims;
                 let claim = claims.iter().find(|claim| claim.decision_id == key)?;
-                Some(leased(observable.clone(), claim))
+                Some((claim.decided_at, leased(observable.clone(), claim)))
             })
         })
     }
@@ -152,11 +149,7 @@ impl Overrides {
         let known = known.or_else(|| self.shared.index.read(|index| index.control_of(control_id)));
         match known {
             Some(known) if known == Some(setting) => return Ok(()),
-            Some(_) => {
-                return Err(Status::invalid_argument(format!(
-                    "the idempotency key {control_id} was used for another request; draw a new one"
-                )));
-            }
+            Some(_) => return Err(used(control_id)),
             None => {}
         }
         let (complete, since) =
@@ -215,10 +208,9 @@ impl Overrides {
 
 /// Block, unblock and allow say the same things in messages of their own.
 macro_rules! asked {
-    ($action:expr, $unblock:expr, $request:expr, $caller:expr) => {
+    ($wish:expr, $request:expr, $caller:expr) => {
         Asked {
-            action: $action,
-            unblock: $unblock,
+            wish: $wish,
             observable: &$request.observable,
             duration_ms: $request.duration_ms,
             reason: &$request.reason,
@@ -237,7 +229,7 @@ impl Override for Overrides {
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
         within_role(caller, request.duration_ms)?;
-        self.decide(&asked!(Action::Block, false, request, caller)).await.map(replied)
+        self.decide(&asked!(Wish::Block, request, caller)).await.map(replied)
     }
 
     async fn unblock(
@@ -246,7 +238,7 @@ impl Override for Overrides {
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
         within_role(caller, request.duration_ms)?;
-        self.decide(&asked!(Action::Allow, true, request, caller)).await.map(replied)
+        self.decide(&asked!(Wish::Unblock, request, caller)).await.map(replied)
     }
 
     async fn allow(
@@ -254,12 +246,7 @@ impl Override for Overrides {
         request: Request<AllowRequest>,
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
-        if request.duration_ms == 0 {
-            return Err(Status::invalid_argument(
-                "an allow needs a duration; nothing is allowed for ever",
-            ));
-        }
-        self.decide(&asked!(Action::Allow, false, request, caller)).await.map(replied)
+        self.decide(&asked!(Wish::Allow, request, caller)).await.map(replied)
     }
 
     async fn freeze(
@@ -305,6 +292,12 @@ fn admin(caller: &Caller) -> bool {
 
 fn replied(decision: Decision) -> Response<DecisionReply> {
     Response::new(DecisionReply { decision: Some(answers::decision(&decision)) })
+}
+
+fn used(key: Uuid) -> Status {
+    Status::invalid_argument(format!(
+        "the idempotency key {key} was used for another request; draw a new one"
+    ))
 }
 
 fn status(refused: Refused) -> Status {
@@ -365,8 +358,7 @@ mod tests {
         let asked = ControlRequest { reason: "a test".to_owned(), idempotency_key };
         let behind_a_freeze = overrides.control(&asked, true, ADA).await.unwrap_err();
         let asked = Asked {
-            action: Action::Block,
-            unblock: false,
+            wish: Wish::Block,
             observable: "81.2.69.142",
             duration_ms: 60_000,
             reason: "a test",

@@ -13,14 +13,32 @@ use crate::names;
 pub const UNBLOCK_MS: Millis = 60 * 60 * 1000;
 /// Longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 1024;
+/// How much shorter than asked for a decision may seem, for it counts from when it was appended: the broker may have been
+/// started anew meanwhile, and its clock is another.
+const APPENDED_WITHIN_MS: Millis = 5 * 60 * 1000;
+
+/// What an operator wishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    Block,
+    /// An allow that shortens none.
+    Unblock,
+    Allow,
+}
+
+impl Wish {
+    fn action(self) -> Action {
+        match self {
+            Wish::Block => Action::Block,
+            Wish::Unblock | Wish::Allow => Action::Allow,
+        }
+    }
+}
 
 /// What an operator asked for, as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Block or allow.
-    pub action: Action,
-    /// Whether it is an unblock: an allow that shortens none.
-    pub unblock: bool,
+    pub wish: Wish,
     pub observable: &'a str,
     /// 0 is nothing said.
     pub duration_ms: Millis,
@@ -72,12 +90,12 @@ pub fn decision(
     let until = now.saturating_add(lasts(rules, asked)?);
     let until = ends(asked, observable.network(), standing, until, now)?;
     let lasts = duration(until.saturating_sub(now));
-    let verb = names::action(asked.action);
+    let action = asked.wish.action();
+    let verb = names::action(action);
     let name = asked.operator.rsplit('/').next().unwrap_or(asked.operator);
     let explanation = format!("{verb} {observable} for {lasts}: {name} asked for it: {reason}");
     let decided_by = Some(asked.operator.to_owned());
-    let words =
-        Decision { explanation, decided_by, ..Decision::by_operator(asked.action, observable) };
+    let words = Decision { explanation, decided_by, ..Decision::by_operator(action, observable) };
     let decision = Decision { decision_id, until: Some(until), ..words };
     match admit(&decision, now, &rules.protected, &rules.limits) {
         Ok(_) => Ok(decision),
@@ -100,11 +118,18 @@ pub fn leased(observable: Observable, claim: &Claim) -> Decision {
     }
 }
 
-/// Whether `known`, found under the same idempotency key, answers this request as well.
-pub fn repeats(known: &Decision, asked: &Asked<'_>) -> bool {
+/// Whether `known`, found under the same idempotency key and decided at `decided_at`, answers this request as well: it
+/// does the same, and for as long.
+pub fn repeats(rules: &Rules, known: &Decision, decided_at: Millis, asked: &Asked<'_>) -> bool {
+    let lasts_at_most = known
+        .until
+        .unwrap_or(decided_at)
+        .saturating_sub(decided_at)
+        .saturating_add(APPENDED_WITHIN_MS);
     known.origin == Origin::Operator
-        && known.action == asked.action
+        && known.action == asked.wish.action()
         && observable(asked).is_ok_and(|observable| observable == known.observable)
+        && lasts(rules, asked).is_ok_and(|wished| wished <= lasts_at_most)
 }
 
 /// Reads the observable that is asked about.
@@ -152,10 +177,13 @@ pub fn mode(rules: &Rules, text: &str) -> Result<Mode, Refused> {
 
 fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
     let longest = rules.limits.operator_max_ms;
-    match (asked.duration_ms, asked.action) {
-        (0, Action::Allow) => Ok(UNBLOCK_MS.min(longest)),
-        (0, _) => Err(Refused::Invalid(
+    match (asked.duration_ms, asked.wish) {
+        (0, Wish::Unblock) => Ok(UNBLOCK_MS.min(longest)),
+        (0, Wish::Block) => Err(Refused::Invalid(
             "a block needs a duration; nothing is blocked for ever".to_owned(),
+        )),
+        (0, Wish::Allow) => Err(Refused::Invalid(
+            "an allow needs a duration; nothing is allowed for ever".to_owned(),
         )),
         (negative, _) if negative < 0 => Err(Refused::Invalid(format!(
             "a duration of {negative} ms lies in the past; give one above 0"
@@ -184,7 +212,7 @@ fn ends(
     let own = |standing: &&Standing| standing.network == network;
     let longer = |standing: &&Standing| standing.until > until;
     if let Some(kept) = standing.iter().filter(longer).find(own)
-        && asked.unblock
+        && asked.wish == Wish::Unblock
         && kept.action == Action::Allow
     {
         return Ok(kept.until);
@@ -192,7 +220,7 @@ fn ends(
     if asked.admin {
         return Ok(until);
     }
-    let outranks = asked.action == Action::Allow;
+    let outranks = asked.wish.action() == Action::Allow;
     let undone =
         |standing: &&Standing| own(standing) || (outranks && standing.action == Action::Block);
     match standing.iter().filter(longer).find(undone) {

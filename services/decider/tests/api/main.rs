@@ -17,7 +17,7 @@ use common::{HOUR, MINUTE, detection, enforced};
 use decider::api::overrides::Overrides;
 use decider::api::{Shared, serve_query};
 use decider::index::TOPICS;
-use decider::logic::overrides::Asked;
+use decider::logic::overrides::{Asked, Wish};
 use decider::logic::{Known, decide};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Follow as _, Leases, Message, Raw, Update};
@@ -167,10 +167,9 @@ fn proved(decision: &Decision, point: &str, level: i32) -> Outcome {
     }
 }
 
-fn asked<'a>(action: Action, observable: &'a str, duration_ms: i64) -> Asked<'a> {
+fn asked<'a>(wish: Wish, observable: &'a str, duration_ms: i64) -> Asked<'a> {
     Asked {
-        action,
-        unblock: false,
+        wish,
         observable,
         duration_ms,
         reason: "test",
@@ -298,16 +297,16 @@ async fn a_decider_that_has_not_read_the_leases_says_so_instead_of_answering_non
 async fn a_retried_override_is_the_same_decision_and_changes_nothing() {
     let api = Api::new();
     let overrides = api.overrides();
-    let first = overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap();
+    let first = overrides.decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap();
     api.shared.clock.advance(30_000);
-    assert_eq!(overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap(), first);
+    assert_eq!(overrides.decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap(), first);
     // Another decider has it from the log.
     api.shared.index.take(NOW, first.clone(), true);
     assert_eq!(
-        Overrides::new(api.shared.clone()).decide(&asked(Action::Block, IP, MINUTE)).await.unwrap(),
+        Overrides::new(api.shared.clone()).decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap(),
         first
     );
-    let reused = overrides.decide(&asked(Action::Allow, IP, MINUTE)).await.unwrap_err();
+    let reused = overrides.decide(&asked(Wish::Allow, IP, MINUTE)).await.unwrap_err();
     assert_eq!(reused.code(), Code::InvalidArgument);
     assert_eq!(api.log.messages("decisions").len(), 1);
 }
@@ -322,7 +321,7 @@ async fn a_fuse_is_a_failed_precondition_and_a_mistake_an_invalid_argument() {
         (IP, 0, Code::InvalidArgument),
         ("nonsense", MINUTE, Code::InvalidArgument),
     ] {
-        let refused = overrides.decide(&asked(Action::Block, observable, lasts)).await.unwrap_err();
+        let refused = overrides.decide(&asked(Wish::Block, observable, lasts)).await.unwrap_err();
         assert_eq!(refused.code(), code, "{observable}: {}", refused.message());
     }
 }

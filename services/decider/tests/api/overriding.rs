@@ -1,7 +1,7 @@
 //! What an operator asks for where something stands already, or where it is not known yet what does.
 
 use decider::api::overrides::Overrides;
-use decider::logic::overrides::Asked;
+use decider::logic::overrides::{Asked, Wish};
 use decider::tail::{Pasts, Tail};
 use pipeline::{Follow as _, Update};
 use schemas::{Action, Decision, Topic};
@@ -16,27 +16,25 @@ async fn a_responder_ends_nothing_that_was_asked_for_longer_and_shortens_no_allo
     api.decided(&operator(Action::Allow, IP, NOW, 24 * HOUR));
     let overrides = api.overrides();
     let responder = "spiffe://perimeter/responder/bo";
-    let block =
-        Asked { operator: responder, admin: false, ..asked(Action::Block, IP, 30 * MINUTE) };
+    let block = Asked { operator: responder, admin: false, ..asked(Wish::Block, IP, 30 * MINUTE) };
     let refused = overrides.decide(&block).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
     let sentence = format!("an operator's allow of {IP} stands for another 24 h");
     assert!(refused.message().starts_with(&sentence), "{}", refused.message());
     assert!(api.log.messages("decisions").is_empty());
-    let unblock = Asked { action: Action::Allow, unblock: true, ..block };
+    let unblock = Asked { wish: Wish::Unblock, ..block };
     let kept = overrides.decide(&unblock).await.unwrap();
     assert_eq!(kept.until, Some(NOW + 24 * HOUR));
     assert!(kept.explanation.starts_with(&format!("allow {IP} for 24 h: bo asked for it")));
 }
 
 /// A responder's wish of half an hour, under a key of its own.
-fn by_responder(action: Action, observable: &str) -> Asked<'_> {
+fn by_responder(wish: Wish, observable: &str) -> Asked<'_> {
     Asked {
-        unblock: action == Action::Allow,
         operator: "spiffe://perimeter/responder/bo",
         admin: false,
         idempotency_key: "0d6f2c6e-3c0b-4d43-8f0e-2f8f6c1f9a77",
-        ..asked(action, observable, 30 * MINUTE)
+        ..asked(wish, observable, 30 * MINUTE)
     }
 }
 
@@ -47,8 +45,8 @@ async fn a_responder_does_not_end_what_an_admin_was_just_told_is_decided() {
         // An allow that the leases still show, and whose end an unblock would keep.
         api.decided(&operator(Action::Allow, IP, NOW - HOUR, 24 * HOUR));
         let overrides = api.overrides();
-        let blocked = overrides.decide(&asked(Action::Block, IP, 2 * HOUR)).await.unwrap();
-        let refused = overrides.decide(&by_responder(Action::Allow, observable)).await.unwrap_err();
+        let blocked = overrides.decide(&asked(Wish::Block, IP, 2 * HOUR)).await.unwrap();
+        let refused = overrides.decide(&by_responder(Wish::Unblock, observable)).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{}", refused.message());
         let decision = blocked.decision_id.to_string();
         assert!(refused.message().contains(&decision), "{}", refused.message());
@@ -64,7 +62,7 @@ async fn what_another_decider_decided_last_counts_before_and_after_its_fold() {
     let read = Api::new();
     read.shared.index.take(NOW, earlier.clone(), true);
     for api in [folded, read] {
-        let unblock = by_responder(Action::Allow, IP);
+        let unblock = by_responder(Wish::Unblock, IP);
         let refused = api.overrides().decide(&unblock).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{}", refused.message());
         api.shared.index.take(NOW + 1, later.clone(), true);
@@ -76,10 +74,10 @@ async fn what_another_decider_decided_last_counts_before_and_after_its_fold() {
 async fn what_was_decided_here_counts_no_longer_once_the_log_shows_something_newer() {
     let api = Api::new();
     let overrides = api.overrides();
-    let blocked = overrides.decide(&asked(Action::Block, IP, 2 * HOUR)).await.unwrap();
+    let blocked = overrides.decide(&asked(Wish::Block, IP, 2 * HOUR)).await.unwrap();
     api.shared.index.take(NOW + 1, blocked, true);
     api.shared.index.take(NOW + 2, operator(Action::Allow, IP, NOW, MINUTE), true);
-    overrides.decide(&by_responder(Action::Allow, IP)).await.unwrap();
+    overrides.decide(&by_responder(Wish::Unblock, IP)).await.unwrap();
 }
 
 #[tokio::test]
@@ -88,13 +86,13 @@ async fn a_request_is_taken_for_new_only_once_what_was_decided_before_is_read() 
     let overrides = Overrides::new(api.shared.clone());
     let mut tail = Tail::new(api.shared.rules.clone(), Pasts::default(), api.shared.index.clone());
     for partition in 0..Topic::Decisions.partitions() {
-        let unread = overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap_err();
+        let unread = overrides.decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap_err();
         assert_eq!(unread.code(), Code::Unavailable, "{}", unread.message());
         assert!(unread.message().contains("the same idempotency key"), "{}", unread.message());
         tail.update(Update::Reached { topic: Topic::Decisions, partition, end: 0, now: NOW });
     }
     assert!(api.log.messages("decisions").is_empty());
-    overrides.decide(&asked(Action::Block, IP, MINUTE)).await.unwrap();
+    overrides.decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap();
     assert_eq!(api.log.messages("decisions").len(), 1);
 }
 
@@ -107,9 +105,9 @@ async fn a_repeat_is_known_by_the_lease_before_the_decision_itself_is_read() {
     };
     api.folded(&first);
     let overrides = Overrides::new(api.shared.clone());
-    let again = overrides.decide(&asked(Action::Block, IP, 2 * MINUTE)).await.unwrap();
+    let again = overrides.decide(&asked(Wish::Block, IP, 2 * MINUTE)).await.unwrap();
     assert_eq!((again.decision_id, again.until), (first.decision_id, first.until));
-    let other = overrides.decide(&asked(Action::Allow, IP, 2 * MINUTE)).await.unwrap_err();
+    let other = overrides.decide(&asked(Wish::Allow, IP, 2 * MINUTE)).await.unwrap_err();
     assert_eq!(other.code(), Code::InvalidArgument);
     assert!(api.log.messages("decisions").is_empty());
 }

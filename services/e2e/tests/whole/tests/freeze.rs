@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::decider::logic::overrides::Asked;
+use ::decider::logic::overrides::{Asked, Wish};
 use proto::v1::ControlRequest;
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
@@ -28,7 +28,7 @@ struct Request {
 
 #[derive(Debug, Clone)]
 enum What {
-    Override { action: Action, observable: &'static str, duration_ms: Millis },
+    Override { wish: Wish, observable: &'static str, duration_ms: Millis },
     Control { frozen: bool },
 }
 
@@ -37,10 +37,9 @@ fn ask(world: &mut World, request: &Request) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let overrides = &world.decider.overrides;
     match &request.what {
-        What::Override { action, observable, duration_ms } => {
+        What::Override { wish, observable, duration_ms } => {
             let asked = Asked {
-                action: *action,
-                unblock: false,
+                wish: *wish,
                 observable,
                 duration_ms: *duration_ms,
                 reason: "a test",
@@ -67,8 +66,8 @@ fn request(rng: &mut ChaCha8Rng) -> Request {
     let what = match rng.random_range(0..6) {
         0 | 1 => What::Control { frozen: true },
         2 | 3 => What::Control { frozen: false },
-        4 => What::Override { action: Action::Block, observable: client, duration_ms },
-        _ => What::Override { action: Action::Allow, observable: client, duration_ms },
+        4 => What::Override { wish: Wish::Block, observable: client, duration_ms },
+        _ => What::Override { wish: Wish::Allow, observable: client, duration_ms },
     };
     Request { key: Uuid::from_u128(rng.random()).to_string(), what }
 }
