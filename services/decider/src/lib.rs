@@ -31,7 +31,7 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     stage::announce();
     let rules = Arc::new(Rules::new(config.policy));
     let leases = Leases::default();
-    let pasts = tail::Pasts::default();
+    let (pasts, networks) = (tail::Pasts::default(), stage::SharedNetworks::default());
     let shared = api::Shared {
         rules: rules.clone(),
         leases: leases.clone(),
@@ -47,7 +47,10 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
     let (decided, rest): (Vec<_>, Vec<_>) = topics
         .into_iter()
         .partition(|(topic, _)| matches!(topic, Topic::Decisions | Topic::Controls));
-    let tail = || tail::Tail::new(rules.clone(), pasts.clone(), shared.index.clone());
+    let tail = || {
+        let (pasts, networks) = (pasts.clone(), networks.clone());
+        tail::Tail::new(rules.clone(), pasts, networks, shared.index.clone())
+    };
     // What was is asked for by people, who do not see half a second.
     let unhurried = Context { bus: context.bus.clone().in_bulk(), ..context.clone() };
     let decided = pipeline::follow(&unhurried, &decided, tail());
@@ -62,7 +65,7 @@ pub async fn start(config: Config, context: Context) -> anyhow::Result<()> {
         }
         pipeline::run(context, Group("decider"), move |assigned| {
             let past = restore::restore(&assigned, &rules, &pasts, clock.now())?;
-            Ok(Decide::new(rules.clone(), past, leases.clone()))
+            Ok(Decide::new(rules.clone(), past, leases.clone(), networks.clone()))
         })
         .await
     };

@@ -1,28 +1,36 @@
 //! The stage on `detections`: gather what is known, decide, push the decision.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pipeline::{Leases, Outputs, Received, Stage};
 use schemas::{Action, Decision, Detection, Mode, Reason};
 
-use crate::logic::around::{Around, allowed_around};
+use crate::logic::around::{Around, Networks, allowed_around};
 use crate::logic::{Past, Rules};
 use crate::names;
 
 /// A past that the stage and the follower of `decisions` share.
 pub type SharedPast = Arc<Mutex<Past>>;
+/// What operators said of networks, which all stages and the follower of `decisions` share.
+pub type SharedNetworks = Arc<RwLock<Networks>>;
 
 /// Answers every detection of one partition with exactly one decision.
 pub struct Decide {
     rules: Arc<Rules>,
     past: SharedPast,
     leases: Leases,
+    networks: SharedNetworks,
 }
 
 impl Decide {
     /// `past` is of the same partition: detections and decisions on one observable have the same key and place.
-    pub fn new(rules: Arc<Rules>, past: SharedPast, leases: Leases) -> Self {
-        Decide { rules, past, leases }
+    pub fn new(
+        rules: Arc<Rules>,
+        past: SharedPast,
+        leases: Leases,
+        networks: SharedNetworks,
+    ) -> Self {
+        Decide { rules, past, leases, networks }
     }
 
     pub fn past(&self) -> &SharedPast {
@@ -36,11 +44,13 @@ impl Stage for Decide {
     async fn handle(&mut self, batch: &[Received<'_, Detection>], out: &mut Outputs) {
         let (frozen, asked, allowed) = self.leases.read(|reader| {
             let view = reader.view();
+            let networks = self.networks.read().unwrap_or_else(PoisonError::into_inner);
             let allowed: Vec<Option<Around>> = batch
                 .iter()
                 .map(|received| {
                     let detection = &received.record;
-                    allowed_around(view, &detection.observable, detection.detected_at)
+                    let (observable, at) = (&detection.observable, detection.detected_at);
+                    allowed_around(view, &networks, observable, at)
                 })
                 .collect();
             (view.frozen_since().is_some(), view.mode(), allowed)

@@ -1,14 +1,16 @@
-//! Follows what is appended: decisions into the pasts of the stages, everything into the index.
+//! Follows what is appended: decisions into the pasts of the stages and into what operators said of networks, everything
+//! into the index.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLockWriteGuard, Weak};
 
 use pipeline::{Follow, Raw, Update};
 use schemas::{Control, Decision, DecodeError, Detection, Enforcement, Millis, Outcome, Topic};
 
 use crate::index::{self, Told};
+use crate::logic::around::Networks;
 use crate::logic::{Past, Rules};
-use crate::stage::SharedPast;
+use crate::stage::{SharedNetworks, SharedPast};
 
 /// The pasts of the partitions that this process owns, by partition. A past is its stage's: where the partition was
 /// taken away there is nobody to keep it for.
@@ -33,18 +35,24 @@ impl Pasts {
 pub struct Tail {
     rules: Arc<Rules>,
     pasts: Pasts,
+    networks: SharedNetworks,
     index: index::Shared,
     /// Partitions that were once read to their end: what they bring now is news.
     live: HashSet<(Topic, i32)>,
     forgot_at: Millis,
 }
 
-/// How often the index drops what is older than it answers for.
+/// How often what is older than the index answers for is dropped.
 const FORGET_EVERY_MS: Millis = 60_000;
 
 impl Tail {
-    pub fn new(rules: Arc<Rules>, pasts: Pasts, index: index::Shared) -> Self {
-        Tail { rules, pasts, index, live: HashSet::new(), forgot_at: 0 }
+    pub fn new(
+        rules: Arc<Rules>,
+        pasts: Pasts,
+        networks: SharedNetworks,
+        index: index::Shared,
+    ) -> Self {
+        Tail { rules, pasts, networks, index, live: HashSet::new(), forgot_at: 0 }
     }
 
     fn record(&mut self, raw: &Raw<'_>) {
@@ -60,7 +68,7 @@ impl Tail {
         }
     }
 
-    /// Decodes what the index is told; a decision becomes a past on its way.
+    /// Decodes what the index is told; a decision becomes a past, and perhaps a word on a network, on its way.
     fn told(&self, raw: &Raw<'_>) -> Result<Option<Told>, DecodeError> {
         let told = match raw.topic {
             Topic::Detections => raw.decode::<Detection>()?.into(),
@@ -70,6 +78,7 @@ impl Tail {
                     let mut past = past.lock().unwrap_or_else(PoisonError::into_inner);
                     past.append(&self.rules, raw.offset, raw.timestamp, &decision);
                 }
+                self.networks().take(&self.rules, raw.offset, raw.timestamp, &decision);
                 decision.into()
             }
             Topic::Enforcements => raw.decode::<Enforcement>()?.into(),
@@ -78,6 +87,10 @@ impl Tail {
             Topic::Events | Topic::ScorerState | Topic::Leases => return Ok(None),
         };
         Ok(Some(told))
+    }
+
+    fn networks(&self) -> RwLockWriteGuard<'_, Networks> {
+        self.networks.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A partition was read to its end; its topic is once all of them were.
@@ -100,10 +113,13 @@ impl Follow for Tail {
                 if let Some(past) = self.pasts.get(partition) {
                     past.lock().unwrap_or_else(PoisonError::into_inner).restart();
                 }
+                self.networks().restart();
             }
             Update::Tick { now } if now - self.forgot_at >= FORGET_EVERY_MS => {
                 self.forgot_at = now;
                 self.index.forget(now - crate::RETAINED_MS);
+                // A detection may come late, but not so late.
+                self.networks().forget_ended(now - crate::RETAINED_MS);
             }
             Update::Restarted { .. } | Update::End { .. } | Update::Tick { .. } => {}
         }

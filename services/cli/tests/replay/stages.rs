@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cli::replay::Replay;
 use decider::restore::restore;
+use decider::stage::SharedNetworks;
 use decider::tail::Pasts;
 use decider::{Decide, Rules};
 use observe::Policy;
@@ -62,7 +63,8 @@ impl Stages {
         });
         let deciders = (0..Topic::Detections.partitions()).map(|id| {
             let past = restore(&assigned(id), &rules, &pasts, START).unwrap();
-            (Worker::new(Decide::new(rules.clone(), past, Leases::default()), id), 0)
+            let (leases, networks) = (Leases::default(), SharedNetworks::default());
+            (Worker::new(Decide::new(rules.clone(), past, leases, networks), id), 0)
         });
         let (scorers, deciders) = (scorers.collect(), deciders.collect());
         Stages { log, clock, scorers, deciders }

@@ -2,6 +2,7 @@
 
 use decider::api::Shared;
 use decider::api::overrides::Overrides;
+use decider::stage::SharedNetworks;
 use decider::tail::{Pasts, Tail};
 use pipeline::{Follow as _, Raw, Update};
 use proto::v1::{ControlRequest, SetModeRequest};
@@ -86,7 +87,8 @@ async fn a_repeat_does_not_let_go_on_what_somebody_stopped_since_and_who_stops_i
         assert!(unread.message().contains("the same idempotency key"), "{}", unread.message());
     }
 
-    let mut tail = Tail::new(api.shared.rules.clone(), Pasts::default(), index);
+    let mut tail =
+        Tail::new(api.shared.rules.clone(), Pasts::default(), SharedNetworks::default(), index);
     let end = api.log.poll(Topic::Controls, 0, 0, 100, &mut |raw| tail.update(Update::Record(raw)));
     tail.update(Update::Reached { topic: Topic::Controls, partition: 0, end, now: NOW });
     overrides.control(&request(1), false, "ada").await.unwrap();

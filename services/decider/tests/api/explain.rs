@@ -2,6 +2,7 @@
 
 use decider::index::{Shared as Index, TOPICS};
 use decider::logic::{Known, decide};
+use decider::stage::SharedNetworks;
 use decider::tail::{Pasts, Tail};
 use pipeline::{Follow as _, Update};
 use proto::v1::{Episode, ExplainReply, ExplainRequest, KpisRequest, Step};
@@ -255,7 +256,8 @@ async fn nothing_is_explained_until_all_five_topics_were_read_to_their_ends() {
     let api = Api::new();
     let (mut client, _serving) = api.query().await;
     let index: Index = api.shared.index.clone();
-    let mut tail = Tail::new(api.shared.rules.clone(), Pasts::default(), index);
+    let mut tail =
+        Tail::new(api.shared.rules.clone(), Pasts::default(), SharedNetworks::default(), index);
     let explained = || ExplainRequest { observable: IP.to_owned() };
     for topic in TOPICS {
         let unavailable = client.explain(explained()).await.unwrap_err();

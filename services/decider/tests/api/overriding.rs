@@ -2,6 +2,7 @@
 
 use decider::api::overrides::Overrides;
 use decider::logic::overrides::{Asked, Wish};
+use decider::stage::SharedNetworks;
 use decider::tail::{Pasts, Tail};
 use pipeline::{Follow as _, Update};
 use schemas::{Action, Decision, Topic};
@@ -84,7 +85,12 @@ async fn what_was_decided_here_counts_no_longer_once_the_log_shows_something_new
 async fn a_request_is_taken_for_new_only_once_what_was_decided_before_is_read() {
     let api = Api::new();
     let overrides = Overrides::new(api.shared.clone());
-    let mut tail = Tail::new(api.shared.rules.clone(), Pasts::default(), api.shared.index.clone());
+    let mut tail = Tail::new(
+        api.shared.rules.clone(),
+        Pasts::default(),
+        SharedNetworks::default(),
+        api.shared.index.clone(),
+    );
     for partition in 0..Topic::Decisions.partitions() {
         let unread = overrides.decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap_err();
         assert_eq!(unread.code(), Code::Unavailable, "{}", unread.message());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::decider::api::Shared;
 use ::decider::api::overrides::Overrides;
 use ::decider::restore::restore;
+use ::decider::stage::SharedNetworks;
 use ::decider::tail::{Pasts, Tail};
 use ::decider::{Decide, Rules, index};
 use observe::Policy;
@@ -37,7 +38,7 @@ impl Process {
     pub(crate) fn new(log: &Log, clock: &Clock, policy: &Policy) -> Self {
         let rules = Arc::new(Rules::new(policy.clone()));
         let leases = Leases::default();
-        let pasts = Pasts::default();
+        let (pasts, networks) = (Pasts::default(), SharedNetworks::default());
         let shared = Shared {
             rules: rules.clone(),
             leases: leases.clone(),
@@ -46,14 +47,14 @@ impl Process {
             clock: clock.clone(),
         };
         let copy = Follower::new(&[Topic::Leases, Topic::Controls], leases.sink());
-        let tail = Tail::new(rules.clone(), pasts.clone(), shared.index.clone());
+        let tail = Tail::new(rules.clone(), pasts.clone(), networks.clone(), shared.index.clone());
         let tail = Follower::new(&TAILED, tail);
         let lanes = (0..Topic::Detections.partitions()).map(|partition| {
             let (rules, pasts, leases) = (rules.clone(), pasts.clone(), leases.clone());
-            let clock = clock.clone();
+            let (networks, clock) = (networks.clone(), clock.clone());
             Lane::new(GROUP, partition, log, move |assigned| {
                 let past = restore(&assigned, &rules, &pasts, clock.now())?;
-                Ok(Decide::new(rules.clone(), past, leases.clone()))
+                Ok(Decide::new(rules.clone(), past, leases.clone(), networks.clone()))
             })
         });
         let lanes = lanes.collect();

@@ -1,7 +1,10 @@
 //! The stage on the twin in memory: exactly one decision per detection, and the same after any restart.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod around;
 
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +12,7 @@ use common::{HOUR, MINUTE, SECOND, detection, enforced, operator};
 use decider::Decide;
 use decider::logic::Past;
 use decider::restore::restore;
+use decider::stage::SharedNetworks;
 use decider::tail::{Pasts, Tail};
 use pipeline::memory::Log;
 use pipeline::{Assigned, Bus, Clock, Follow as _, Leases, Update, Worker};
@@ -125,12 +129,13 @@ fn open(
     partition: i32,
     committed: i64,
 ) -> (Worker<Decide>, Tail) {
-    let (rules, pasts) = (enforced(), Pasts::default());
+    let (rules, pasts, networks) = (enforced(), Pasts::default(), SharedNetworks::default());
     let assigned =
         Assigned { partition, committed, read_back: Bus::in_memory(log.clone()).read_back() };
     let past = restore(&assigned, &rules, &pasts, clock.now()).unwrap();
-    let tail = Tail::new(rules.clone(), pasts, decider::index::Shared::default());
-    (Worker::new(Decide::new(rules, past, leases.clone()), partition), tail)
+    let index = decider::index::Shared::default();
+    let tail = Tail::new(rules.clone(), pasts, networks.clone(), index);
+    (Worker::new(Decide::new(rules, past, leases.clone(), networks), partition), tail)
 }
 
 const IP: &str = "81.2.69.142";
@@ -248,50 +253,6 @@ fn leased(decision: &Decision) -> LeaseEntry {
     }
 }
 
-/// An operator's word on a network reaches the decider's copy of the leases.
-fn overridden(world: &World, decision: &Decision) {
-    let message = pipeline::Message::of(&leased(decision)).unwrap();
-    let raw = pipeline::Raw {
-        topic: Topic::Leases,
-        partition: 0,
-        offset: 0,
-        timestamp: START,
-        key: &message.key,
-        payload: &message.payload,
-        trace: None,
-        replayed: None,
-    };
-    world.leases.sink().update(Update::Record(raw));
-}
-
-#[tokio::test]
-async fn what_is_done_under_an_allow_of_a_network_is_not_blocked_and_does_not_count_when_it_lapses()
-{
-    for (client, network) in [(IP, "81.2.69.0/24"), ("2a00:1450:0:5::/64", "2a00:1450::/56")] {
-        let mut world = World::of(client);
-        overridden(&world, &operator(Action::Allow, network, START, HOUR));
-        world.detect(&[detection(client, START + MINUTE), detection(client, START + HOUR - 1)]);
-        world.work().await;
-        let words = format!("an operator's allow of {network} stands for another ");
-        assert!(last(&world).explanation.contains(&words), "{}", last(&world).explanation);
-        world.detect(&[detection(client, START + HOUR)]);
-        world.work().await;
-        let expected = ["Observe 0 Overridden", "Observe 0 Overridden", "Block 300 Policy"];
-        assert_eq!(world.decisions(), expected, "{client}");
-    }
-}
-
-#[tokio::test]
-async fn a_block_of_a_network_and_an_allow_of_a_neighbour_leave_a_detection_as_it_is() {
-    for (action, network) in [(Action::Block, "81.2.69.0/24"), (Action::Allow, "81.2.68.0/24")] {
-        let mut world = World::new();
-        overridden(&world, &operator(action, network, START, HOUR));
-        world.detect(&[detection(IP, START + MINUTE)]);
-        world.work().await;
-        assert_eq!(world.decisions(), ["Block 300 Policy"], "{action:?} {network}");
-    }
-}
-
 #[test]
 fn nothing_is_kept_of_a_partition_that_was_taken_away() {
     let (log, rules, pasts) = (Log::new(Clock::manual(START)), enforced(), Pasts::default());
@@ -299,8 +260,9 @@ fn nothing_is_kept_of_a_partition_that_was_taken_away() {
     let assigned = Assigned { partition: 0, committed: 0, read_back };
     let past = restore(&assigned, &rules, &pasts, START).unwrap();
     let kept = Arc::downgrade(&past);
-    let stage = Decide::new(rules.clone(), past, Leases::default());
-    let _tail = Tail::new(rules, pasts, decider::index::Shared::default());
+    let networks = SharedNetworks::default();
+    let stage = Decide::new(rules.clone(), past, Leases::default(), networks.clone());
+    let _tail = Tail::new(rules, pasts, networks, decider::index::Shared::default());
     assert!(kept.upgrade().is_some(), "the stage has it");
     drop(stage);
     assert!(kept.upgrade().is_none(), "the tail keeps it");
