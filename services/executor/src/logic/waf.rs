@@ -186,10 +186,7 @@ impl WafLoop {
         may_write: impl Fn(Option<Mark>) -> MayWrite,
         now: Millis,
     ) -> Step {
-        let mut wait = now + WAIT_MAX_MS;
-        if let Some(next_end) = sight.next_end {
-            wait = wait.min(next_end);
-        }
+        let mut wait = sight.next_end.unwrap_or(Millis::MAX).min(now + WAIT_MAX_MS);
         for set in &mut self.sets {
             let held_off = set.read_back_off.until().max(set.write_back_off.until());
             if now < held_off {

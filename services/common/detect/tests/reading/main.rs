@@ -5,6 +5,7 @@ mod alphabets;
 mod bodies;
 mod decoding;
 mod escapes;
+mod files;
 mod hiding;
 mod inside;
 mod lexical;
