@@ -3,8 +3,7 @@
 //! The leases are a fold of `decisions` up to some offset, published in order, so the highest generation among them
 //! says from where on the fold must be continued here. Which detections were answered is read from decisions appended
 //! since a minute before the first detection that this stage will be given. Whichever of the two lies further back is
-//! where reading begins. Where nothing was ever enforced there is no lease, and that is the beginning of what the topic
-//! keeps: then a start takes as long as it takes to read 15 days of decisions, and nothing is decided before.
+//! where reading begins.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

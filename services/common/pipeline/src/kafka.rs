@@ -178,6 +178,9 @@ impl Kafka {
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", "6000")
             .set("heartbeat.interval.ms", "500")
+            // A stage may read all that a topic keeps while it opens, which is between two polls. That a member died,
+            // its session tells.
+            .set("max.poll.interval.ms", "1800000")
             .set("statistics.interval.ms", "5000");
         self.with_properties(config)
     }

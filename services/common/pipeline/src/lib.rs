@@ -18,7 +18,6 @@ mod leases;
 mod letters;
 mod membership;
 pub mod memory;
-mod opening;
 mod proofread;
 mod publisher;
 mod registry;

@@ -3,7 +3,7 @@
 //! Offsets are committed only for the contiguous prefix whose outputs the broker acknowledged. Reading does not wait
 //! for acknowledgements; up to [`IN_FLIGHT_BATCHES_MAX`] batches per partition may be on their way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -17,7 +17,6 @@ use schemas::{Record, Topic};
 use crate::bus::{Bus, Raw, ReadBack};
 use crate::kafka::raw;
 use crate::membership::{Membership, Producer, Refused, able, send};
-use crate::opening;
 use crate::service::Context;
 use crate::stage::Stage;
 use crate::worker::Worker;
@@ -52,9 +51,8 @@ pub struct Assigned {
 
 /// Runs one stage per assigned partition of the stage's topic until shutdown.
 ///
-/// `open` restores a partition's stage; it may block and read back for as long as that takes, and nothing is handled
-/// before all that was assigned is open. It is called again after every reassignment; a stage whose partition was taken
-/// away is dropped.
+/// `open` restores a partition's stage; it may block and read back. It is called again after every reassignment; a
+/// stage whose partition was taken away is dropped.
 pub async fn run<S: Stage>(
     context: &Context,
     group: Group,
@@ -84,7 +82,6 @@ pub async fn run<S: Stage>(
             open,
             read_back: context.bus.read_back(),
             partitions: BTreeMap::new(),
-            paused: BTreeSet::new(),
             commit_at: Instant::now() + COMMIT_INTERVAL,
         };
         let mut outcome = Ok(());
@@ -105,8 +102,6 @@ struct Runner<S: Stage, O> {
     open: O,
     read_back: ReadBack,
     partitions: BTreeMap<i32, Partition<S>>,
-    /// What was paused while a stage was opened.
-    paused: BTreeSet<i32>,
     /// When is committed next.
     commit_at: Instant,
 }
@@ -124,13 +119,13 @@ impl<S: Stage> Partition<S> {
     }
 }
 
-impl<S: Stage, O: FnMut(Assigned) -> Result<S> + Send> Runner<S, O> {
+impl<S: Stage, O: FnMut(Assigned) -> Result<S>> Runner<S, O> {
     fn step(&mut self, consumer: &BaseConsumer<Membership>) -> Result<()> {
         let busy =
             consumer.context().lock().in_flight.values().any(|in_flight| !in_flight.is_empty());
-        let mut messages = poll_batch(consumer, if busy { POLL_BUSY } else { POLL_IDLE });
+        let messages = poll_batch(consumer, if busy { POLL_BUSY } else { POLL_IDLE });
         able(consumer, self.topic.name())?;
-        while self.follow_assignment(consumer, &mut messages)? {}
+        self.follow_assignment(consumer)?;
         let mut batches: BTreeMap<i32, Vec<Raw<'_>>> = BTreeMap::new();
         for message in &messages {
             batches.entry(message.partition()).or_default().push(raw(self.topic, message));
@@ -142,13 +137,8 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S> + Send> Runner<S, O> {
         self.commit(consumer, false)
     }
 
-    /// Lets go of what was revoked, and opens what was assigned, in the order in which it happened; false where there
-    /// was nothing to open. What is read meanwhile is put behind `messages`.
-    fn follow_assignment<'c>(
-        &mut self,
-        consumer: &'c BaseConsumer<Membership>,
-        messages: &mut Vec<BorrowedMessage<'c>>,
-    ) -> Result<bool> {
+    /// Lets go of what was revoked, and opens what was assigned, in the order in which it happened.
+    fn follow_assignment(&mut self, consumer: &BaseConsumer<Membership>) -> Result<()> {
         let (revoked, assigned) = {
             let mut state = consumer.context().lock();
             (std::mem::take(&mut state.revoked), std::mem::take(&mut state.assigned))
@@ -157,7 +147,7 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S> + Send> Runner<S, O> {
             self.partitions.remove(&partition);
         }
         if assigned.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         let mut asked = TopicPartitionList::new();
         for partition in &assigned {
@@ -172,37 +162,11 @@ impl<S: Stage, O: FnMut(Assigned) -> Result<S> + Send> Runner<S, O> {
                 _ => 0,
             };
             let partition = element.partition();
-            let let_go = || consumer.context().lock().revoked.contains(&partition);
-            if let_go() {
-                continue;
-            }
-            let own = Assigned { partition, committed, read_back: self.read_back.clone() };
-            let stage = opening::open(
-                || (self.open)(own),
-                || {
-                    messages.extend(serve(consumer, self.topic, &assigned, &mut self.paused)?);
-                    Ok(())
-                },
-            )
-            .with_context(|| format!("could not open {}/{partition}", self.topic.name()))?;
-            if !let_go() {
-                let worker = Worker::new(stage, partition).traced_as(self.service);
-                self.partitions.insert(partition, Partition::new(worker));
-            }
-        }
-        self.resume_opened(consumer)?;
-        Ok(true)
-    }
-
-    fn resume_opened(&mut self, consumer: &BaseConsumer<Membership>) -> Result<()> {
-        let mut resumed = TopicPartitionList::new();
-        for partition in self.partitions.keys() {
-            if self.paused.remove(partition) {
-                resumed.add_partition(self.topic.name(), *partition);
-            }
-        }
-        if resumed.count() > 0 {
-            consumer.resume(&resumed).context("could not read what was opened")?;
+            let assigned = Assigned { partition, committed, read_back: self.read_back.clone() };
+            let stage = (self.open)(assigned)
+                .with_context(|| format!("could not open {}/{partition}", self.topic.name()))?;
+            let worker = Worker::new(stage, partition).traced_as(self.service);
+            self.partitions.insert(partition, Partition::new(worker));
         }
         Ok(())
     }
@@ -344,24 +308,6 @@ fn announce(topic: Topic) {
         let labels = [("topic", topic.name()), ("fault", fault)];
         metrics::counter!("perimeter_stage_faults_total", &labels).increment(0);
     }
-}
-
-/// Polls while a stage is opened, so that the group keeps this member. What was `assigned`, then or since, is paused:
-/// nobody could handle it yet.
-fn serve<'c>(
-    consumer: &'c BaseConsumer<Membership>,
-    topic: Topic,
-    assigned: &[i32],
-    paused: &mut BTreeSet<i32>,
-) -> Result<Vec<BorrowedMessage<'c>>> {
-    let since = consumer.context().lock().assigned.clone();
-    let mut unopened = TopicPartitionList::new();
-    for partition in assigned.iter().chain(&since) {
-        paused.insert(*partition);
-        unopened.add_partition(topic.name(), *partition);
-    }
-    consumer.pause(&unopened).context("could not pause what is not open yet")?;
-    Ok(poll_batch(consumer, Duration::ZERO))
 }
 
 fn poll_batch(consumer: &BaseConsumer<Membership>, timeout: Duration) -> Vec<BorrowedMessage<'_>> {

@@ -9,7 +9,6 @@ mod followers;
 mod foreign;
 mod leases;
 mod letters;
-mod opening;
 mod registry;
 
 use std::collections::BTreeMap;
