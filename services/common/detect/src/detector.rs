@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::features::{self, BIAS, Feature};
+use crate::features::{self, BIAS, Feature, HELD};
 use crate::lexical;
 use crate::model::Model;
 use crate::normalise::{Marks, Normaliser, Reading};
@@ -208,29 +208,41 @@ impl Detector {
         if !found && (reading.quiet || data(reading)) {
             return false;
         }
-        add(BIAS, 1.0);
-        let masks = [
-            // Where a line break stands is for signatures to ask; that there is one is the evidence.
-            (features::MARK_BASE, flags.marks & !Marks::LINE_INSIDE.0),
-            (features::SQL_BASE, flags.sql),
-            (features::SHELL_BASE, flags.shell),
-            (features::MARKUP_BASE, flags.markup),
-        ];
-        for (base, mask) in masks {
-            features::bits(base, mask, |feature| add(feature, 1.0));
-        }
-        for at in hits.positions() {
-            add(features::signature(usize::from(*at)), 1.0);
-        }
-        if reading.quiet {
-            add(lexical::PLAIN_WORDS, 1.0);
+        if flags.structured() || self.model.may_suffice(hits.positions()) {
+            tell(value, reading, &flags, hits, add);
         } else {
-            if !found {
-                add(lexical::NOTHING_FOUND, 1.0);
-            }
-            lexical::read_with(&reading.text[counted(value, reading)], &mut hits.lexical, add);
+            self.tell_held(value, reading, &flags, hits, add);
         }
         true
+    }
+
+    /// As [`tell`], and takes off what would lift the reading to *alone* by signatures that may not. What its text is
+    /// worth without them it keeps, so that nobody gains by writing such a finding beside an attack.
+    fn tell_held(
+        &self,
+        value: &Value<'_>,
+        reading: &Reading<'_>,
+        flags: &Flags,
+        hits: &mut Hits,
+        add: &mut impl FnMut(Feature, f32),
+    ) {
+        let (mut sum, mut by_hits) = (0.0, 0.0);
+        tell(value, reading, flags, hits, &mut |feature, count| {
+            let weight = self.model.weight(feature) * count;
+            sum += weight;
+            if features::position(feature).is_some() {
+                by_hits += weight;
+            }
+            add(feature, count);
+        });
+        let text = match reading.quiet || data(reading) {
+            true => f32::MIN,
+            false => sum - by_hits + self.model.weight(lexical::NOTHING_FOUND),
+        };
+        let most = self.model.held.max(text);
+        if sum > most {
+            add(HELD, most - sum);
+        }
     }
 
     fn hides(&self, at: usize, value: &Value<'_>, hidden: Hidden<'_>) -> bool {
@@ -239,6 +251,38 @@ impl Detector {
             self.exceptions.hiding(&signature.id, hidden.request, value, hidden.now).is_some()
         })
     }
+}
+
+/// Adds what is in a reading that is not left at the quiet floor.
+fn tell(
+    value: &Value<'_>,
+    reading: &Reading<'_>,
+    flags: &Flags,
+    hits: &mut Hits,
+    add: &mut impl FnMut(Feature, f32),
+) {
+    add(BIAS, 1.0);
+    let masks = [
+        // Where a line break stands is for signatures to ask; that there is one is the evidence.
+        (features::MARK_BASE, flags.marks & !Marks::LINE_INSIDE.0),
+        (features::SQL_BASE, flags.sql),
+        (features::SHELL_BASE, flags.shell),
+        (features::MARKUP_BASE, flags.markup),
+    ];
+    for (base, mask) in masks {
+        features::bits(base, mask, |feature| add(feature, 1.0));
+    }
+    for at in hits.positions() {
+        add(features::signature(usize::from(*at)), 1.0);
+    }
+    if reading.quiet {
+        add(lexical::PLAIN_WORDS, 1.0);
+        return;
+    }
+    if hits.is_empty() && !flags.structured() {
+        add(lexical::NOTHING_FOUND, 1.0);
+    }
+    lexical::read_with(&reading.text[counted(value, reading)], &mut hits.lexical, add);
 }
 
 /// The part of the text whose signs and n-grams are counted. Every path begins with a slash, and many documents of XML

@@ -27,6 +27,9 @@ pub const GRAM_BASE: u32 = SIGNATURE_BASE + SIGNATURE_SLOTS;
 /// One more than the last feature.
 pub const END: u32 = GRAM_BASE + GRAM_SLOTS;
 
+/// What is taken off a sum that findings lift higher than they may; it weighs 1 in every model and is never learnt.
+pub const HELD: Feature = Feature(u32::MAX);
+
 pub const LEXICAL_SLOTS: u32 = 64;
 pub const SIGNATURE_SLOTS: u32 = 4096;
 pub const GRAM_SLOTS: u32 = 1 << 16;
@@ -66,6 +69,7 @@ pub fn name(feature: Feature, signatures: &Signatures) -> String {
     };
     match at {
         0 => "bias".to_owned(),
+        _ if feature == HELD => "limit.evidence_only".to_owned(),
         _ if at < SQL_BASE => bit("mark", Marks::NAMES, MARK_BASE),
         _ if at < SHELL_BASE => bit("sql", Sql::NAMES, SQL_BASE),
         _ if at < MARKUP_BASE => bit("shell", Shell::NAMES, SHELL_BASE),

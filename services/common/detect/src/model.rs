@@ -6,9 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::features::{self, BIAS, END, Feature, GRAM_BASE, GRAM_SLOTS, SIGNATURE_BASE};
+use crate::features::{self, BIAS, END, Feature, GRAM_BASE, GRAM_SLOTS, HELD, SIGNATURE_BASE};
 use crate::identity::Identity;
-use crate::signatures::Signatures;
+use crate::signatures::{Severity, Signature, Signatures};
 
 pub mod bend;
 
@@ -20,6 +20,8 @@ pub const FILE_BYTES_MAX: usize = 300 << 10;
 pub const FORMAT: u32 = 1;
 /// No weight or threshold is further from 0.
 const WEIGHT_MAX: f32 = 60.0;
+/// How far below *alone* a sum is held; less than what a prior is cut by, so that no cut prior is held as well.
+const HELD_BELOW: f32 = 0.05;
 
 /// Why a file is not a model.
 #[derive(Debug, thiserror::Error)]
@@ -158,10 +160,39 @@ impl Grams {
 /// The model that comes with this version: learnt from all rows, its figures in `model/report.md` beside it.
 pub const SHIPPED: &str = include_str!("../model/perimeter.json");
 
+/// How far a hit may lift a value in which no tokeniser found structure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// It may suffice alone.
+    Alone,
+    /// Beside another signature it may.
+    Beside,
+    /// It is evidence, and so is any number of its like.
+    Evidence,
+}
+
+impl Reach {
+    /// A model learns what stands beside a signature as well, and what is never seen learns nothing at all. So weights
+    /// by themselves keep neither a low severity nor what nobody has tried from sufficing alone.
+    fn of(found: &Signature, learnt: bool) -> Self {
+        match found.severity {
+            _ if found.decisive => Self::Alone,
+            Severity::Low => Self::Evidence,
+            Severity::Medium if !learnt => Self::Beside,
+            _ if !learnt && !found.built_in() => Self::Beside,
+            _ => Self::Alone,
+        }
+    }
+}
+
 /// One linear model, ready to weigh.
 #[derive(Debug, Clone)]
 pub struct Model {
     weights: Vec<f32>,
+    /// By position of a signature.
+    reaches: Vec<Reach>,
+    /// The highest sum of findings that may not suffice alone.
+    pub(crate) held: f32,
     /// Which weights these are: no other model of this process has it, but for copies.
     pub(crate) identity: Identity,
     /// LLR of a value in which nothing was found.
@@ -186,8 +217,18 @@ impl Model {
         for (at, found) in signatures.iter().enumerate() {
             weights[features::signature(at).0 as usize] = found.prior_within(alone - bias);
         }
-        let (identity, bend) = (Identity::new(), Bend::default());
-        Self { weights, identity, quiet: bias, bias, bend, evidence, alone, without_model: true }
+        Self {
+            weights,
+            reaches: signatures.iter().map(|found| Reach::of(found, true)).collect(),
+            held: alone - HELD_BELOW,
+            identity: Identity::new(),
+            quiet: bias,
+            bias,
+            bend: Bend::default(),
+            evidence,
+            alone,
+            without_model: true,
+        }
     }
 
     /// The model that comes with this version, for the signatures loaded.
@@ -252,14 +293,35 @@ impl Model {
         }
         file.grams.unpack(|slot, weight| weights[(GRAM_BASE + slot) as usize] = weight)?;
         weights[BIAS.0 as usize] = file.bias;
-        let ModelFile { quiet, bias, evidence, alone, .. } = *file;
-        let identity = Identity::new();
-        Ok(Self { weights, identity, quiet, bias, bend, evidence, alone, without_model: false })
+        let learnt = |found: &Signature| file.signatures.contains_key(&found.id);
+        Ok(Self {
+            weights,
+            reaches: signatures.iter().map(|found| Reach::of(found, learnt(found))).collect(),
+            held: alone_sum - HELD_BELOW,
+            identity: Identity::new(),
+            quiet: file.quiet,
+            bias: file.bias,
+            bend,
+            evidence: file.evidence,
+            alone: file.alone,
+            without_model: false,
+        })
     }
 
     /// What one unit of `feature` adds to the LLR.
     pub fn weight(&self, feature: Feature) -> f32 {
-        self.weights.get(feature.0 as usize).copied().unwrap_or(0.0)
+        let weight = self.weights.get(feature.0 as usize).copied();
+        weight.unwrap_or_else(|| if feature == HELD { 1.0 } else { 0.0 })
+    }
+
+    /// Whether a value without structure may suffice alone in which the signatures at these positions hit.
+    pub(crate) fn may_suffice(&self, positions: &[u16]) -> bool {
+        let reach = |at: &u16| self.reaches.get(usize::from(*at)).copied().unwrap_or(Reach::Alone);
+        match positions {
+            [] => true,
+            [one] => reach(one) == Reach::Alone,
+            all => all.iter().any(|at| reach(at) != Reach::Evidence),
+        }
     }
 
     /// The LLR of a value that is not quiet, given what its features add up to.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::data::{Data, Sink};
 use super::learn::Scale;
 use crate::detector::{Detector, Reader};
-use crate::features::{self, Feature, GRAM_BASE, SIGNATURE_BASE};
+use crate::features::{self, Feature, GRAM_BASE, HELD, SIGNATURE_BASE};
 use crate::model::{FORMAT, Grams, ModelFile};
 use crate::request::Request;
 use crate::signatures::Signatures;
@@ -17,7 +17,10 @@ pub fn extractor(detector: &Detector) -> impl FnMut(&Request<'_>, Sink<'_>) {
     move |request, sink| {
         split(request, |value| {
             detector.features(&mut reader, &value, &mut |reading, feature, size| {
-                sink(&value, reading, feature, size)
+                // What holds a sum back follows from the weights, and is none to be learnt.
+                if feature != HELD {
+                    sink(&value, reading, feature, size);
+                }
             });
         });
     }

@@ -7,6 +7,7 @@ mod limits;
 mod literals;
 mod meanings;
 mod packs;
+mod reach;
 mod run;
 mod signing;
 mod whole;

@@ -1,0 +1,135 @@
+//! How far a finding may lift a request: what is of low severity, and what nobody has tried, does not suffice alone.
+
+use detect::evidence::Explanation;
+use detect::model::{FORMAT, Grams, Model, ModelFile};
+use detect::signatures::{Severity, Signatures};
+use detect::{Detector, Header, Reader, Request};
+
+use super::signature;
+
+/// A signature for each way to be believed, with a text's sign that weighs `sign`.
+fn detector(sign: f32) -> Detector {
+    let all = [
+        ("a.low", "low", "lowword", ""),
+        ("a.less", "low", "lesser", ""),
+        ("a.sure", "low", "surely", "decisive = true\n"),
+        ("a.middle", "medium", "middling", ""),
+        ("a.high", "high", "upper", ""),
+        ("a.known", "high", "known", ""),
+    ];
+    let pack: String = all
+        .iter()
+        .map(|(id, severity, word, more)| {
+            signature(id, &format!("needs = ['{word}']\nhits = ['{word}']\n{more}"))
+                .replace("\"high\"", &format!("{severity:?}"))
+                .replace("prior = 5.0", "prior = 12.0")
+        })
+        .collect();
+    let signatures = Signatures::parse([("own.toml", pack.as_str())]).expect("a valid pack");
+    let learnt = ["a.low", "a.less", "a.known"];
+    let file = ModelFile {
+        format: FORMAT,
+        quiet: -6.0,
+        bias: -4.0,
+        evidence: 1.0,
+        alone: 5.0,
+        features: [("lexical.plain_words", 3.0), ("lexical.caret_tilde", sign)]
+            .map(|(name, weight)| (name.to_owned(), weight))
+            .into(),
+        signatures: learnt.map(|id| (id.to_owned(), 0.0)).into(),
+        grams: Grams::pack(&[]),
+        bend: Vec::new(),
+        report: serde_json::Value::Null,
+    };
+    let model = Model::from_file(&file, &signatures).expect("a valid file");
+    Detector::new(signatures, model)
+}
+
+fn explain(detector: &Detector, request: &Request<'_>) -> Explanation {
+    let found = detector.explain(&mut Reader::default(), request);
+    assert!((found.sum() - found.llr).abs() < 1e-4, "the pieces add up: {found:?}");
+    found
+}
+
+#[test]
+fn what_is_light_is_evidence_and_suffices_only_beside_something_else() {
+    let detector = detector(0.0);
+    for (text, expected) in [
+        ("lowword", Severity::Low),
+        ("lowword+lesser", Severity::Low),
+        ("lowword%5E", Severity::Low),
+        ("surely", Severity::High),
+        ("middling", Severity::Low),
+        ("upper", Severity::Low),
+        ("known", Severity::High),
+        ("middling+lowword", Severity::High),
+        ("middling+upper", Severity::High),
+        ("lowword+known", Severity::High),
+        ("lowword+%3Csvg%3E", Severity::High),
+    ] {
+        let uri = format!("/?q={text}");
+        let found = explain(&detector, &Request { uri: uri.as_bytes(), ..Request::default() });
+        assert_eq!(found.severity, Some(expected), "{text}: {found:?}");
+        let held = found.evidence.iter().find(|piece| piece.id == "limit.evidence_only");
+        assert_eq!(held.is_some(), expected == Severity::Low, "{text}: {found:?}");
+        assert!(held.is_none_or(|piece| piece.weight < 0.0), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn nobody_hides_a_text_that_suffices_behind_what_is_light() {
+    let detector = detector(60.0);
+    for text in ["%5E", "lowword%5E", "lowword+lesser%5E"] {
+        let uri = format!("/?q={text}");
+        let found = explain(&detector, &Request { uri: uri.as_bytes(), ..Request::default() });
+        assert_eq!(found.severity, Some(Severity::High), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn an_exception_for_what_is_heavy_leaves_what_is_light_as_evidence() {
+    let mut detector = detector(0.0);
+    let except = "[[except]]\nsignature = 'a.known'\nroute = '/'\nuntil = 9\nreason = 'a test'\n";
+    let list = detect::signatures::Except::parse(except).expect("a valid exception");
+    detector.exceptions = detect::signatures::Exceptions::new(list).expect("a valid exception");
+    let request = Request { uri: b"/?q=lowword+known", ..Request::default() };
+    for (now, suffices) in [(1, false), (10, true)] {
+        let score = detector.score_at(&mut Reader::default(), &request, now);
+        assert_eq!(score.llr >= detector.model.alone, suffices, "{now}: {score:?}");
+    }
+}
+
+#[test]
+fn what_ships_blocks_nobody_for_one_light_finding() {
+    let detector = Detector::shipped(0.001);
+    let host = |value: &'static str| Header { name: b"host", value: value.as_bytes() };
+    let (path, agent, header) = (b"/".as_slice(), "Mozilla/5.0 (X11)", "shop.example");
+    for (uri, agent, header) in [
+        (b"/phpmyadmin/".as_slice(), agent, header),
+        (b"/phpmyadmin/index.php?route=/sql&db=shop&table=orders&pos=0", agent, header),
+        (b"/usr/share/phpmyadmin/", agent, header),
+        (b"/adminer.php?server=db&username=shop", agent, header),
+        (b"/go?to=/pma/", agent, header),
+        (b"/backup.sql.zip", agent, header),
+        (b"/config/database.yml", agent, header),
+        (path, "Mozilla/5.0 zgrab/0.x", header),
+        (path, "masscan/1.3", header),
+        (path, agent, "a.example/x"),
+        (path, agent, "a.example@b.example"),
+        (path, agent, "{{.Host}}"),
+    ] {
+        let headers = [host(header)];
+        let request = Request {
+            method: b"GET",
+            uri,
+            agent: Some(agent.as_bytes()),
+            headers: &headers,
+            ..Request::default()
+        };
+        for mut reader in [Reader::default(), Reader::remembering()] {
+            let llr = detector.score(&mut reader, &request).llr;
+            assert!(llr >= detector.model.evidence && llr < detector.model.alone, "{request:?}");
+        }
+        assert_eq!(explain(&detector, &request).severity, Some(Severity::Low), "{request:?}");
+    }
+}
