@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use schemas::{Detection, Provenance};
+use schemas::{Category, Detection, Provenance, Severity};
 use world::{MINUTE, SECOND, START, World, event};
 
 #[track_caller]
@@ -78,6 +78,49 @@ fn a_login_that_a_service_reports_needs_no_route() {
     check(&reported(Some(false)), &["4 81.2.69.142 BruteForce"]);
     check(&reported(Some(true)), &[]);
     check(&reported(None), &[]);
+}
+
+#[test]
+fn a_note_of_another_detector_hides_no_failed_login() {
+    let noted = |n: i64| {
+        let built = event(n * SECOND).uri("/login").status(401);
+        built.finding("920350 Host header is a numeric IP address").build()
+    };
+    check(
+        &[0, 1, 2, 3, 4].map(noted),
+        &[
+            "0 81.2.69.142 ProtocolAbuse",
+            "2 81.2.69.142 ProtocolAbuse",
+            "4 81.2.69.142 BruteForce",
+            "4 81.2.69.142 ProtocolAbuse",
+        ],
+    );
+}
+
+#[test]
+fn a_finding_is_told_where_the_request_says_nothing_and_never_hides_what_it_says() {
+    let told = "AWS-AWSManagedRulesSQLiRuleSet SQLi_BODY";
+    let blocked = |at| event(at).uri("/search").status(403).finding(told);
+    check(&[blocked(0).build()], &["0 81.2.69.142 SqlInjection"]);
+    check(
+        &(0..30).map(|n| blocked(n * 100).build()).collect::<Vec<_>>(),
+        &["0 81.2.69.142 SqlInjection", "2 81.2.69.142 SqlInjection"],
+    );
+    check(&[blocked(0).refused().build()], &[]);
+    let mut world = World::new();
+    world.append_all(&[blocked(0).build(), blocked(5 * SECOND).uri(ATTACK).build()]);
+    world.run();
+    let found = world.detections();
+    let told: Vec<_> = found.iter().map(|one| (one.severity, one.category)).collect();
+    assert_eq!(
+        told,
+        [(Severity::Low, Category::SqlInjection), (Severity::High, Category::SqlInjection)]
+    );
+    let finding = found.iter().map(|one| {
+        let mut pieces = one.evidence.iter();
+        pieces.find(|piece| piece.rule == "finding").map(|piece| piece.weight)
+    });
+    assert_eq!(finding.collect::<Vec<_>>(), [Some(0.0), Some(0.0)]);
 }
 
 #[test]

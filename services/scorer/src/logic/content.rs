@@ -15,6 +15,7 @@ use schemas::event::HEADERS_MAX;
 use schemas::{Category, EventView, Evidence, Severity};
 
 use crate::detectors::Detectors;
+use crate::logic::finding;
 use crate::logic::rules::{Hit, Scored};
 
 /// Most bytes of text that the evidence of one detection holds.
@@ -23,7 +24,7 @@ pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024;
 const NAME_BYTES_MAX: usize = 64;
 const EXPLANATION_BYTES_MAX: usize = 256;
 /// Pieces kept free for the rest, the calibration, the prior and what has to be said besides.
-const RESERVED: usize = 7;
+const RESERVED: usize = 8;
 /// Rules of what is not evidence of the request itself.
 const REST: &str = "text";
 const CALIBRATION: &str = "calibration";
@@ -219,6 +220,9 @@ fn notes(explanation: &Explanation, event: &EventView<'_>) -> impl Iterator<Item
         }),
         (unread > 0)
             .then(|| note("not_read", format!("{unread} further windows of 2 KiB were not read"))),
+        event.finding.filter(|_| finding::found(event)).map(|told| {
+            note("finding", format!("another detector found something as well: {told}"))
+        }),
         (!parts.is_empty()).then(|| {
             note("cut", format!("longer than an event carries, so the rest was not seen: {parts}"))
         }),

@@ -4,6 +4,7 @@
 
 pub mod content;
 pub mod files;
+pub mod finding;
 pub mod rate;
 pub mod repeats;
 pub mod rules;

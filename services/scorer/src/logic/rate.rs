@@ -51,10 +51,10 @@ impl FailedLogins {
         !event.refused_by_us
             && match event.activity {
                 Activity::Login => event.succeeded == Some(false),
-                Activity::HttpRequest => {
+                // What another detector notes about a request says nothing about what the application answered.
+                Activity::HttpRequest | Activity::Finding => {
                     event.status == Some(UNAUTHORIZED) && self.policy.is_login(event.uri)
                 }
-                Activity::Finding => false,
             }
     }
 }

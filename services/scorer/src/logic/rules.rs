@@ -8,6 +8,7 @@ use schemas::{Category, EventView, Evidence, Millis, Severity};
 
 use crate::detectors::Detectors;
 use crate::logic::content::Content;
+use crate::logic::finding;
 use crate::logic::rate::FailedLogins;
 
 /// What a rule says about the event that completes a detection.
@@ -47,13 +48,15 @@ pub enum Rule {
     /// What a request says by itself is evidence, and no more.
     ContentLow,
     FailedLogins,
+    /// Another detector found something where content says nothing.
+    Finding,
 }
 
 /// What earlier versions called the windows that are now of [`Rule::Content`].
 const CONTENT_BEFORE: [&str; 2] = ["sql_injection", "path_traversal"];
 
 impl Rule {
-    const ALL: [Rule; 3] = [Rule::Content, Rule::ContentLow, Rule::FailedLogins];
+    const ALL: [Rule; 4] = [Rule::Content, Rule::ContentLow, Rule::FailedLogins, Rule::Finding];
 
     /// Identifier, part of detection ids and snapshots: never reused for another rule.
     pub fn name(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Rule {
             Rule::Content => "content",
             Rule::ContentLow => "content_low",
             Rule::FailedLogins => "failed_logins",
+            Rule::Finding => "finding",
         }
     }
 
@@ -122,7 +126,9 @@ impl Rules {
             _ => Rule::ContentLow,
         });
         let logins = self.logins.failed(event).then_some(Rule::FailedLogins);
-        Ok(content.into_iter().chain(logins))
+        // Where content has its own word, that detection mentions the finding.
+        let finding = (content.is_none() && finding::found(event)).then_some(Rule::Finding);
+        Ok(content.into_iter().chain(logins).chain(finding))
     }
 
     /// What `rule` says about `event`, which is a hit of it. Where a defect of the detector keeps it from being
@@ -135,12 +141,13 @@ impl Rules {
                     .unwrap_or_else(|_| content.unexplained(rule == Rule::Content, event))
             }
             Rule::FailedLogins => self.logins.hit(event),
+            Rule::Finding => finding::hit(event),
         }
     }
 
     pub fn threshold(&self, rule: Rule) -> Threshold {
         match rule {
-            Rule::Content | Rule::ContentLow => Threshold { hits: 1, window_ms: 1 },
+            Rule::Content | Rule::ContentLow | Rule::Finding => Threshold { hits: 1, window_ms: 1 },
             Rule::FailedLogins => self.logins.threshold(),
         }
     }

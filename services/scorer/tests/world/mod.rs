@@ -254,6 +254,10 @@ setters! {
         event.uri.clear();
         event.status = None;
     };
+    finding(told: &str) |event| {
+        event.activity = Activity::Finding;
+        event.finding = Some(told.to_owned());
+    };
     position(source: &str, position: i64) |event| {
         event.source = source.to_owned();
         event.position = Some(position);
