@@ -53,15 +53,7 @@ pub(crate) fn of_policy(policy: &Policy) -> Vec<Finding> {
             r#"write mode = "enforced" once the recorded decisions are what you want"#,
         ));
     }
-    let acts = |severity| policy.action_for(severity) != Action::Observe;
-    if !acts(Severity::High) {
-        findings.push(Finding::new(
-            "policy",
-            "what is of high severity is only observed",
-            "every rule of this version detects at high severity, so nothing will ever be acted on",
-            r#"write high = "block" in [actions]"#,
-        ));
-    }
+    findings.extend(of_actions(policy));
     let logins = policy.logins();
     if logins.routes.is_empty() {
         findings.push(Finding::new(
@@ -93,6 +85,35 @@ pub(crate) fn of_policy(policy: &Policy) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What the actions by severity come to. A milder severity is never blocked where a worse one is observed.
+fn of_actions(policy: &Policy) -> Option<Finding> {
+    let acts = |severity| policy.action_for(severity) != Action::Observe;
+    if !acts(Severity::High) {
+        return Some(Finding::new(
+            "policy",
+            "what is of high severity is only observed",
+            "this version detects at low and at high severity only, and low is observed as well, so nothing will ever be acted on",
+            r#"write high = "block" in [actions]"#,
+        ));
+    }
+    if acts(Severity::Low) {
+        return Some(Finding::new(
+            "policy",
+            "what is of low severity is blocked",
+            "low is evidence only, such as one visit to /phpmyadmin/ or a note of a WAF, and many who are blocked for it will be visitors",
+            r#"write low = "observe" in [actions]"#,
+        ));
+    }
+    acts(Severity::Medium).then(|| {
+        Finding::new(
+            "policy",
+            "what is of medium severity is blocked",
+            "this version detects at low and at high severity only, so that changes nothing",
+            r#"leave medium out of [actions], or write medium = "observe""#,
+        )
+    })
 }
 
 fn everything_v4(protected: &[IpNet]) -> bool {
@@ -139,7 +160,18 @@ mod tests {
             "failures = 1000\nwindow_seconds = 60",
             &["1000 failed logins within 60 s are asked for"],
         );
-        check("[actions]\nhigh = \"observe\"", &["what is of high severity is only observed"]);
+        for (actions, expected) in [
+            ("high = \"observe\"", Some("what is of high severity is only observed")),
+            (
+                "high = \"observe\"\ncritical = \"observe\"",
+                Some("what is of high severity is only observed"),
+            ),
+            ("medium = \"block\"", Some("what is of medium severity is blocked")),
+            ("low = \"block\"\nmedium = \"block\"", Some("what is of low severity is blocked")),
+            ("critical = \"block\"", None),
+        ] {
+            check(&format!("[actions]\n{actions}"), expected.as_slice());
+        }
         check(
             r#"[protected]
 networks = [{ network = "0.0.0.0/1", name = "half" }, { network = "128.0.0.0/1", name = "half" }]"#,
