@@ -228,9 +228,7 @@ fn detected(detection: &Detection) -> String {
     let mut what =
         format!("{name}, p={:.2}, {:?}", detection.probability, detection.severity).to_owned();
     // The heaviest piece says most; the others are in the record.
-    let heaviest =
-        detection.evidence.iter().max_by(|one, other| one.weight.total_cmp(&other.weight));
-    if let Some(evidence) = heaviest {
+    if let Some(evidence) = detection.heaviest() {
         let value = printable(&evidence.value);
         let _ = write!(what, ": {} in {}: \"{value}\"", evidence.rule, printable(&evidence.place));
         if detection.evidence.len() > 1 {

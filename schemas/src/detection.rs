@@ -9,6 +9,12 @@ use crate::{Millis, Observable, Provenance};
 pub const EVIDENCE_COUNT_MAX: usize = 16;
 /// Longest value quoted in a piece of evidence, in bytes.
 pub const EVIDENCE_VALUE_BYTES_MAX: usize = 160;
+/// What stands for a rule in the piece of all else in a value, taken together.
+pub const REST: &str = "text";
+/// The same in the piece of what the sum proved to be worth.
+pub const CALIBRATION: &str = "calibration";
+/// The same in the piece of how likely an attack was before anything was read.
+pub const PRIOR: &str = "prior";
 
 /// How bad it is if the detection is right. The policy maps it to an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,4 +128,19 @@ pub struct Detection {
     pub category: Category,
     pub provenance: Provenance,
     pub evidence: Vec<Evidence>,
+}
+
+impl Detection {
+    /// The piece that says most about why: the heaviest that a rule found, where there is one that speaks for an attack.
+    pub fn heaviest(&self) -> Option<&Evidence> {
+        let tells = |piece: &Evidence| match piece.rule.as_str() {
+            CALIBRATION | PRIOR => 0,
+            REST => 1,
+            _ if piece.weight > 0.0 => 2,
+            _ => 0,
+        };
+        self.evidence.iter().max_by(|one, other| {
+            tells(one).cmp(&tells(other)).then(one.weight.total_cmp(&other.weight))
+        })
+    }
 }

@@ -184,6 +184,32 @@ fn the_explanation_says_who_why_and_for_how_long() {
     );
 }
 
+#[test]
+fn the_reason_names_the_heaviest_rule_and_not_what_comes_on_top() {
+    for (pieces, named) in [
+        (
+            vec![("file.client-configuration", 2.0), ("calibration", 2.1), ("prior", -6.9)],
+            "file.client-configuration",
+        ),
+        (vec![("a.light", 1.0), ("a.heavy", 3.0), ("text", 4.0), ("calibration", 5.0)], "a.heavy"),
+        (vec![("a.against", -1.0), ("cut", 0.0), ("text", 0.5), ("calibration", 2.0)], "text"),
+        (vec![("finding", 0.0)], "finding"),
+        (vec![("calibration", 1.0), ("prior", -6.9)], "calibration"),
+    ] {
+        let mut detection = detection(IP, 0);
+        let one = detection.evidence.remove(0);
+        let piece = |(rule, weight): &(&str, f64)| schemas::Evidence {
+            rule: (*rule).to_owned(),
+            weight: *weight,
+            ..one.clone()
+        };
+        detection.evidence = pieces.iter().map(piece).collect();
+        let decision = decide(&rules("mode = \"enforced\""), &detection, &Known::default(), false);
+        let named = format!("SQL injection by {named} at query:id,");
+        assert!(decision.explanation.contains(&named), "{}: {named}", decision.explanation);
+    }
+}
+
 proptest! {
     #[test]
     fn a_protected_observable_is_never_blocked(address: u32, length in 0_u8..=32, at in 0_i64..DAY) {

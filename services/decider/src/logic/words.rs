@@ -1,7 +1,7 @@
 //! The reasons in words, for a person on call.
 
 use ipnet::IpNet;
-use schemas::{Claim, Decision, Detection, Evidence, Millis, Mode, Refusal};
+use schemas::{Claim, Decision, Detection, Millis, Mode, Refusal};
 
 use crate::names;
 
@@ -89,14 +89,10 @@ fn only_observed(detection: &Detection, why: &str) -> String {
 fn cause(detection: &Detection) -> String {
     let category = detection.category.words();
     let severity = names::severity(detection.severity);
-    match heaviest(detection) {
+    match detection.heaviest() {
         Some(evidence) => {
             format!("{category} by {} at {}, {severity} severity", evidence.rule, evidence.place)
         }
         None => format!("{category}, {severity} severity"),
     }
-}
-
-fn heaviest(detection: &Detection) -> Option<&Evidence> {
-    detection.evidence.iter().max_by(|a, b| a.weight.total_cmp(&b.weight))
 }

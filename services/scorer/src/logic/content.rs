@@ -10,7 +10,7 @@ use detect::signatures::{Signatures, WHOLE};
 use detect::{Detector, Header, Reader, Request, Score};
 use observe::Policy;
 use observe::observation::cut;
-use schemas::detection::{EVIDENCE_COUNT_MAX, EVIDENCE_VALUE_BYTES_MAX};
+use schemas::detection::{CALIBRATION, EVIDENCE_COUNT_MAX, EVIDENCE_VALUE_BYTES_MAX, PRIOR, REST};
 use schemas::event::HEADERS_MAX;
 use schemas::{Category, EventView, Evidence, Severity};
 
@@ -25,10 +25,6 @@ const NAME_BYTES_MAX: usize = 64;
 const EXPLANATION_BYTES_MAX: usize = 256;
 /// Pieces kept free for the rest, the calibration, the prior and what has to be said besides.
 const RESERVED: usize = 8;
-/// Rules of what is not evidence of the request itself.
-const REST: &str = "text";
-const CALIBRATION: &str = "calibration";
-const PRIOR: &str = "prior";
 /// Counts of characters say little one by one; a person reads them as part of the rest.
 const COUNTS: &str = "lexical.";
 
