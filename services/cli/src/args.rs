@@ -294,6 +294,9 @@ pub(crate) struct Replay {
     /// Sum up for a person, instead of one JSON line per decision.
     #[arg(long)]
     pub(crate) summary: bool,
+    /// How many observables a summary shows, those acted against first; 10 when absent, in JSON all.
+    #[arg(long, value_name = "N", requires = "summary")]
+    pub(crate) top: Option<usize>,
     /// The log file, plain or gzip; standard input for - or nothing.
     #[arg(default_value = STANDARD_INPUT)]
     pub(crate) file: String,

@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &args::Replay, printer: &Printer) -> Outcome {
     progress.end()?;
     let unread_count: u64 = unread.values().map(|(count, _, _)| count).sum();
     if arguments.summary {
-        summary.print(unread_count, printer)?;
+        summary.print(unread_count, arguments.top, printer)?;
     }
     for (class, (count, first, reason)) in &unread {
         printer.note(&format!(

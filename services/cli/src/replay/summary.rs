@@ -12,8 +12,8 @@ use crate::output::{Cell, Printer, Tone, cell};
 const CLIENTS_MAX: usize = 1_000_000;
 /// Most observables of which decisions are counted.
 const OBSERVABLES_MAX: usize = 100_000;
-/// How many of the most affected observables are shown.
-const SHOWN_MAX: usize = 10;
+/// How many of the most affected observables a person is shown who does not say how many.
+const SHOWN: usize = 10;
 
 /// Counts as events and decisions come.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Summary {
     events: u64,
     clients: HashSet<Observable>,
     observables: HashMap<Observable, Affected>,
+    /// Decisions about further observables than are told apart.
+    unattributed: u64,
     decisions: BTreeMap<(String, String), u64>,
     first_at: Option<Millis>,
     last_at: Option<Millis>,
@@ -54,6 +56,7 @@ impl Summary {
         if self.observables.len() >= OBSERVABLES_MAX
             && !self.observables.contains_key(&decision.observable)
         {
+            self.unattributed += 1;
             return;
         }
         let at = decision.detected_at.unwrap_or_default();
@@ -69,10 +72,16 @@ impl Summary {
         affected.last_at = affected.last_at.max(at);
     }
 
-    /// Prints it, as one document or as tables. `unread` are the lines that could not be read.
-    pub(crate) fn print(&self, unread: u64, printer: &Printer) -> std::io::Result<()> {
+    /// Prints it, as one document or as tables. `unread` are the lines that could not be read, `top` is how many
+    /// observables are to be shown.
+    pub(crate) fn print(
+        &self,
+        unread: u64,
+        top: Option<usize>,
+        printer: &Printer,
+    ) -> std::io::Result<()> {
         if printer.json() {
-            return printer.document(&self.document(unread));
+            return printer.document(&self.document(unread, top));
         }
         let times = [self.first_at, self.last_at].map(|at| show::time(at.unwrap_or(0)));
         let share = 100.0 * self.acted_against() as f64 / self.clients.len().max(1) as f64;
@@ -105,9 +114,14 @@ impl Summary {
             .collect();
         printer.table(&["category", "action", "decisions"], &rows)?;
         printer.line("")?;
-        let rows: Vec<Vec<Cell>> = self
-            .most_affected()
-            .into_iter()
+        self.print_observables(top.unwrap_or(SHOWN), printer)
+    }
+
+    fn print_observables(&self, top: usize, printer: &Printer) -> std::io::Result<()> {
+        let all = self.most_affected();
+        let (shown, left) = all.split_at(top.min(all.len()));
+        let rows: Vec<Vec<Cell>> = shown
+            .iter()
             .map(|(observable, affected)| {
                 vec![
                     cell(observable.to_string()),
@@ -119,15 +133,34 @@ impl Summary {
                 ]
             })
             .collect();
-        printer
-            .table(&["observable", "decisions", "acted", "strikes", "first at", "last at"], &rows)
+        printer.table(
+            &["observable", "decisions", "acted", "strikes", "first at", "last at"],
+            &rows,
+        )?;
+        if !left.is_empty() {
+            let acted = left.iter().filter(|(_, affected)| affected.acted > 0).count();
+            printer.line(&format!(
+                "{} more not shown, {acted} of them acted against; --top {} shows all",
+                left.len(),
+                all.len()
+            ))?;
+        }
+        if self.unattributed > 0 {
+            printer.line(&format!(
+                "{} decision(s) about further observables, which are not told apart",
+                self.unattributed
+            ))?;
+        }
+        Ok(())
     }
 
-    fn document(&self, unread: u64) -> Value {
+    fn document(&self, unread: u64, top: Option<usize>) -> Value {
         let decisions = self.decisions.iter().map(|((category, action), count)| {
             json!({ "category": category, "action": action, "decisions": count })
         });
-        let observables = self.most_affected().into_iter().map(|(observable, affected)| {
+        let all = self.most_affected();
+        let shown = top.unwrap_or(all.len()).min(all.len());
+        let observables = all[..shown].iter().map(|(observable, affected)| {
             json!({
                 "observable": observable.to_string(),
                 "decisions": affected.decisions,
@@ -146,6 +179,8 @@ impl Summary {
             "clients_acted_against": self.acted_against(),
             "decisions": decisions.collect::<Vec<_>>(),
             "observables": observables.collect::<Vec<_>>(),
+            "observables_not_shown": all.len() - shown,
+            "decisions_not_attributed": self.unattributed,
         })
     }
 
@@ -153,14 +188,13 @@ impl Summary {
         self.observables.values().filter(|affected| affected.acted > 0).count()
     }
 
-    /// Those with the most actions, then the most decisions.
+    /// All of them: those acted against first, by actions and then by decisions.
     fn most_affected(&self) -> Vec<(&Observable, Affected)> {
         let mut all: Vec<(&Observable, Affected)> =
             self.observables.iter().map(|(observable, affected)| (observable, *affected)).collect();
         all.sort_by_key(|(observable, affected)| {
             (std::cmp::Reverse((affected.acted, affected.decisions)), observable.to_string())
         });
-        all.truncate(SHOWN_MAX);
         all
     }
 }

@@ -86,6 +86,55 @@ fn a_summary_counts_and_a_log_in_another_format_ends_with_4() {
 }
 
 #[test]
+fn a_summary_says_how_many_it_leaves_out_and_shows_those_acted_against_first() {
+    // Eleven who only look at a tool for databases, three times each, and one who attacks once.
+    let line = |client: usize, minute: usize, uri: &str| {
+        format!(
+            "81.2.69.{client} - - [21/Nov/2026:13:{minute:02}:00 +0000] \"GET {uri} HTTP/1.1\" 200 9 \"-\" \"curl/8\"\n"
+        )
+    };
+    let mut log: String = (0..33).map(|at| line(at / 3 + 1, at, "/phpmyadmin/")).collect();
+    log += &line(200, 40, "/?f=../../../../etc/passwd");
+    let summary = |more: &[&str]| {
+        perimeter(&[&["replay", "--format", "combined", "--summary"][..], more].concat(), &log)
+    };
+    let told = |more: &[&str]| String::from_utf8(summary(more).stdout).unwrap();
+    let first = |text: &str| {
+        let mut lines = text.lines().skip_while(|line| !line.starts_with("observable "));
+        lines.nth(1).unwrap_or_default().to_owned()
+    };
+    for (top, left) in [
+        (&[][..], Some("2 more not shown, 0 of them acted against; --top 12 shows all")),
+        (
+            &["--top", "0"][..],
+            Some("12 more not shown, 1 of them acted against; --top 12 shows all"),
+        ),
+        (&["--top", "12"][..], None),
+        (&["--top", "99"][..], None),
+    ] {
+        let text = told(top);
+        match left {
+            Some(left) => assert!(text.contains(left), "{top:?}: {text}"),
+            None => assert!(!text.contains("not shown"), "{top:?}: {text}"),
+        }
+        if top.last() != Some(&"0") {
+            assert!(first(&text).starts_with("81.2.69.200 "), "{top:?}: {text}");
+        }
+    }
+    for (top, shown) in [(&[][..], 12), (&["--top", "3"][..], 3)] {
+        let text = told(&[&["--output", "json"][..], top].concat());
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["observables"].as_array().unwrap().len(), shown, "{document}");
+        assert_eq!(document["observables_not_shown"], 12 - shown, "{document}");
+        assert_eq!(document["observables"][0]["observable"], "81.2.69.200");
+    }
+    assert_eq!(
+        perimeter(&["replay", "--format", "combined", "--top", "3"], "").status.code(),
+        Some(2)
+    );
+}
+
+#[test]
 fn a_bad_row_is_named_and_never_stops_the_rest() {
     let input = "{\"id\":1,\"method\":\"GET\",\"uri\":\"/\"}\nnot json\n{\"id\":2,\"method\":\"GET\",\"uri\":\"/?f=../../../../etc/passwd\"}\n";
     let output = perimeter(&["score", "--format", "requests"], input);
