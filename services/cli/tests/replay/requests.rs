@@ -181,6 +181,7 @@ fn an_exception_hides_one_signature_for_a_time_and_why_not_proves_it() {
         ("shop.nothing", "/report", "7d", "no signature is called shop.nothing"),
         (own, "/*", "7d", "narrower than `/*`"),
         (own, "report", "7d", "begins with `/`"),
+        (own, "/report?f=", "7d", "a path alone, without `?`"),
         (own, "/report", "91d", "more than 90 days"),
         (own, "/report", "2020-01-01", "has passed"),
         (own, "/report", "soon", "write a date"),

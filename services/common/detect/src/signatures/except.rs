@@ -54,6 +54,9 @@ impl Except {
             "the route of an exception begins with `/` and is narrower than `/*`"
         } else if self.route.trim_end_matches('*').contains('*') || self.route.ends_with("**") {
             "`*` may stand only once, at the end of the route of an exception"
+        } else if self.route.contains(['?', '#']) {
+            "the route of an exception is a path alone, without `?` or `#` and what follows; name a parameter to hide it \
+             there only"
         } else if self.reason.trim().is_empty() {
             "an exception has a reason: whoever reads it later needs it"
         } else {

@@ -50,9 +50,12 @@ fn an_exception_hides_its_signature_at_its_place_until_its_end() {
 
 #[test]
 fn what_would_hide_too_much_is_no_exception() {
-    for route in ["", "edit", "/*", "/a*b", "/a**"] {
+    for route in ["", "edit", "/*", "/a*b", "/a**", "/search?q=", "/search?*", "/a#b", "/a?", "/#*"]
+    {
         assert!(except(route, None).check().is_err(), "{route}");
     }
+    let told = except("/search?q=", None).check().expect_err("a query is no route");
+    assert!(told.contains("a path alone, without `?`"), "{told}");
     assert!(Except { reason: " ".to_owned(), ..except("/a", None) }.check().is_err());
 }
 
