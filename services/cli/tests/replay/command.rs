@@ -85,6 +85,24 @@ fn a_summary_counts_and_a_log_in_another_format_ends_with_4() {
     assert_eq!(output.status.code(), Some(4), "{}", noted(&output));
 }
 
+/// A connection that timed out, one whose request was none, and a WebSocket, as a load balancer writes them.
+#[test]
+fn what_a_load_balancer_wrote_itself_convicts_nobody() {
+    let line = |client: &str, status: &str, host: &str| {
+        format!(
+            "http 2026-11-21T13:00:00.000000Z app/shop/1 {client} - -1 -1 -1 {status} - 0 272 \"- http://{host}- -\" \"-\" - - - \"-\" \"-\" \"-\" - 2026-11-21T13:00:00Z \"-\" \"-\" \"-\"\n"
+        )
+    };
+    let log = [
+        line("47.74.36.90:5", "408", "k8s-x.us-east-1.elb.amazonaws.com:80"),
+        line("47.74.36.91:5", "400", "k8s-x.us-east-1.elb.amazonaws.com:80"),
+        line("2a02:a33c:4538:1:bcf4:5264:e01c:f215:50718", "101", "10.0.0.30:80"),
+    ];
+    let output = perimeter(&["replay", "--format", "aws-alb"], &log.concat());
+    assert_eq!(rows(&output), [] as [Value; 0], "{}", noted(&output));
+    assert_eq!((output.status.code(), noted(&output)), (Some(0), String::new()));
+}
+
 #[test]
 fn a_summary_says_how_many_it_leaves_out_and_shows_those_acted_against_first() {
     // Eleven who only look at a tool for databases, three times each, and one who attacks once.

@@ -56,16 +56,18 @@ pub(super) fn set_request(observation: &mut Observation, line: &str) {
     observation.uri = unescaped(uri).into_owned();
 }
 
-/// Method and uri of `GET /a?b=c HTTP/1.1`. What is no request line is all uri: it is what was asked for.
+/// Method and uri of `GET /a?b=c HTTP/1.1`. What is no request line is all uri: it is what was asked for. A line of
+/// nothing but dashes is a request that never came, as servers write it: `-`, `- - -`, `- - HTTP/1.1`.
 pub(super) fn split_request(line: &str) -> (&str, &str) {
-    if line == "-" {
-        return ("", "");
-    }
-    let Some((method, rest)) = line.split_once(' ').filter(|(method, _)| is_method(method)) else {
-        return ("", line);
+    let (method, uri) = match line.split_once(' ').filter(|(method, _)| is_method(method)) {
+        Some((method, rest)) => {
+            let uri = rest.rsplit_once(' ').filter(|(_, protocol)| protocol.starts_with("HTTP/"));
+            (method, uri.map_or(rest, |(uri, _)| uri))
+        }
+        None => ("", line),
     };
-    let uri = rest.rsplit_once(' ').filter(|(_, protocol)| protocol.starts_with("HTTP/"));
-    (method, uri.map_or(rest, |(uri, _)| uri))
+    let came = |part: &str| part.bytes().any(|byte| !matches!(byte, b'-' | b' '));
+    if came(method) || came(uri) { (method, uri) } else { ("", "") }
 }
 
 fn is_method(text: &str) -> bool {

@@ -11,6 +11,7 @@ mod logins;
 mod messages;
 mod repeated;
 mod total;
+mod written;
 
 use observe::logs::{Dates, Format, Parser};
 use observe::{Dead, Line, Observation, Trusted};

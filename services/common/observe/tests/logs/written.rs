@@ -1,0 +1,79 @@
+//! What a log's own writing adds to what a client sent is taken away again, and convicts nobody.
+
+use crate::{check, event};
+
+/// 2026-11-21 13:05:09Z.
+const AT: &str = "at=1795266309000";
+
+/// Method, host and uri of an event.
+#[track_caller]
+fn asked(format: &str, line: &str, expected: [&str; 3]) {
+    let event = event(format, line);
+    let host = event.host.as_deref().unwrap_or_default();
+    assert_eq!([event.method.as_str(), host, event.uri.as_str()], expected, "{format}: {line}");
+}
+
+fn alb(client: &str, status: &str, request: &str) -> String {
+    format!(
+        r#"http 2026-11-21T13:05:09.000000Z app/shop/1 {client} - -1 -1 -1 {status} - 0 272 "{request}" "-" - - - "-" "-" "-" - 2026-11-21T13:05:08Z "-" "-" "-" "-" "-" "-" "-" TID_1"#
+    )
+}
+
+#[test]
+fn a_request_that_never_came_to_a_load_balancer_has_no_method_and_no_odd_host() {
+    const NAME: &str = "k8s-x.us-east-1.elb.amazonaws.com:80";
+    for status in ["400", "408", "460"] {
+        for end in ["- -", "- - "] {
+            let line = alb("81.2.69.142:5", status, &format!("- http://{NAME}{end}"));
+            let expected = format!("81.2.69.142 SocketPeer HttpRequest {status} host={NAME} {AT}");
+            check("aws-alb", &line, &expected);
+        }
+    }
+    for (request, expected) in [
+        ("- http://10.0.0.30:80- -", ["", "10.0.0.30:80", ""]),
+        ("- https://[2001:db8::1]:443- -", ["", "[2001:db8::1]:443", ""]),
+        ("- - - ", ["", "", ""]),
+        ("- - -", ["", "", ""]),
+        ("-", ["", "", ""]),
+        ("GET http://shop.example:80- -", ["GET", "shop.example:80", ""]),
+        // What a client did send is kept, whatever of it is missing.
+        ("GET http://shop.example:80/a- -", ["GET", "shop.example:80", "/a-"]),
+        ("- http://shop.example:80/a HTTP/1.1", ["-", "shop.example:80", "/a"]),
+        ("GET http://shop.example:80/a - HTTP/1.1", ["GET", "shop.example:80", "/a -"]),
+        ("GET http://shop.example:80?q=1' HTTP/1.1", ["GET", "shop.example:80", "?q=1'"]),
+        ("GET http://a b:80/ HTTP/1.1", ["GET", "a b:80", "/"]),
+        ("GET https://shop.example:443/ HTTP/2.0", ["GET", "shop.example:443", "/"]),
+    ] {
+        asked("aws-alb", &alb("81.2.69.142:5", "400", request), expected);
+    }
+}
+
+#[test]
+fn a_load_balancer_writes_the_port_behind_an_address_without_brackets() {
+    for (client, expected) in [
+        ("2a02:a33c:4538:1:bcf4:5264:e01c:f215:50718", "2a02:a33c:4538:1:bcf4:5264:e01c:f215"),
+        ("2a02:a33c:4538:1::15:2718", "2a02:a33c:4538:1::15"),
+        ("[2a02:a33c:4538:1::15]:2718", "2a02:a33c:4538:1::15"),
+        ("::ffff:81.2.69.142:2718", "81.2.69.142"),
+        ("81.2.69.142:2718", "81.2.69.142"),
+    ] {
+        let event = event("aws-alb", &alb(client, "200", "GET http://a:80/ HTTP/1.1"));
+        assert_eq!(event.client.to_string(), expected, "{client}");
+    }
+    for client in ["-", "81.2.69.142", "81.2.69.142:99999", "2a02:a33c:4538:1::f215:x"] {
+        check("aws-alb", &alb(client, "200", "GET http://a:80/ HTTP/1.1"), "dead: no_address");
+    }
+}
+
+#[test]
+fn dashes_for_a_request_that_never_came_are_no_request() {
+    for request in ["-", "- - -", "- - HTTP/1.1", ""] {
+        let line =
+            format!("81.2.69.142 - - [21/Nov/2026:13:05:09 +0000] \"{request}\" 408 0 \"-\" \"-\"");
+        for format in ["common", "combined", "traefik"] {
+            asked(format, &line, ["", "", ""]);
+        }
+    }
+    let envoy = r#"[2026-11-21T13:05:09.000Z] "- - HTTP/1.1" 400 DPE 0 11 0 - "81.2.69.142" "-" "-" "-" "-""#;
+    asked("envoy", envoy, ["", "", ""]);
+}
