@@ -7,7 +7,7 @@ use memchr::memchr_iter;
 use schemas::Millis;
 
 use super::text::{
-    address, excerpt, field, present, quoted, request_of, set_request, status, word,
+    address, excerpt, field, present, quoted, request_of, set_request, status, unescaped, word,
 };
 use super::time::{Dates, clf};
 use crate::Trusted;
@@ -49,7 +49,7 @@ pub(super) fn observe(
     let forwarded_for = if kind == Kind::Nginx { forwarded_for(fields.rest) } else { None };
     let mut observation = request_of(peer, forwarded_for, trusted);
     observation.observed_at = Some(time(fields.time, dates)?);
-    set_request(&mut observation, fields.request);
+    set_request(&mut observation, fields.request, unescaped);
     observation.host = fields.host.and_then(field);
     observation.status = status(fields.status);
     observation.referer = fields.referer.and_then(field);

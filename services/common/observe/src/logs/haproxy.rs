@@ -1,9 +1,11 @@
 //! HAProxy's HTTP log, bare or after a syslog prefix.
 
+use std::borrow::Cow;
+
 use schemas::Millis;
 
 use super::syslog;
-use super::text::{address_and_port, excerpt, request_of, set_request, status, word};
+use super::text::{address_and_port, excerpt, hex, request_of, set_request, status, undone, word};
 use super::time::{Dates, clf};
 use crate::Trusted;
 use crate::observation::{Dead, Line};
@@ -37,8 +39,19 @@ pub(super) fn observe(
     let mut observation = request_of(peer, None, trusted);
     observation.observed_at = Some(at);
     observation.status = status(code);
-    set_request(&mut observation, request);
+    // It says so itself where what came was no request, or nothing.
+    if request != "<BADREQ>" {
+        set_request(&mut observation, request, decoded);
+    }
     Ok(Line::Event(observation))
+}
+
+/// `text` with `#HH` as the byte it stands for: so HAProxy writes quotes, what is not ASCII, and `#` itself.
+fn decoded(text: &str) -> Cow<'_, str> {
+    undone(text, b'#', |after| match after {
+        [high, low, ..] => hex(*high, *low).map(|byte| (byte, 2)),
+        _ => None,
+    })
 }
 
 /// The line without a syslog prefix, if it has one.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::json::{self, at, header, number, object, text};
-use super::text::{address, excerpt, field, quoted, request_of, set_request, status, word};
+use super::text::{
+    address, excerpt, field, quoted, request_of, set_request, status, unescaped, word,
+};
 use super::time::{Dates, iso, seconds};
 use super::waf;
 use crate::Trusted;
@@ -54,7 +56,7 @@ fn envoy_text(line: &str, dates: Dates, trusted: &Trusted) -> Result<Observation
     let mut observation = request_of(address(nearest)?, Some(forwarded_for), trusted);
     observation.provenance = Provenance::HeaderUntrusted;
     observation.observed_at = optional_time(Some(time), dates)?;
-    set_request(&mut observation, request);
+    set_request(&mut observation, request, unescaped);
     observation.status = status(code);
     observation.agent = field(agent);
     observation.host = field(authority);

@@ -3,10 +3,13 @@
 //! Compiled once. The whole line must match, from its first byte to its last; a variable reaches to the first place
 //! where the text after it stands, and holds no quote that is not escaped.
 
+use std::borrow::Cow;
+
 use schemas::{Millis, Provenance};
 
 use super::text::{
-    address, excerpt, field, present, request_of, set_request, status, unescaped, unescaped_quote,
+    address, excerpt, present, request_of, set_request, status, unescaped, unescaped_json,
+    unescaped_quote,
 };
 use super::time::{Dates, clf, iso, seconds};
 use crate::Trusted;
@@ -24,6 +27,8 @@ pub struct Template {
     /// What the line begins with.
     leading: String,
     parts: Vec<Part>,
+    /// It writes JSON, so its values are escaped as JSON is.
+    json: bool,
     /// How well a client could have forged the address by what it sends before it.
     provenance: Provenance,
 }
@@ -139,7 +144,10 @@ impl Template {
         let proved =
             before.iter().all(|part| !part.variable.by_client() || part.until.contains('"'));
         let provenance = if proved { Provenance::SocketPeer } else { Provenance::LogText };
-        Ok(Template { source: source.to_owned(), leading: leading.to_owned(), parts, provenance })
+        let object = leading.trim_start().strip_prefix('{');
+        let json = object.is_some_and(|inside| inside.trim_start().starts_with('"'));
+        let (source, leading) = (source.to_owned(), leading.to_owned());
+        Ok(Template { source, leading, parts, json, provenance })
     }
 
     /// The text it was compiled from.
@@ -160,6 +168,8 @@ impl Template {
             let mut found = values.iter().filter(|(variable, _)| *variable == wanted);
             found.find_map(|(_, text)| present(text))
         };
+        let undo: fn(&str) -> Cow<'_, str> = if self.json { unescaped_json } else { unescaped };
+        let text = |wanted: Variable| value(wanted).map(|text| undo(text).into_owned());
         let peer = address(value(Variable::Peer).unwrap_or_default())?;
         let mut observation = request_of(peer, value(Variable::ForwardedFor), trusted);
         if self.provenance == Provenance::LogText {
@@ -167,21 +177,21 @@ impl Template {
         }
         observation.observed_at = time(&value, dates)?;
         if let Some(request) = value(Variable::Request) {
-            set_request(&mut observation, request);
+            set_request(&mut observation, request, undo);
         }
         if let Some(method) = value(Variable::Method) {
             observation.method = method.to_owned();
         }
-        if let Some(uri) = value(Variable::Uri) {
-            observation.uri = unescaped(uri).into_owned();
+        if let Some(uri) = text(Variable::Uri) {
+            observation.uri = uri;
         }
-        if let Some(query) = value(Variable::Query).filter(|_| !observation.uri.contains('?')) {
-            observation.uri = format!("{}?{}", observation.uri, unescaped(query));
+        if let Some(query) = text(Variable::Query).filter(|_| !observation.uri.contains('?')) {
+            observation.uri = format!("{}?{query}", observation.uri);
         }
-        observation.host = value(Variable::Host).and_then(field);
+        observation.host = text(Variable::Host);
         observation.status = value(Variable::Status).and_then(status);
-        observation.agent = value(Variable::Agent).and_then(field);
-        observation.referer = value(Variable::Referer).and_then(field);
+        observation.agent = text(Variable::Agent);
+        observation.referer = text(Variable::Referer);
         Ok(observation)
     }
 

@@ -49,11 +49,15 @@ pub(super) fn address_and_port(text: &str) -> Result<IpAddr, Dead> {
     }
 }
 
-/// Puts method and uri of a request line into `observation`, and the host of an absolute uri.
-pub(super) fn set_request(observation: &mut Observation, line: &str) {
+/// Puts method and uri of a request line into `observation`; `undo` takes the server's own escapes away.
+pub(super) fn set_request<'a>(
+    observation: &mut Observation,
+    line: &'a str,
+    undo: impl FnOnce(&'a str) -> Cow<'a, str>,
+) {
     let (method, uri) = split_request(line);
     observation.method = method.to_owned();
-    observation.uri = unescaped(uri).into_owned();
+    observation.uri = undo(uri).into_owned();
 }
 
 /// Method and uri of `GET /a?b=c HTTP/1.1`. What is no request line is all uri: it is what was asked for. A line of
@@ -109,26 +113,48 @@ pub(super) fn unescaped_quote(text: &str) -> Option<usize> {
     }
 }
 
-/// `text` with `\xHH`, `\"` and `\\` as the bytes they stand for, as nginx and Apache escape. Other backslashes stay:
-/// not every server escapes, and a path of Windows has them.
+/// `text` with `\xHH`, `\"`, `\\` and the likes of `\t` as the bytes they stand for, as nginx and Apache escape. Other
+/// backslashes stay: not every server escapes, and a path of Windows has them. So a letter counts only where every
+/// backslash of the text is an escape, as it is wherever the server escapes backslashes too.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if memchr(b'\\', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
+    let letters = escapes_all(text);
+    undone(text, b'\\', |after| {
+        escape(after).filter(|_| letters || matches!(after, [b'x' | b'"' | b'\\', ..]))
+    })
+}
+
+/// `text` with the escapes of JSON undone, as nginx writes them under `escape=json`: there `\u00XX` is a control
+/// character and everything else of more than one byte stays as it is.
+pub(super) fn unescaped_json(text: &str) -> Cow<'_, str> {
+    undone(text, b'\\', |after| match after {
+        [b'u', b'0', b'0', high, low, ..] => {
+            hex(*high, *low).filter(u8::is_ascii).map(|byte| (byte, 5))
+        }
+        [b'/', ..] => Some((b'/', 1)),
+        _ => escape(after),
+    })
+}
+
+/// `text` with each escape that begins with `mark` as the byte it stands for. `escape` says which byte that is, and how
+/// many bytes after the mark it takes.
+pub(super) fn undone(
+    text: &str,
+    mark: u8,
+    escape: impl Fn(&[u8]) -> Option<(u8, usize)>,
+) -> Cow<'_, str> {
+    if memchr(mark, text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
-    loop {
-        let (byte, after) = match rest {
-            [] => break,
-            [b'\\', b'x', high, low, tail @ ..] => match hex(*high, *low) {
-                Some(byte) => (byte, tail),
-                None => (b'\\', &rest[1..]),
-            },
-            [b'\\', escaped @ (b'"' | b'\\'), tail @ ..] => (*escaped, tail),
-            [first, tail @ ..] => (*first, tail),
-        };
+    while let [first, after @ ..] = rest {
+        let escaped = if *first == mark { escape(after) } else { None };
+        let (byte, taken) = escaped.unwrap_or((*first, 0));
         bytes.push(byte);
-        rest = after;
+        rest = &after[taken..];
     }
     match String::from_utf8(bytes) {
         Ok(text) => Cow::Owned(text),
@@ -136,7 +162,35 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn hex(high: u8, low: u8) -> Option<u8> {
+/// The byte that stands after a backslash in a log of Apache's, and how many bytes it takes there.
+fn escape(after: &[u8]) -> Option<(u8, usize)> {
+    let byte = match after {
+        [b'x', high, low, ..] => return hex(*high, *low).map(|byte| (byte, 3)),
+        [own @ (b'"' | b'\\'), ..] => *own,
+        [b'b', ..] => 0x08,
+        [b't', ..] => b'\t',
+        [b'n', ..] => b'\n',
+        [b'v', ..] => 0x0B,
+        [b'f', ..] => 0x0C,
+        [b'r', ..] => b'\r',
+        _ => return None,
+    };
+    Some((byte, 1))
+}
+
+/// Whether every backslash of `text` begins an escape.
+fn escapes_all(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let Some(found) = memchr(b'\\', rest) {
+        let after = &rest[found + 1..];
+        let Some((_, taken)) = escape(after) else { return false };
+        rest = &after[taken..];
+    }
+    true
+}
+
+/// The byte of two hexadecimal digits.
+pub(super) fn hex(high: u8, low: u8) -> Option<u8> {
     let digit = |digit: u8| char::from(digit).to_digit(16);
     Some((digit(high)? << 4 | digit(low)?) as u8)
 }

@@ -77,3 +77,71 @@ fn dashes_for_a_request_that_never_came_are_no_request() {
     let envoy = r#"[2026-11-21T13:05:09.000Z] "- - HTTP/1.1" 400 DPE 0 11 0 - "81.2.69.142" "-" "-" "-" "-""#;
     asked("envoy", envoy, ["", "", ""]);
 }
+
+#[test]
+fn the_escapes_of_apache_and_nginx_are_undone() {
+    for (written, sent) in [
+        (r"/a\tb\nc\rd\ve\bf\fg", "/a\tb\nc\rd\u{b}e\u{8}f\u{c}g"),
+        (r"/\\t\\x41\x41", r"/\t\x41A"),
+        (r#"/\"\\\""#, r#"/"\""#),
+        (r"/\xC3\xA9\t", "/é\t"),
+        // Where one backslash is no escape, the server escapes none: these are of a path.
+        (r"/..\..\boot.ini", r"/..\..\boot.ini"),
+        (r"/c:\temp\app\x41", r"/c:\temp\appA"),
+        (r"/\u0041\t", r"/\u0041\t"),
+        (r"/\x4", r"/\x4"),
+    ] {
+        let line = format!(
+            r#"81.2.69.142 - - [21/Nov/2026:13:05:09 +0000] "GET {written} HTTP/1.1" 200 5 "{written}" "{written}""#
+        );
+        for format in [
+            "combined",
+            "$remote_addr - - [$time_local] \"$request\" $status $bytes \"$http_referer\" \"$http_user_agent\"",
+        ] {
+            let event = event(format, &line);
+            assert_eq!(event.uri, sent, "{format}: {line}");
+            assert_eq!(event.agent.as_deref(), Some(sent), "{format}: {line}");
+            assert_eq!(event.referer.as_deref(), Some(sent), "{format}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_escapes_of_a_template_that_writes_json_are_those_of_json() {
+    let template = r#"{"at":"$time_iso8601","from":"$remote_addr","request":"$request","agent":"$http_user_agent","host":"$host"}"#;
+    for (written, sent) in [
+        (r"/a\tb\nc\rd\be\ff\u000bg", "/a\tb\nc\rd\u{8}e\u{c}f\u{b}g"),
+        (r#"/?q=\"x\"\\y"#, r#"/?q="x"\y"#),
+        (r"/?q=1\u0027\u003cé", "/?q=1'<é"),
+        (r"/C:\\new\\x41\\u0041", r"/C:\new\x41\u0041"),
+        (r"/\u00e9\u0100\u00", r"/\u00e9\u0100\u00"),
+        (r"\/a", "/a"),
+    ] {
+        let line = format!(
+            r#"{{"at":"2026-11-21T13:05:09Z","from":"81.2.69.142","request":"GET {written} HTTP/1.1","agent":"{written}","host":"shop.example"}}"#
+        );
+        asked(template, &line, ["GET", "shop.example", sent]);
+        assert_eq!(event(template, &line).agent.as_deref(), Some(sent), "{line}");
+    }
+}
+
+fn haproxy(request: &str) -> String {
+    format!(
+        "81.2.69.142:5 [21/Nov/2026:13:05:09.000] f b/s 1/0/0/3/1 200 7 - - ---- 0/0/0/0/0 0/0 {{a#22}} \"{request}\""
+    )
+}
+
+#[test]
+fn haproxy_s_own_escapes_are_undone_and_no_others() {
+    for (written, sent) in [
+        ("GET /a#22b#C3#A9 HTTP/1.1", "/a\"bé"),
+        ("GET /a#2322#23#3c HTTP/1.1", "/a#22#<"),
+        ("GET /a#2#zz# HTTP/1.1", "/a#2#zz#"),
+        ("GET /a#FF HTTP/1.1", "/a\u{FFFD}"),
+        // It escapes no backslash, so these are what was asked for.
+        (r"GET /a\x41\t HTTP/1.1", r"/a\x41\t"),
+    ] {
+        asked("haproxy", &haproxy(written), ["GET", "", sent]);
+    }
+    asked("haproxy", &haproxy("<BADREQ>"), ["", "", ""]);
+}
