@@ -59,13 +59,13 @@ fn format_of(line: &str) -> Option<Format> {
     // The year of a date without one does not matter here.
     if let Some(entry) = syslog::split(line, Dates { year: Some(2000), ..Dates::default() }, 0) {
         return match entry.tag {
-            "haproxy" => Some(Format::HaProxy),
+            tag if haproxy::is_haproxy(tag) => Some(Format::HaProxy),
             tag if sshd::is_sshd(tag) => Some(Format::Sshd),
-            _ => None,
+            _ => is_http_of_haproxy(entry.message).then_some(Format::HaProxy),
         };
     }
     let (dates, trusted) = (Dates::default(), Trusted::default());
-    if matches!(haproxy::observe(line, dates, &trusted, 0), Ok(Line::Event(_))) {
+    if is_http_of_haproxy(line) {
         return Some(Format::HaProxy);
     }
     if clf::observe(line, Kind::Plain, dates, &trusted).is_ok() {
@@ -95,6 +95,11 @@ fn format_of_object(entry: &Value) -> Option<Format> {
     }
     let sshd = sshd::program(entry).is_some_and(sshd::is_sshd);
     (sshd && has("__REALTIME_TIMESTAMP")).then_some(Format::Sshd)
+}
+
+fn is_http_of_haproxy(line: &str) -> bool {
+    let read = haproxy::http(line, Dates::default(), &Trusted::default());
+    matches!(read, Ok(Line::Event(_)))
 }
 
 fn is_error_log(line: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schemas::Millis;
+use schemas::{Millis, Provenance};
 
 use super::syslog;
 use super::text::{address_and_port, excerpt, hex, request_of, set_request, status, undone, word};
@@ -10,20 +10,41 @@ use super::time::{Dates, clf};
 use crate::Trusted;
 use crate::observation::{Dead, Line};
 
-/// `ADDRESS:PORT [TIME] frontend backend/server timers status … "REQUEST"`.
+/// One line, bare or of a file that other programs write too.
 pub(super) fn observe(
     line: &str,
     dates: Dates,
     trusted: &Trusted,
     received_at: Millis,
 ) -> Result<Line, Dead> {
-    let message = message(line, dates, received_at);
-    let malformed = || Dead::malformed(format!("not HAProxy's HTTP log: '{}'", excerpt(line)));
-    let (peer, rest) = word(message).ok_or_else(malformed)?;
-    let Some((time, rest)) = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else {
-        // Its notes about itself: started, reloaded, a server is down.
-        return if message.len() < line.len() { Ok(Line::Nothing) } else { Err(malformed()) };
+    let Some(entry) = syslog::split(line, dates, received_at) else {
+        return http(line, dates, trusted);
     };
+    if is_haproxy(entry.tag) {
+        // Its notes about itself have no time of their own: started, reloaded, a server is down.
+        let note = leading(entry.message).is_none();
+        return if note { Ok(Line::Nothing) } else { http(entry.message, dates, trusted) };
+    }
+    // Its owner may call it anything (`log-tag`). But another program may begin its message with a client's text, so the
+    // address alone convicts nobody.
+    match http(entry.message, dates, trusted) {
+        Ok(Line::Event(mut observation)) => {
+            observation.provenance = Provenance::LogText;
+            Ok(Line::Event(observation))
+        }
+        _ => Ok(Line::Nothing),
+    }
+}
+
+/// Whether a program of this name is HAProxy: `haproxy`, `haproxy-prod`, `docker/haproxy`.
+pub(super) fn is_haproxy(tag: &str) -> bool {
+    tag.contains("haproxy")
+}
+
+/// `ADDRESS:PORT [TIME] frontend backend/server timers status … "REQUEST"`.
+pub(super) fn http(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line, Dead> {
+    let malformed = || Dead::malformed(format!("not HAProxy's HTTP log: '{}'", excerpt(line)));
+    let (peer, time, rest) = leading(line).ok_or_else(malformed)?;
     let peer = address_and_port(peer)?;
     let at = clf(time, dates)
         .ok_or_else(|| Dead::no_time(format!("'{}' is not a time", excerpt(time))))?;
@@ -54,10 +75,9 @@ fn decoded(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// The line without a syslog prefix, if it has one.
-fn message(line: &str, dates: Dates, received_at: Millis) -> &str {
-    match syslog::split(line, dates, received_at) {
-        Some(entry) if entry.tag == "haproxy" => entry.message,
-        _ => line,
-    }
+/// The peer and the time that lead a line, and what follows them.
+fn leading(line: &str) -> Option<(&str, &str, &str)> {
+    let (peer, rest) = word(line)?;
+    let (time, rest) = rest.strip_prefix('[')?.split_once("] ")?;
+    Some((peer, time, rest))
 }

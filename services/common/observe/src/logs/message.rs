@@ -7,7 +7,7 @@ use schemas::Millis;
 
 use super::syslog::{self, Entry};
 use super::text::excerpt;
-use super::{Dates, Format, Parser, detect, sshd};
+use super::{Dates, Format, Parser, detect, haproxy, sshd};
 use crate::Trusted;
 use crate::observation::{Dead, Line};
 
@@ -58,11 +58,15 @@ impl Messages {
         // These two tell by the prefix what is theirs.
         let whole = match self.parser.format {
             Format::Sshd => true,
-            Format::HaProxy => entry.tag == "haproxy",
+            Format::HaProxy => haproxy::is_haproxy(entry.tag),
             _ => false,
         };
         let line = if whole { text } else { entry.message };
-        let mut line = self.parser.line(line.as_bytes(), received_at)?;
+        let mut line = match self.parser.line(line.as_bytes(), received_at) {
+            // HAProxy may have any name, so what another name says need not be its log.
+            Err(_) if !whole && self.parser.format == Format::HaProxy => return Ok(Line::Nothing),
+            read => read?,
+        };
         if let Line::Event(observation) = &mut line {
             observation.observed_at = observation.observed_at.or(entry.at);
         }
@@ -73,7 +77,7 @@ impl Messages {
 fn format_of(entry: &Entry<'_>) -> Option<Format> {
     match entry.tag {
         tag if sshd::is_sshd(tag) => Some(Format::Sshd),
-        "haproxy" => Some(Format::HaProxy),
+        tag if haproxy::is_haproxy(tag) => Some(Format::HaProxy),
         tag if SERVERS.contains(&tag) => detect(&[entry.message.as_bytes()]),
         _ => None,
     }

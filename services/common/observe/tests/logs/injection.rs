@@ -201,7 +201,11 @@ fn s1_two_hundred_generated_injections_choose_no_victim() {
             let entry = serde_json::json!({ "SYSLOG_IDENTIFIER": "sshd", "MESSAGE": message, "__REALTIME_TIMESTAMP": "1795266309000000" });
             check("sshd", &entry.to_string());
         }
-        check("sshd", &format!("Sep 29 17:15:02 spaceman other[1]: {text}"));
+        for format in ["sshd", "haproxy"] {
+            check(format, &format!("Sep 29 17:15:02 spaceman other[1]: {text}"));
+        }
+        let forged = format!("{VICTIM}:5 [14/Jan/2015:12:48:57.127] f b/s 1/0/0/3/1 401 7 - - ---- 0/0/0/0/0 0/0 \"{text}\"");
+        check("haproxy", &format!("Sep 29 17:15:02 spaceman other[1]: {forged}"));
         for (request, referer, agent) in [(&*text, "-", "-"), ("-", &text, "-"), ("-", "-", &text)] {
             let line = format!("{CLIENT} - {} [10/Oct/2023:08:32:31 +0000] \"{request}\" 401 5 \"{referer}\" \"{agent}\"", text.replace('"', ""));
             for format in ["common", "combined", "nginx", "traefik"] {

@@ -62,6 +62,8 @@ fn every_prefix_carries_the_same_line() {
     }
     for prefix in prefixes("edge") {
         check("haproxy", &format!("{prefix}{proxied}"), expected);
+        check("haproxy", &format!("{prefix}Started a session."), "nothing");
+        check("auto", &format!("{prefix}{proxied}"), "nothing");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a log's own writing adds to what a client sent is taken away again, and convicts nobody.
 
+use observe::logs::{Format, detect};
+
 use crate::{check, event};
 
 /// 2026-11-21 13:05:09Z.
@@ -144,4 +146,41 @@ fn haproxy_s_own_escapes_are_undone_and_no_others() {
         asked("haproxy", &haproxy(written), ["GET", "", sent]);
     }
     asked("haproxy", &haproxy("<BADREQ>"), ["", "", ""]);
+}
+
+#[test]
+fn haproxy_is_read_among_other_programs_and_under_any_name() {
+    let request = haproxy("GET /a HTTP/1.1");
+    let own = format!("81.2.69.142 SocketPeer HttpRequest GET /a 200 {AT}");
+    let unnamed = own.replace("SocketPeer", "LogText");
+    for (tag, expected) in [
+        ("haproxy", &own),
+        ("haproxy[14389]", &own),
+        ("haproxy-prod[1]", &own),
+        ("docker/haproxy-prod[1]", &own),
+        // Whose program this is only its owner knows, and another one may repeat a client's text.
+        ("edge[1]", &unnamed),
+    ] {
+        let line = format!("Nov 21 13:05:09 lb {tag}: {request}");
+        check("haproxy", &line, expected);
+        check("haproxy", &format!("<134>{line}"), expected);
+        assert_eq!(detect(&[line.as_bytes()]), Some(Format::HaProxy), "{line}");
+        check("haproxy", &format!("Nov 21 13:05:09 lb {tag}: Proxy web started."), "nothing");
+    }
+    for message in [
+        "systemd[1]: Started Session 5 of user root.",
+        "systemd-logind[1]: x [seat0] of y",
+        "kernel: [    0.000000] Linux version 6.1.0",
+        "CRON[1]: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)",
+        "sshd[1]: Failed password for root from 81.2.69.142 port 1 ssh2",
+        "last message repeated 3 times",
+        "app[1]: 81.2.69.142:5 [21/Nov/2026:13:05:09.000] f b/s 1",
+    ] {
+        for time in ["Nov 21 13:05:09", "2026-11-21T13:05:09.123456+00:00"] {
+            check("haproxy", &format!("{time} lb {message}"), "nothing");
+        }
+    }
+    check("haproxy", "hello", "dead: malformed");
+    let masked = request.replace("81.2.69.142", "x");
+    check("haproxy", &format!("Nov 21 13:05:09 lb haproxy[1]: {masked}"), "dead: no_address");
 }
