@@ -41,12 +41,15 @@ pub struct Parser {
     dates: Dates,
     /// What an IIS file said of its columns.
     columns: iis::Columns,
+    /// What PAM said of logins just now.
+    tries: sshd::Tries,
 }
 
 impl Parser {
     /// `trusted` are the proxies whose `X-Forwarded-For` is believed, where the format has it.
     pub fn new(format: Format, trusted: Trusted, dates: Dates) -> Self {
-        Parser { format, trusted, dates, columns: iis::Columns::default() }
+        let (columns, tries) = (iis::Columns::default(), sshd::Tries::default());
+        Parser { format, trusted, dates, columns, tries }
     }
 
     pub fn format(&self) -> &Format {
@@ -81,7 +84,7 @@ impl Parser {
             Format::Caddy => proxies::caddy(text, dates, trusted),
             Format::HaProxy => haproxy::observe(text, dates, trusted, received_at),
             Format::Iis => self.columns.observe(text, trusted),
-            Format::Sshd => sshd::observe(text, dates, received_at),
+            Format::Sshd => self.tries.observe(text, dates, received_at),
             Format::AwsAlb => alb::observe(text, dates, trusted),
             Format::AwsWaf => waf::aws(text, trusted),
             Format::ModSecurity | Format::Coraza => waf::modsecurity(text, dates, trusted),

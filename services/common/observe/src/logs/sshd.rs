@@ -3,6 +3,7 @@
 //! A user name is the client's own text and may hold spaces, addresses and whole lines of sshd's. So a message is read
 //! from both ends: sshd's own words lead, the address that sshd wrote ends it, and the name is what is between.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use schemas::{Activity, Millis, Provenance};
@@ -17,26 +18,115 @@ use crate::observation::{Dead, Line, Observation};
 /// The programs that write the lines of sshd; since 9.8 it is several.
 const PROGRAMS: [&str; 3] = ["sshd", "sshd-session", "sshd-auth"];
 
+/// How PAM's failures begin that are a password which was wrong, on Linux and on BSD.
+const PAM_FAILURES: [&str; 6] = [
+    "Authentication failure",
+    "Authentication error",
+    "authentication error",
+    "User not known to the underlying authentication module",
+    "Have exhausted maximum number of retries for service",
+    "Maximum number of tries exceeded",
+];
+/// Most tries that are remembered, and for how long: sshd writes both lines of one at once.
+const TRIES_MAX: usize = 64;
+const TRY_MS: Millis = 2_000;
+
 /// What a message says about a login.
 #[derive(Debug, PartialEq)]
 struct Login<'a> {
     account: &'a str,
     client: &'a str,
     succeeded: bool,
+    told: Told,
 }
 
-/// One line of a syslog file or of `journalctl --output json`.
-pub(super) fn observe(line: &str, dates: Dates, received_at: Millis) -> Result<Line, Dead> {
-    if line.starts_with('{') {
-        return journal(line);
+/// Which of the lines that sshd may write of one try a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Alone,
+    /// `PAM: Authentication failure for …`
+    ByPam,
+    /// `Failed keyboard-interactive/pam for …`
+    AfterPam,
+}
+
+/// The tries that PAM has just told of, oldest first.
+///
+/// With keyboard-interactive a try may leave two lines, and either may be missing. PAM's comes first, but not where PAM
+/// shows the client a text, such as that the account is locked (`sshpam_query` in auth-pam.c). sshd's own follows from
+/// the same process, but at the usual log level only where the account does not exist, or where the connection has
+/// failed three times before (`auth_log` in auth.c). So the first counts, and the second where no first just came.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tries(VecDeque<Try>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Try {
+    account: String,
+    client: IpAddr,
+    at: Millis,
+}
+
+impl Tries {
+    /// One line of a syslog file or of `journalctl --output json`.
+    pub(super) fn observe(
+        &mut self,
+        line: &str,
+        dates: Dates,
+        received_at: Millis,
+    ) -> Result<Line, Dead> {
+        if line.starts_with('{') {
+            return match journal(line)? {
+                Some((said, at)) => self.message(&said, at),
+                None => Ok(Line::Nothing),
+            };
+        }
+        let entry = syslog::split(line, dates, received_at).ok_or_else(|| {
+            Dead::malformed(format!("no syslog prefix leads: '{}'", excerpt(line)))
+        })?;
+        if !is_sshd(entry.tag) {
+            return Ok(Line::Nothing);
+        }
+        let at = entry.at.ok_or_else(|| Dead::no_time(format!("no time: '{}'", excerpt(line))))?;
+        self.message(entry.message, at)
     }
-    let entry = syslog::split(line, dates, received_at)
-        .ok_or_else(|| Dead::malformed(format!("no syslog prefix leads: '{}'", excerpt(line))))?;
-    if !is_sshd(entry.tag) {
-        return Ok(Line::Nothing);
+
+    fn message(&mut self, text: &str, at: Millis) -> Result<Line, Dead> {
+        let Some(login) = login(repeated(text)) else { return Ok(Line::Nothing) };
+        let client = address(login.client)?;
+        if self.told(&login, client, at) {
+            return Ok(Line::Nothing);
+        }
+        // After `ssh2:` stands what a client may have written, and in a name too: nobody can say which address is whose.
+        let ambiguous = [" ssh1:", " ssh2:"].iter().any(|mark| login.account.contains(mark));
+        let provenance = if ambiguous { Provenance::LogText } else { Provenance::SocketPeer };
+        let mut observation = Observation::new(Activity::Login, client, provenance);
+        observation.observed_at = Some(at);
+        observation.account = Some(login.account.to_owned()).filter(|name| !name.is_empty());
+        observation.succeeded = Some(login.succeeded);
+        Ok(Line::Event(observation))
     }
-    let at = entry.at.ok_or_else(|| Dead::no_time(format!("no time: '{}'", excerpt(line))))?;
-    message(entry.message, at)
+
+    /// Whether PAM has told of the same try already.
+    fn told(&mut self, login: &Login<'_>, client: IpAddr, at: Millis) -> bool {
+        match login.told {
+            Told::Alone => false,
+            Told::ByPam => {
+                if self.0.len() == TRIES_MAX {
+                    self.0.pop_front();
+                }
+                self.0.push_back(Try { account: login.account.to_owned(), client, at });
+                false
+            }
+            Told::AfterPam => {
+                let same = |known: &Try| {
+                    let just = (0..=TRY_MS).contains(&(at - known.at));
+                    just && known.client == client && known.account == login.account
+                };
+                let found = self.0.iter().position(same);
+                found.is_some_and(|index| self.0.remove(index).is_some())
+            }
+        }
+    }
 }
 
 /// Whether a program of this name writes the lines of sshd.
@@ -49,12 +139,12 @@ pub(super) fn program(entry: &Value) -> Option<&str> {
     text(entry, &["_COMM"]).or_else(|| text(entry, &["SYSLOG_IDENTIFIER"]))
 }
 
-/// One entry of the journal, whose fields journald itself keeps apart.
-fn journal(line: &str) -> Result<Line, Dead> {
+/// What sshd says in an entry of the journal, whose fields journald itself keeps apart, and when.
+fn journal(line: &str) -> Result<Option<(String, Millis)>, Dead> {
     let entry = object(line)?;
     let program = program(&entry);
     if !program.is_some_and(is_sshd) {
-        return Ok(Line::Nothing);
+        return Ok(None);
     }
     let microseconds = number(&entry, &["_SOURCE_REALTIME_TIMESTAMP"])
         .or_else(|| number(&entry, &["__REALTIME_TIMESTAMP"]))
@@ -66,22 +156,9 @@ fn journal(line: &str) -> Result<Line, Dead> {
             let bytes = bytes.iter().filter_map(Value::as_u64).filter_map(|b| u8::try_from(b).ok());
             String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
         }
-        _ => return Ok(Line::Nothing),
+        _ => return Ok(None),
     };
-    message(&said, microseconds / 1_000)
-}
-
-fn message(text: &str, at: Millis) -> Result<Line, Dead> {
-    let Some(login) = login(repeated(text)) else { return Ok(Line::Nothing) };
-    let client: IpAddr = address(login.client)?;
-    // After `ssh2:` stands what a client may have written, and in a name too: nobody can say which address is whose.
-    let ambiguous = [" ssh1:", " ssh2:"].iter().any(|mark| login.account.contains(mark));
-    let provenance = if ambiguous { Provenance::LogText } else { Provenance::SocketPeer };
-    let mut observation = Observation::new(Activity::Login, client, provenance);
-    observation.observed_at = Some(at);
-    observation.account = Some(login.account.to_owned()).filter(|name| !name.is_empty());
-    observation.succeeded = Some(login.succeeded);
-    Ok(Line::Event(observation))
+    Ok(Some((said, microseconds / 1_000)))
 }
 
 /// The message inside `message repeated 5 times: [ … ]`, which rsyslog writes: one event, however often.
@@ -100,34 +177,75 @@ fn repeated(text: &str) -> &str {
 fn login(text: &str) -> Option<Login<'_>> {
     let text = text.strip_suffix(" [preauth]").unwrap_or(text);
     let text = text.strip_prefix("error: ").unwrap_or(text);
+    let failed = |(account, client)| Login { account, client, succeeded: false, told: Told::Alone };
+    if let Some(rest) = text.strip_prefix("Accepted ") {
+        return accepted(rest);
+    }
+    if let Some(rest) = text.strip_prefix("PAM: ") {
+        return by_pam(rest);
+    }
     if let Some(rest) = text.strip_prefix("Invalid user ") {
-        let (account, client) = ends_with_address(rest)?;
-        return Some(Login { account, client, succeeded: false });
+        return ends_with_address(rest).map(failed);
     }
     if let Some(rest) = text.strip_prefix("maximum authentication attempts exceeded for ") {
         let (account, client) = ends_with_port(rest)?;
         let account = account.strip_prefix("invalid user ").unwrap_or(account);
-        return Some(Login { account, client, succeeded: false });
+        return Some(failed((account, client)));
     }
     if let Some(rest) = text.strip_prefix("User ") {
-        return not_allowed(rest);
+        return not_allowed(rest).map(failed);
     }
-    let (succeeded, rest) = match text.strip_prefix("Accepted ") {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix("Failed ")?),
-    };
-    let (method, rest) = rest.split_once(" for ")?;
+    let (method, rest) = text.strip_prefix("Failed ")?.split_once(" for ")?;
     let (account, client) = ends_with_port(without_key(rest))?;
-    let known = account.strip_prefix("invalid user ");
-    let offered = matches!(method, "none" | "publickey") && known.is_none() && !succeeded;
+    let unknown = account.strip_prefix("invalid user ");
+    let offered = matches!(method, "none" | "publickey") && unknown.is_none();
     if method.contains(' ') || offered {
         return None;
     }
-    Some(Login { account: known.unwrap_or(account), client, succeeded })
+    let told = if method == "keyboard-interactive/pam" { Told::AfterPam } else { Told::Alone };
+    Some(Login { account: unknown.unwrap_or(account), client, succeeded: false, told })
 }
 
-/// `NAME from ADDRESS not allowed because …`.
-fn not_allowed(text: &str) -> Option<Login<'_>> {
+/// `METHOD for NAME from ADDRESS port N ssh2`, and what it was proved by after a colon: a key, a certificate, a
+/// principal, another host.
+///
+/// sshd says so only of a login that succeeded, and the name of an account has no blank. So the message is read from
+/// its front, and what a certificate or the other host says at its end is not looked at. Should an account have blanks
+/// in its name all the same, the message is read from both ends.
+fn accepted(text: &str) -> Option<Login<'_>> {
+    let words: Vec<&str> = text.splitn(9, ' ').collect();
+    let (account, client) = match words[..] {
+        [
+            _,
+            "for",
+            account,
+            "from",
+            client,
+            "port",
+            port,
+            "ssh1" | "ssh2" | "ssh1:" | "ssh2:",
+            ..,
+        ] if port.parse::<u16>().is_ok() => (account, client),
+        _ => {
+            let (method, rest) = text.split_once(" for ")?;
+            ends_with_port(without_key(rest)).filter(|_| !method.contains(' '))?
+        }
+    };
+    Some(Login { account, client, succeeded: true, told: Told::Alone })
+}
+
+/// `Authentication failure for NAME from ADDRESS`, which ends with the address.
+fn by_pam(text: &str) -> Option<Login<'_>> {
+    let rest = PAM_FAILURES.iter().find_map(|failure| text.strip_prefix(failure))?;
+    let (account, client) = from(rest.strip_prefix(" for ")?)?;
+    let unknown = ["illegal user ", "invalid user "];
+    let account = unknown.iter().find_map(|mark| account.strip_prefix(mark)).unwrap_or(account);
+    let login = Login { account, client, succeeded: false, told: Told::ByPam };
+    (!client.contains(' ')).then_some(login)
+}
+
+/// The account and the address of `NAME from ADDRESS not allowed because …`.
+fn not_allowed(text: &str) -> Option<(&str, &str)> {
     let (rest, because) = text.rsplit_once(" not allowed because ")?;
     let reasons = ["not listed in AllowUsers", "listed in DenyUsers", "not in any group"];
     let groups =
@@ -136,7 +254,7 @@ fn not_allowed(text: &str) -> Option<Login<'_>> {
         return None;
     }
     let (account, client) = rest.rsplit_once(" from ")?;
-    (!client.contains(' ')).then_some(Login { account, client, succeeded: false })
+    (!client.contains(' ')).then_some((account, client))
 }
 
 /// Cuts `: RSA SHA256:…` from the end. A certificate's text is the client's own, and such lines are left as they are:

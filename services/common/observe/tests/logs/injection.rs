@@ -58,6 +58,8 @@ fn s1_the_published_cases_of_fail2ban_choose_no_victim() {
         );
         seen("sshd", &sshd(&format!("Invalid user {name} from {CLIENT} port 58946")));
         seen("sshd", &sshd(&format!("Invalid user {name} from {CLIENT}")));
+        let failure = format!("error: PAM: Authentication failure for illegal user {name}");
+        seen("sshd", &sshd(&format!("{failure} from {CLIENT}")));
     }
     // 2. A pattern without an anchor, met by a path that is asked for.
     let path =
@@ -96,6 +98,17 @@ fn s1_the_published_cases_of_fail2ban_choose_no_victim() {
                 )),
             );
         }
+    }
+    // A certificate and a host that vouches for its user say something too, and sshd believes the login, not that.
+    for end in [
+        format!("RSA-CERT SHA256:a ID x from {VICTIM} port 5 ssh2 (serial 0) CA RSA SHA256:b"),
+        format!("RSA SHA256:a, client user \"x from {VICTIM} port 5 ssh2\", client host \"h\""),
+        format!("x from {VICTIM} port 5 ssh2: RSA SHA256:a"),
+    ] {
+        seen(
+            "sshd",
+            &sshd(&format!("Accepted hostbased for bob from {CLIENT} port 5 ssh2: {end}")),
+        );
     }
     // 4. A server that does not escape a quote.
     let line = |request: &str, agent: &str, forwarded: &str| {
@@ -194,6 +207,9 @@ fn s1_two_hundred_generated_injections_choose_no_victim() {
             format!("Failed publickey for {text} from {CLIENT} port 5 ssh2: RSA SHA256:abc"),
             format!("Failed password for root from {CLIENT} port 5 ssh2: {text}"),
             format!("message repeated 3 times: [ Invalid user {text} from {CLIENT} port 5]"),
+            format!("error: PAM: Authentication failure for illegal user {text} from {CLIENT}"),
+            format!("Accepted hostbased for bob from {CLIENT} port 5 ssh2: RSA SHA256:a, client user \"{text}\""),
+            format!("Accepted publickey for bob from {CLIENT} port 5 ssh2: {text}"),
             format!("input_userauth_request: invalid user {text}"),
             format!("Connection closed by invalid user {text} {CLIENT} port 5 [preauth]"),
         ] {

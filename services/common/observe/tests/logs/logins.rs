@@ -1,6 +1,6 @@
 //! What sshd's lines say about logins, through every way they come.
 
-use crate::{NOW, check, read, said};
+use crate::{NOW, check, parser, read, said};
 
 #[track_caller]
 fn says(message: &str, expected: &str) {
@@ -83,6 +83,38 @@ fn logins_that_fail_and_that_succeed() {
             ),
             "account=test succeeded=true",
         ),
+        (format!("Accepted gssapi-with-mic for bob {FROM} ssh2: bob@REALM"), "account=bob succeeded=true"),
+        (
+            format!("Accepted publickey for bob {FROM} ssh2: RSA-CERT SHA256:xyz ID bob (serial 0) CA RSA SHA256:abc"),
+            "account=bob succeeded=true",
+        ),
+        (format!("Accepted publickey for bob {FROM} ssh2: RSA 3e:ab:cd:01"), "account=bob succeeded=true"),
+        (
+            format!("Accepted hostbased for bob {FROM} ssh2: RSA SHA256:xxx, client user \"bob\", client host \"h\""),
+            "account=bob succeeded=true",
+        ),
+        (format!("Accepted password for a b {FROM} ssh2"), "account=a b succeeded=true"),
+        (
+            "error: PAM: Authentication failure for root from 81.2.69.142".to_owned(),
+            "account=root succeeded=false",
+        ),
+        (
+            "error: PAM: Authentication failure for illegal user a b from 81.2.69.142".to_owned(),
+            "account=a b succeeded=false",
+        ),
+        (
+            "error: PAM: authentication error for invalid user  from 81.2.69.142".to_owned(),
+            "succeeded=false",
+        ),
+        (
+            "error: PAM: User not known to the underlying authentication module for illegal user x from 81.2.69.142".to_owned(),
+            "account=x succeeded=false",
+        ),
+        (
+            "error: PAM: Have exhausted maximum number of retries for service for root from 81.2.69.142".to_owned(),
+            "account=root succeeded=false",
+        ),
+        (format!("Failed keyboard-interactive/pam for root {FROM} ssh2"), "account=root succeeded=false"),
         (
             "Failed password for root from ::ffff:81.2.69.142 port 5 ssh2".to_owned(),
             "account=root succeeded=false",
@@ -108,10 +140,16 @@ fn what_sshd_says_besides_is_nothing() {
         "Failed none for git from 81.2.69.142 port 5 ssh2",
         "User root not allowed because account is locked",
         "Failed password for root",
+        "Accepted password for root",
+        "Postponed keyboard-interactive for bob from 81.2.69.142 port 5 ssh2 [preauth]",
+        "error: PAM: pam_open_session(): Authentication failure",
+        "error: PAM: User account has expired for root from 81.2.69.142",
+        "error: PAM: Authentication failure for root",
         "",
     ] {
         says(message, "nothing");
     }
+    says("error: PAM: Authentication failure for root from host.example", "dead: no_address");
     says("Invalid user x from host.example port 5", "dead: no_address");
 }
 
@@ -134,4 +172,42 @@ fn lines_of_other_programs_are_nothing_and_other_lines_are_malformed() {
     ] {
         assert_eq!(said(read("sshd", line)), format!("dead: {class}"), "{line} at {NOW}");
     }
+}
+
+/// How many logins these messages of sshd's are, each a number of seconds after a full minute.
+#[track_caller]
+fn counted(messages: &[(u8, &str)], expected: usize) {
+    let mut parser = parser("sshd");
+    let logins = messages.iter().filter(|(second, message)| {
+        let line = format!("Nov 21 13:05:{second:02} web sshd[12]: {message}");
+        said(parser.line(line.as_bytes(), NOW)).contains(" Login ")
+    });
+    assert_eq!(logins.count(), expected, "{messages:?}");
+}
+
+#[test]
+fn a_try_that_pam_and_sshd_tell_of_is_one() {
+    const BY_PAM: &str = "error: PAM: Authentication failure for root from 81.2.69.142";
+    const SSHD: &str = "Failed keyboard-interactive/pam for root from 81.2.69.142 port 5 ssh2";
+    const OTHER: &str = "Failed keyboard-interactive/pam for root from 81.2.69.143 port 5 ssh2";
+    const UNKNOWN: &str = "error: PAM: Authentication failure for illegal user x from 81.2.69.142";
+    const SSHD_UNKNOWN: &str =
+        "Failed keyboard-interactive/pam for invalid user x from 81.2.69.142 port 5 ssh2";
+    // Either may be the only trace.
+    counted(&[(0, BY_PAM), (2, BY_PAM), (4, BY_PAM)], 3);
+    counted(&[(0, SSHD), (2, SSHD)], 2);
+    counted(&[(0, BY_PAM), (0, SSHD)], 1);
+    counted(&[(0, UNKNOWN), (1, SSHD_UNKNOWN), (3, UNKNOWN), (3, SSHD_UNKNOWN)], 2);
+    // Two connections at once, whose lines come mixed.
+    counted(&[(0, BY_PAM), (0, BY_PAM), (1, SSHD), (1, SSHD)], 2);
+    // What PAM did not tell just before, of the same account and the same client, is a try of its own.
+    counted(&[(0, BY_PAM), (0, SSHD), (1, SSHD)], 2);
+    counted(&[(0, BY_PAM), (5, SSHD)], 2);
+    counted(&[(0, BY_PAM), (0, SSHD_UNKNOWN)], 2);
+    counted(&[(0, BY_PAM), (0, OTHER)], 2);
+    counted(&[(5, BY_PAM), (0, SSHD)], 2);
+    // A password that is wrong is told once.
+    counted(&[(0, BY_PAM), (0, "Failed password for root from 81.2.69.142 port 5 ssh2")], 2);
+    let many: Vec<(u8, &str)> = std::iter::repeat_n((0, BY_PAM), 200).collect();
+    counted(&many, 200);
 }
