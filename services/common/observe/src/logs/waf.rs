@@ -1,5 +1,6 @@
 //! What firewalls write: AWS WAF's logs, the audit logs of ModSecurity and Coraza, and their lines in error logs.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use schemas::{Activity, Millis, Provenance};
@@ -7,8 +8,8 @@ use serde_json::Value;
 
 use super::json::{self, at, header, number, object, text};
 use super::proxies::valid_status;
-use super::text::{address, address_and_port, excerpt, field, request_of, status};
-use super::time::{Dates, asctime, iso};
+use super::text::{address, address_and_port, excerpt, field, request_of, set_request, status};
+use super::time::{Dates, asctime, clf, iso};
 use crate::Trusted;
 use crate::observation::{Dead, Line, Observation};
 
@@ -87,19 +88,16 @@ pub(super) fn modsecurity(line: &str, dates: Dates, trusted: &Trusted) -> Result
     let transaction = entry
         .get("transaction")
         .ok_or_else(|| Dead::malformed("no transaction: not an audit log"))?;
-    let peer = text(transaction, &["client_ip"]).ok_or_else(|| Dead::no_address("no client_ip"))?;
+    if let Some(peer) = text(transaction, &["remote_address"]) {
+        return audit_of_apache(&entry, peer, dates, trusted);
+    }
+    let peer = text(transaction, &["client_ip"])
+        .ok_or_else(|| Dead::no_address("neither client_ip nor remote_address"))?;
     let request = transaction.get("request").unwrap_or(&Value::Null);
-    let headers = request.get("headers").unwrap_or(&Value::Null);
-    let mut observation = request_of(address(peer)?, header(headers, "X-Forwarded-For"), trusted);
+    let mut observation = audited(address(peer)?, request, trusted);
     observation.observed_at = Some(audit_time(transaction, dates)?);
     observation.method = text(request, &["method"]).unwrap_or_default().to_owned();
     observation.uri = text(request, &["uri"]).unwrap_or_default().to_owned();
-    observation.host = header(headers, "Host").map(str::to_owned);
-    observation.agent = header(headers, "User-Agent").map(str::to_owned);
-    observation.referer = header(headers, "Referer").map(str::to_owned);
-    observation.headers = json::headers(headers);
-    let body = request.get("body").and_then(Value::as_str);
-    observation.body = body.map(|body| body.as_bytes().to_vec());
     let code = number(transaction, &["response", "http_code"])
         .or_else(|| number(transaction, &["response", "status"]));
     observation.status = code.and_then(valid_status);
@@ -109,6 +107,53 @@ pub(super) fn modsecurity(line: &str, dates: Dates, trusted: &Trusted) -> Result
         observation.finding = Some(finding);
     }
     Ok(Line::Event(observation))
+}
+
+/// A transaction of ModSecurity 2.9, Apache's: request, response and what matched stand beside it, the request as a
+/// line and each match as the note that an error log has.
+fn audit_of_apache(
+    entry: &Value,
+    peer: &str,
+    dates: Dates,
+    trusted: &Trusted,
+) -> Result<Line, Dead> {
+    let written = text(entry, &["transaction", "time"])
+        .ok_or_else(|| Dead::no_time("the transaction has no time"))?;
+    let time = clf(written, dates)
+        .ok_or_else(|| Dead::no_time(format!("'{}' is not a time", excerpt(written))))?;
+    let request = entry.get("request").unwrap_or(&Value::Null);
+    let mut observation = audited(address(peer)?, request, trusted);
+    observation.observed_at = Some(time);
+    let line = text(request, &["request_line"]).unwrap_or_default();
+    set_request(&mut observation, line, Cow::Borrowed);
+    observation.status = number(entry, &["response", "status"]).and_then(valid_status);
+    let notes = at(entry, &["audit_data", "messages"]).and_then(Value::as_array);
+    let mut found = notes.into_iter().flatten().filter_map(Value::as_str).map(rule_of);
+    if let Some(finding) = found.find(|finding| !finding.is_empty()) {
+        observation.activity = Activity::Finding;
+        observation.finding = Some(finding);
+    }
+    Ok(Line::Event(observation))
+}
+
+/// What an audit log tells of a request in the same way whoever writes it: its headers and its body.
+fn audited(peer: IpAddr, request: &Value, trusted: &Trusted) -> Observation {
+    let headers = request.get("headers").unwrap_or(&Value::Null);
+    let mut observation = request_of(peer, header(headers, "X-Forwarded-For"), trusted);
+    observation.host = header(headers, "Host").map(str::to_owned);
+    observation.agent = header(headers, "User-Agent").map(str::to_owned);
+    observation.referer = header(headers, "Referer").map(str::to_owned);
+    observation.headers = json::headers(headers);
+    observation.body = match request.get("body") {
+        Some(Value::String(body)) => Some(body.as_bytes().to_vec()),
+        // ModSecurity 2.9 writes it in the pieces in which it came.
+        Some(Value::Array(pieces)) => {
+            let pieces: Vec<&str> = pieces.iter().filter_map(Value::as_str).collect();
+            Some(pieces.concat().into_bytes()).filter(|body| !body.is_empty())
+        }
+        _ => None,
+    };
+    observation
 }
 
 /// The first rule that matched: its id and message, as ModSecurity and as Coraza write them.
@@ -203,11 +248,7 @@ pub(super) fn coraza_note(note: &str, time: Option<Millis>) -> Result<Line, Dead
 fn finding(client: IpAddr, time: Millis, note: &str) -> Observation {
     let mut observation = Observation::new(Activity::Finding, client, Provenance::SocketPeer);
     observation.observed_at = Some(time);
-    let tag =
-        |found: Option<(&str, &str)>| found.and_then(|(_, rest)| field(rest.split("\"]").next()?));
-    let title = tag(note.split_once("[msg \"")).unwrap_or_default();
-    let id = tag(note.split_once("[id \"")).unwrap_or_default();
-    observation.finding = Some(format!("{id} {title}").trim().to_owned());
+    observation.finding = Some(rule_of(note));
     observation.uri = tag(note.rsplit_once("[uri \"")).unwrap_or_default();
     observation.host = tag(note.rsplit_once("[hostname \""));
     let denied = note.strip_prefix("Access denied with code ").and_then(|rest| rest.get(..3));
@@ -215,7 +256,21 @@ fn finding(client: IpAddr, time: Millis, note: &str) -> Observation {
     observation
 }
 
+/// Id and title of the rule whose note this is; empty where it names none.
+fn rule_of(note: &str) -> String {
+    let id = tag(note.split_once("[id \"")).unwrap_or_default();
+    let title = tag(note.split_once("[msg \"")).unwrap_or_default();
+    format!("{id} {title}").trim().to_owned()
+}
+
+/// What stands in the tag of a note, up to its end.
+fn tag(found: Option<(&str, &str)>) -> Option<String> {
+    let (_, rest) = found?;
+    field(rest.split("\"]").next()?)
+}
+
 /// Whether a line is of an audit log.
 pub(super) fn is_audit(entry: &Value) -> bool {
-    at(entry, &["transaction", "client_ip"]).is_some()
+    let has = |name| at(entry, &["transaction", name]).is_some();
+    has("client_ip") || has("remote_address")
 }

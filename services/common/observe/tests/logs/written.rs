@@ -1,4 +1,5 @@
-//! What a log's own writing adds to what a client sent is taken away again, and convicts nobody.
+//! What a log's own writing adds to what a client sent is taken away again, and convicts nobody; what is written in an
+//! unusual way is read all the same.
 
 use observe::logs::{Format, detect};
 
@@ -183,4 +184,48 @@ fn haproxy_is_read_among_other_programs_and_under_any_name() {
     check("haproxy", "hello", "dead: malformed");
     let masked = request.replace("81.2.69.142", "x");
     check("haproxy", &format!("Nov 21 13:05:09 lb haproxy[1]: {masked}"), "dead: no_address");
+}
+
+/// ModSecurity 2.9 in Apache.
+fn audit(time: &str, more: &str, messages: &str) -> String {
+    format!(
+        r#"{{"transaction":{{"time":"{time}","transaction_id":"W","remote_address":"81.2.69.142","remote_port":54321,"local_address":"10.0.0.1","local_port":80}},"request":{{"request_line":"POST /?q=<script> HTTP/1.1","headers":{{"Host":"h","User-Agent":"curl","X-A":"1"}}{more}}},"response":{{"protocol":"HTTP/1.1","status":403,"headers":{{}}}},"audit_data":{{"messages":[{messages}],"action":{{"intercepted":true,"phase":2}},"producer":"ModSecurity for Apache/2.9.7"}}}}"#
+    )
+}
+
+#[test]
+fn modsecurity_of_apache_is_read() {
+    let message = r#""Warning. Pattern match \"(?i)<script\" at ARGS:q. [file \"/x.conf\"] [line \"1\"] [id \"941110\"] [msg \"XSS Filter\"] [severity \"CRITICAL\"]""#;
+    let expected = format!(
+        "81.2.69.142 SocketPeer Finding POST /?q=<script> 403 host=h agent=curl finding=941110 XSS Filter {AT}"
+    );
+    for (time, at) in [
+        ("21/Nov/2026:14:05:09 +0100", AT.to_owned()),
+        ("21/Nov/2026:14:05:09.123456 +0100", AT.replace("000", "123")),
+    ] {
+        let line = audit(time, "", message);
+        check("modsecurity", &line, &expected.replace(AT, &at));
+        assert_eq!(detect(&[line.as_bytes()]), Some(Format::ModSecurity));
+    }
+    let at = "21/Nov/2026:14:05:09 +0100";
+    let plain =
+        expected.replace("Finding", "HttpRequest").replace(" finding=941110 XSS Filter", "");
+    check("modsecurity", &audit(at, "", ""), &plain);
+    check("modsecurity", &audit(at, "", r#""Rule processing failed.""#), &plain);
+    let other = format!("\"Rule processing failed.\", {message}");
+    check("modsecurity", &audit(at, "", &other), &expected);
+    for (body, expected) in [
+        (r#","body":["user=a&","pass=b"]"#, Some("user=a&pass=b")),
+        (r#","body":"user=a""#, Some("user=a")),
+        (r#","body":[]"#, None),
+        ("", None),
+    ] {
+        let event = event("modsecurity", &audit(at, body, message));
+        assert_eq!(event.body.as_deref(), expected.map(str::as_bytes), "{body}");
+        assert_eq!(event.headers.map(|headers| headers.len()), Some(3));
+    }
+    check("modsecurity", &audit("today", "", message), "dead: no_time");
+    let nobody = audit(at, "", message).replace("81.2.69.142", "x");
+    check("modsecurity", &nobody, "dead: no_address");
+    check("modsecurity", r#"{"transaction":{"time":"x"}}"#, "dead: no_address");
 }
