@@ -1,12 +1,14 @@
 //! What proxies write: Envoy's default text, and the JSON of Envoy, Traefik and Caddy.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::json::{self, at, header, number, object, text};
+use super::json::{self, header, number, object, text};
 use super::text::{
     address, excerpt, field, quoted, request_of, set_request, status, unescaped, word,
 };
-use super::time::{Dates, iso, seconds};
+use super::time::{Dates, moment};
 use super::waf;
 use crate::Trusted;
 use crate::observation::{Dead, Line, Observation};
@@ -23,7 +25,7 @@ pub(super) fn envoy(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line,
         .ok_or_else(|| Dead::no_address("no downstream_remote_address; add it to the format"))?;
     let forwarded_for = first(&["x_forwarded_for", "x-forwarded-for"]);
     let mut observation = request_of(address(peer)?, forwarded_for, trusted);
-    observation.observed_at = optional_time(first(&["start_time"]), dates)?;
+    observation.observed_at = time_at(&entry, &["start_time"], dates)?;
     observation.method = first(&["method", ":method"]).unwrap_or_default().to_owned();
     // Where no route rewrites, the original path is a header of the client's own, so the path itself comes first.
     let path = first(&["path", ":path", "x-envoy-original-path", "x-envoy-origin-path"]);
@@ -55,7 +57,7 @@ fn envoy_text(line: &str, dates: Dates, trusted: &Trusted) -> Result<Observation
     let nearest = forwarded_for.rsplit(',').next().unwrap_or_default().trim();
     let mut observation = request_of(address(nearest)?, Some(forwarded_for), trusted);
     observation.provenance = Provenance::HeaderUntrusted;
-    observation.observed_at = optional_time(Some(time), dates)?;
+    observation.observed_at = Some(readable(time, dates)?);
     set_request(&mut observation, request, unescaped);
     observation.status = status(code);
     observation.agent = field(agent);
@@ -73,8 +75,7 @@ pub(super) fn traefik(line: &str, dates: Dates, trusted: &Trusted) -> Result<Lin
     };
     let forwarded_for = text(&entry, &["request_X-Forwarded-For"]);
     let mut observation = request_of(address(peer)?, forwarded_for, trusted);
-    let time = text(&entry, &["StartUTC"]).or_else(|| text(&entry, &["time"]));
-    observation.observed_at = optional_time(time, dates)?;
+    observation.observed_at = time_at(&entry, &["StartUTC", "time"], dates)?;
     let owned = |name: &str| text(&entry, &[name]).map(str::to_owned);
     observation.method = owned("RequestMethod").unwrap_or_default();
     observation.host = owned("RequestHost");
@@ -89,7 +90,7 @@ pub(super) fn traefik(line: &str, dates: Dates, trusted: &Trusted) -> Result<Lin
 pub(super) fn caddy(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line, Dead> {
     let entry = object(line)?;
     let logger = text(&entry, &["logger"]).unwrap_or_default();
-    let time = caddy_time(&entry, dates)?;
+    let time = time_at(&entry, &["ts"], dates)?;
     if logger == "http.handlers.waf" {
         return waf::coraza_note(text(&entry, &["msg"]).unwrap_or_default(), time);
     }
@@ -117,25 +118,19 @@ pub(super) fn caddy(line: &str, dates: Dates, trusted: &Trusted) -> Result<Line,
     Ok(Line::Event(observation))
 }
 
-/// Seconds with a fraction, or a text where Caddy was told to write one.
-fn caddy_time(entry: &Value, dates: Dates) -> Result<Option<Millis>, Dead> {
-    match at(entry, &["ts"]) {
-        None => Ok(None),
-        Some(Value::String(time)) => optional_time(Some(time), dates),
-        Some(number) => match seconds(&number.to_string()) {
-            Some(time) => Ok(Some(time)),
-            None => Err(Dead::no_time(format!("'{number}' is not a time"))),
-        },
-    }
+/// The time under the first of these names that the entry has; nothing where it has none of them. A text or a number.
+fn time_at(entry: &Value, names: &[&str], dates: Dates) -> Result<Option<Millis>, Dead> {
+    let Some(written) = names.iter().find_map(|name| entry.get(*name)) else { return Ok(None) };
+    let text = match written {
+        Value::String(text) => Cow::Borrowed(text.as_str()),
+        other => Cow::Owned(other.to_string()),
+    };
+    readable(&text, dates).map(Some)
 }
 
-/// Nothing where the log has no time; a time that cannot be read is the line's death.
-fn optional_time(text: Option<&str>, dates: Dates) -> Result<Option<Millis>, Dead> {
-    let Some(text) = text else { return Ok(None) };
-    match iso(text, dates) {
-        Some(time) => Ok(Some(time)),
-        None => Err(Dead::no_time(format!("'{}' is not a time", excerpt(text)))),
-    }
+/// A time that is there and cannot be read is the line's death: whatever else it was, it was not now.
+fn readable(text: &str, dates: Dates) -> Result<Millis, Dead> {
+    moment(text, dates).ok_or_else(|| Dead::no_time(format!("'{}' is not a time", excerpt(text))))
 }
 
 /// Envoy writes 0 where nothing was answered.

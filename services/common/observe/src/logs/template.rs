@@ -175,7 +175,7 @@ impl Template {
         if self.provenance == Provenance::LogText {
             observation.provenance = Provenance::LogText;
         }
-        observation.observed_at = time(&value, dates)?;
+        observation.observed_at = time(&values, dates)?;
         if let Some(request) = value(Variable::Request) {
             set_request(&mut observation, request, undo);
         }
@@ -221,15 +221,15 @@ fn find(text: &str, until: &str) -> Option<usize> {
     text[end..].starts_with(until).then_some(end)
 }
 
-fn time<'a>(
-    value: &impl Fn(Variable) -> Option<&'a str>,
-    dates: Dates,
-) -> Result<Option<Millis>, Dead> {
-    let written = value(Variable::TimeLocal)
-        .map(|text| (text, clf(text, dates)))
-        .or_else(|| value(Variable::TimeIso).map(|text| (text, iso(text, dates))))
-        .or_else(|| value(Variable::Seconds).map(|text| (text, seconds(text))));
-    match written {
+/// The first time of the line; nothing where the template has none. A dash is none that can be read.
+fn time(values: &[(Variable, &str)], dates: Dates) -> Result<Option<Millis>, Dead> {
+    let mut written = values.iter().filter_map(|(variable, text)| match variable {
+        Variable::TimeLocal => Some((*text, clf(text, dates))),
+        Variable::TimeIso => Some((*text, iso(text, dates))),
+        Variable::Seconds => Some((*text, seconds(text))),
+        _ => None,
+    });
+    match written.next() {
         None => Ok(None),
         Some((_, Some(at))) => Ok(Some(at)),
         Some((text, None)) => Err(Dead::no_time(format!("'{}' is not a time", excerpt(text)))),

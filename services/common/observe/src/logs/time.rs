@@ -79,6 +79,28 @@ pub(super) fn seconds(text: &str) -> Option<Millis> {
     Some(number(whole)? * SECOND_MS + fraction_ms(fraction)?)
 }
 
+/// A number of seconds since the epoch, or of thousandths, millionths or billionths of one: of our time each has a
+/// length of its own, and a number of another length is no moment.
+pub(super) fn epoch(text: &str) -> Option<Millis> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let parts_per_ms = match whole.len() {
+        1..=10 => return seconds(text),
+        12 | 13 => 1,
+        15 | 16 => 1_000,
+        18 | 19 => 1_000_000,
+        _ => return None,
+    };
+    whole.parse::<Millis>().ok().map(|parts| parts / parts_per_ms)
+}
+
+/// A moment in whatever of these forms a server was told to write it.
+pub(super) fn moment(text: &str, dates: Dates) -> Option<Millis> {
+    iso(text, dates).or_else(|| clf(text, dates)).or_else(|| epoch(text))
+}
+
 /// Milliseconds of `.493+01:00`: a fraction, less the offset of the zone.
 fn tail(text: &str, dates: Dates) -> Option<Millis> {
     let (fraction, zone) = match text.strip_prefix(['.', ',']) {

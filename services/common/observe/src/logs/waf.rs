@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::json::{self, at, header, number, object, text};
 use super::proxies::valid_status;
 use super::text::{address, address_and_port, excerpt, field, request_of, set_request, status};
-use super::time::{Dates, asctime, clf, iso};
+use super::time::{Dates, asctime, clf, iso, moment};
 use crate::Trusted;
 use crate::observation::{Dead, Line, Observation};
 
@@ -173,7 +173,7 @@ fn audit_time(transaction: &Value, dates: Dates) -> Result<Millis, Dead> {
     let written = text(transaction, &["time_stamp"]).or_else(|| text(transaction, &["timestamp"]));
     let written = written.ok_or_else(|| Dead::no_time("the transaction has no time"))?;
     asctime(written, dates)
-        .or_else(|| iso(written, dates))
+        .or_else(|| moment(written, dates))
         .ok_or_else(|| Dead::no_time(format!("'{}' is not a time", excerpt(written))))
 }
 

@@ -4,7 +4,7 @@ use observe::logs::{Dates, Format, Parser};
 use observe::{Line, Trusted};
 use proptest::prelude::*;
 
-use crate::{NOW, check, event};
+use crate::{NOW, check, event, said};
 
 /// The time of a line, or nothing where it has none that can be read.
 fn at(format: &str, line: &str, dates: Dates) -> Option<i64> {
@@ -81,6 +81,65 @@ fn what_is_no_date_is_said_to_be_none() {
     ] {
         let line = format!("81.2.69.142 - - [{date}] \"GET / HTTP/1.1\" 200 5");
         check("common", &line, "dead: no_time");
+    }
+}
+
+/// How a proxy may be told to write 2026-11-21 13:05:09.123Z, and what comes of it.
+const FORMS: [(&str, &str); 16] = [
+    (r#""2026-11-21T13:05:09.123Z""#, "at=1795266309123"),
+    (r#""2026-11-21T14:05:09.123+0100""#, "at=1795266309123"),
+    (r#""2026/11/21 13:05:09.123456789""#, "at=1795266309123"),
+    (r#""21/Nov/2026:14:05:09 +0100""#, "at=1795266309000"),
+    ("1795266309", "at=1795266309000"),
+    ("1795266309.123", "at=1795266309123"),
+    ("1795266309123", "at=1795266309123"),
+    ("1795266309123.4568", "at=1795266309123"),
+    ("1795266309123456", "at=1795266309123"),
+    ("1795266309123456789", "at=1795266309123"),
+    (r#""1795266309""#, "at=1795266309000"),
+    (r#""1795266309.123""#, "at=1795266309123"),
+    (r#""-""#, "dead: no_time"),
+    ("\"\"", "dead: no_time"),
+    ("null", "dead: no_time"),
+    ("17952663091", "dead: no_time"),
+];
+
+#[test]
+fn a_proxy_s_time_is_read_in_any_form_and_is_never_now() {
+    for (format, line) in [
+        ("envoy", r#"{"downstream_remote_address":"81.2.69.142:5","start_time":TIME}"#),
+        ("traefik", r#"{"ClientHost":"81.2.69.142","RequestMethod":"GET","StartUTC":TIME}"#),
+        ("traefik", r#"{"ClientHost":"81.2.69.142","RequestMethod":"GET","time":TIME}"#),
+        (
+            "caddy",
+            r#"{"logger":"http.log.access","request":{"remote_ip":"81.2.69.142"},"ts":TIME}"#,
+        ),
+    ] {
+        for (time, expected) in FORMS {
+            let line = line.replace("TIME", time);
+            let found = said(crate::read(format, &line));
+            assert!(found.ends_with(expected), "{format}: {line}: {found}");
+        }
+    }
+    for time in ["-1795266309", "true", "[]", "\"soon\"", "1e400", "99999999999999999999"] {
+        let line =
+            format!(r#"{{"downstream_remote_address":"81.2.69.142:5","start_time":{time}}}"#);
+        let found = said(crate::read("envoy", &line));
+        assert!(found.starts_with("dead: "), "{line}: {found}");
+    }
+    // A log without a time is as old as its coming.
+    let line = r#"{"downstream_remote_address":"81.2.69.142:5"}"#;
+    check("envoy", line, "81.2.69.142 SocketPeer HttpRequest at=-");
+}
+
+#[test]
+fn a_dash_is_no_time_of_a_template() {
+    for (template, line) in [
+        ("$remote_addr [$time_local] $status", "81.2.69.142 [-] 200"),
+        ("$remote_addr $time_iso8601 $status", "81.2.69.142 - 200"),
+        ("$remote_addr $msec $status", "81.2.69.142 - 200"),
+    ] {
+        check(template, line, "dead: no_time");
     }
 }
 
