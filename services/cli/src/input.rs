@@ -1,9 +1,12 @@
-//! Reads the lines of a file, of a gzip file or of standard input, one at a time and each of bounded length.
+//! Reads the lines of a file, of a gzip file or of standard input, one at a time and each of bounded length. A byte
+//! order mark before the first is no part of it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use observe::logs::BYTE_ORDER_MARK;
 
 use crate::failure::Failure;
 
@@ -17,6 +20,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) struct Line<'a> {
     /// Counted from 1.
     pub(crate) number: u64,
+    /// Where it begins in the unpacked text.
+    pub(crate) offset: u64,
     /// At most as many as were asked for.
     pub(crate) bytes: &'a [u8],
     /// How many bytes the line had in all.
@@ -35,13 +40,16 @@ pub(crate) struct Lines {
     reader: Box<dyn BufRead>,
     name: String,
     number: u64,
+    offset: u64,
     kept: Vec<u8>,
     line_bytes_max: usize,
 }
 
 impl Lines {
     /// Opens a file, or standard input for `-`; gzip is told by its first two bytes, whatever the name.
-    pub(crate) fn open(name: &str, line_bytes_max: usize) -> Result<Self, Failure> {
+    pub(crate) fn open(path: impl AsRef<Path>, line_bytes_max: usize) -> Result<Self, Failure> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
         let unreadable = |error: io::Error| {
             Failure::Error(format!(
                 "could not read {name}: {error}; give a file, or - for standard input"
@@ -50,9 +58,9 @@ impl Lines {
         let reader: Box<dyn Read> = if name == STANDARD_INPUT {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(name).map_err(unreadable)?)
+            Box::new(File::open(path).map_err(unreadable)?)
         };
-        Self::new(reader, name, line_bytes_max).map_err(unreadable)
+        Self::new(reader, &name, line_bytes_max).map_err(unreadable)
     }
 
     fn new(reader: Box<dyn Read>, name: &str, line_bytes_max: usize) -> io::Result<Self> {
@@ -66,13 +74,14 @@ impl Lines {
         } else {
             Box::new(whole)
         };
-        Ok(Lines { reader, name: name.to_owned(), number: 0, kept: Vec::new(), line_bytes_max })
+        let (name, kept) = (name.to_owned(), Vec::new());
+        Ok(Lines { reader, name, number: 0, offset: 0, kept, line_bytes_max })
     }
 
     /// The next line; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'_>>, Failure> {
         self.kept.clear();
-        let mut length = 0;
+        let (offset, mut length) = (self.offset, 0);
         loop {
             let buffer = match self.reader.fill_buf() {
                 Ok(buffer) => buffer,
@@ -94,16 +103,21 @@ impl Lines {
             length += part.len();
             let (taken, ended) = (part.len() + usize::from(end.is_some()), buffer.is_empty());
             self.reader.consume(taken);
+            self.offset += taken as u64;
             if end.is_some() || ended {
                 break;
             }
         }
         self.number += 1;
+        if self.number == 1 && self.kept.starts_with(BYTE_ORDER_MARK) {
+            self.kept.drain(..BYTE_ORDER_MARK.len());
+            length -= BYTE_ORDER_MARK.len();
+        }
         if self.kept.len() == length && self.kept.last() == Some(&b'\r') {
             self.kept.pop();
             length -= 1;
         }
-        Ok(Some(Line { number: self.number, bytes: &self.kept, length }))
+        Ok(Some(Line { number: self.number, offset, bytes: &self.kept, length }))
     }
 }
 
@@ -143,6 +157,23 @@ mod tests {
         check(b"0123456789\nb\n", &[(1, "01234567", 10), (2, "b", 1)]);
         let long = vec![b'x'; 3 * BUFFER_BYTES];
         check(&[&long[..], b"\nc"].concat(), &[(1, "xxxxxxxx", long.len()), (2, "c", 1)]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_leads_and_is_not_read() {
+        check("\u{FEFF}a\n\u{FEFF}b".as_bytes(), &[(1, "a", 1), (2, "\u{FEFF}b", 4)]);
+        check(&zipped("\u{FEFF}a\n".as_bytes()), &[(1, "a", 1)]);
+        check("\u{FEFF}".as_bytes(), &[(1, "", 0)]);
+    }
+
+    #[test]
+    fn a_line_begins_where_the_one_before_it_ended() {
+        let text = "\u{FEFF}a\r\n\n0123456789\nlast".as_bytes().to_vec();
+        let mut lines = Lines::new(Box::new(Cursor::new(text)), "the test's", 8).unwrap();
+        for expected in [0, 6, 7, 18] {
+            assert_eq!(lines.next().unwrap().map(|line| line.offset), Some(expected));
+        }
+        assert!(lines.next().unwrap().is_none());
     }
 
     #[test]

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn answered(row: &str) -> Result<Value, String> {
-        let line = Line { number: 1, bytes: row.as_bytes(), length: row.len() };
+        let line = Line { number: 1, offset: 0, bytes: row.as_bytes(), length: row.len() };
         let signatures = Signatures::built_in().unwrap();
         let model = Model::priors(&signatures);
         let detector = Detector::new(signatures, model);

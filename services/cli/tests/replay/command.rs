@@ -155,7 +155,8 @@ fn a_summary_says_how_many_it_leaves_out_and_shows_those_acted_against_first() {
 #[test]
 fn a_bad_row_is_named_and_never_stops_the_rest() {
     let input = "{\"id\":1,\"method\":\"GET\",\"uri\":\"/\"}\nnot json\n{\"id\":2,\"method\":\"GET\",\"uri\":\"/?f=../../../../etc/passwd\"}\n";
-    let output = perimeter(&["score", "--format", "requests"], input);
+    // An editor may have put a byte order mark before the first row.
+    let output = perimeter(&["score", "--format", "requests"], &format!("\u{FEFF}{input}"));
     let labels: Vec<Value> = rows(&output).iter().map(|row| row["label"].clone()).collect();
     assert_eq!(labels, ["benign", "attack"]);
     let noted = noted(&output);

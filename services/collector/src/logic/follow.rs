@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use observe::logs::BYTE_ORDER_MARK;
 use schemas::Millis;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
@@ -163,7 +164,8 @@ pub fn identity_bytes(head: &[u8]) -> Option<usize> {
     let mut start = 0;
     loop {
         let end = start + memchr::memchr(b'\n', &head[start..])? + 1;
-        if head[start] != b'#' {
+        let line = &head[start..end];
+        if !line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).starts_with(b"#") {
             return Some(end);
         }
         start = end;
@@ -278,6 +280,10 @@ mod tests {
         assert_ne!(identity(one.as_bytes()), identity(two.as_bytes()));
         assert_eq!(identity(one.as_bytes()), identity(format!("{one}more").as_bytes()));
         assert_eq!(identity(b"#Version: 1.0\n"), None);
+        // IIS may begin a file with a byte order mark, which makes its first comment no line of a request.
+        let (one, two) = (format!("\u{FEFF}{one}"), format!("\u{FEFF}{two}"));
+        assert_ne!(identity(one.as_bytes()), identity(two.as_bytes()));
+        assert_eq!(identity("\u{FEFF}#Version: 1.0\n".as_bytes()), None);
         assert_eq!(identity(b"10:00"), None);
     }
 

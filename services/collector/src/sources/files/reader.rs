@@ -109,6 +109,10 @@ impl Probe {
                 if error.kind() == ErrorKind::UnexpectedEof && !(whole && head.is_empty()) => {}
             read => drop(read?),
         }
+        // Blank lines alone say nothing, not even in which format the others will be.
+        if head.len() < HEAD_BYTES_MAX && head.trim_ascii().is_empty() {
+            return Ok(None);
+        }
         let identity = match follow::identity(&head) {
             Some(identity) => identity,
             // A first line that is too long is as good a name as any: it goes to the dead letters.

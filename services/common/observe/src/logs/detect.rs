@@ -6,7 +6,7 @@ use super::clf::{self, Kind};
 use super::json::{object, text};
 use super::text::quoted;
 use super::time::Dates;
-use super::{Format, LINE_BYTES_MAX, alb, haproxy, sshd, syslog, waf};
+use super::{Format, LINE_BYTES_MAX, alb, haproxy, sshd, syslog, waf, without_mark};
 use crate::Trusted;
 use crate::observation::Line;
 
@@ -23,7 +23,8 @@ pub fn detect(first_lines: &[&[u8]]) -> Option<Format> {
         if line.len() > LINE_BYTES_MAX {
             continue;
         }
-        let Some(format) = format_of(String::from_utf8_lossy(line).trim_end()) else { continue };
+        let line = String::from_utf8_lossy(without_mark(line));
+        let Some(format) = format_of(line.trim_end()) else { continue };
         // What names its columns is in no other format, however few lines follow.
         if format == Format::Iis {
             return Some(format);

@@ -33,6 +33,9 @@ pub use time::Dates;
 /// Longest line that is read, in bytes, without its end.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// What some editors and servers of Windows write before the first line of a file; it belongs to no line.
+pub const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
+
 /// Reads the lines of one file or stream, in their order.
 #[derive(Debug, Clone)]
 pub struct Parser {
@@ -66,7 +69,7 @@ impl Parser {
                 line.len()
             )));
         }
-        let text = text::lossy(line);
+        let text = text::lossy(without_mark(line));
         let text = text.trim_end_matches(['\r', '\n']);
         if text.trim().is_empty() {
             return Ok(Line::Nothing);
@@ -90,4 +93,9 @@ impl Parser {
             Format::ModSecurity | Format::Coraza => waf::modsecurity(text, dates, trusted),
         }
     }
+}
+
+/// The line without a byte order mark, which leads only where a file begins, also inside files that were joined.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
 }

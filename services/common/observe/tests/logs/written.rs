@@ -3,7 +3,7 @@
 
 use observe::logs::{Format, detect};
 
-use crate::{check, event};
+use crate::{NOW, check, event, parser, said};
 
 /// 2026-11-21 13:05:09Z.
 const AT: &str = "at=1795266309000";
@@ -228,4 +228,30 @@ fn modsecurity_of_apache_is_read() {
     let nobody = audit(at, "", message).replace("81.2.69.142", "x");
     check("modsecurity", &nobody, "dead: no_address");
     check("modsecurity", r#"{"transaction":{"time":"x"}}"#, "dead: no_address");
+}
+
+#[test]
+fn a_byte_order_mark_before_the_first_line_is_no_part_of_it() {
+    let common = r#"81.2.69.142 - - [21/Nov/2026:13:05:09 +0000] "GET / HTTP/1.1" 200 5"#;
+    for (format, line) in [
+        ("common", common),
+        ("$remote_addr - - [$time_local] \"$request\" $status $bytes", common),
+        ("traefik", r#"{"ClientHost":"81.2.69.142","RequestMethod":"GET"}"#),
+        ("caddy", r#"{"ts":1.5,"logger":"http.log.access","request":{"remote_ip":"81.2.69.142"}}"#),
+        ("haproxy", haproxy("GET / HTTP/1.1").as_str()),
+        ("aws-alb", alb("81.2.69.142:5", "200", "GET http://a:80/ HTTP/1.1").as_str()),
+        ("sshd", "Nov 21 13:05:09 web sshd[1]: Invalid user a from 81.2.69.142 port 5"),
+    ] {
+        let marked = format!("\u{FEFF}{line}");
+        assert_eq!(event(format, &marked), event(format, line), "{line}");
+        assert_eq!(detect(&[marked.as_bytes()]), detect(&[line.as_bytes()]), "{line}");
+    }
+    let mut iis = parser("iis");
+    let mut read = |line: &str| said(iis.line(line.as_bytes(), NOW));
+    let columns = "\u{FEFF}#Fields: date time c-ip cs-method cs-uri-stem";
+    assert_eq!(detect(&[columns.as_bytes()]), Some(Format::Iis));
+    assert_eq!(read(columns), "nothing");
+    let line = "2026-11-21 13:05:09 81.2.69.142 GET /a";
+    assert_eq!(read(line), format!("81.2.69.142 SocketPeer HttpRequest GET /a {AT}"));
+    check("common", "\u{FEFF}", "nothing");
 }
