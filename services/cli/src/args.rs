@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -331,15 +332,15 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, Args)]
 pub(crate) struct Parse {
-    /// Log files, plain or compressed with gzip.
+    /// Log files, plain or compressed with gzip; standard input for -.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// auto, a format's name (docs/formats.md has them all), or a template as in nginx's log_format, such as
     /// '$remote_addr [$time_local] "$request" $status'.
     #[arg(long, default_value = "auto", value_parser = log_format)]
     pub(crate) format: LogFormat,
-    /// The proxies whose X-Forwarded-For is believed, as networks separated by commas.
-    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    /// The proxies whose X-Forwarded-For is believed, as addresses or networks separated by commas.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub(crate) proxies: Vec<IpNet>,
     /// Print the first so many events of each file before its line.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
@@ -362,6 +363,15 @@ pub(crate) enum LogFormat {
 
 fn log_format(text: &str) -> Result<LogFormat, observe::logs::FormatError> {
     if text == "auto" { Ok(LogFormat::Auto) } else { text.parse().map(LogFormat::Declared) }
+}
+
+/// A network, or one address, as a policy takes them.
+fn network(text: &str) -> Result<IpNet, String> {
+    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse::<IpNet>()
+        .ok()
+        .or_else(alone)
+        .ok_or_else(|| format!("'{text}' is neither an address nor a network such as 10.0.0.0/24"))
 }
 
 #[cfg(test)]

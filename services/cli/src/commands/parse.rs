@@ -1,33 +1,32 @@
 //! `perimeter parse`: how the collector would read log files. Reads them to their ends and connects to nothing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use anyhow::Context as _;
-use flate2::bufread::MultiGzDecoder;
 use observe::logs::{DETECT_LINES_MAX, Dates, Format, LINE_BYTES_MAX, Parser, detect};
 use observe::{Dead, Line, Trusted};
-use schemas::Millis;
-use serde_json::json;
+use schemas::{Event, Millis};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::args::{LogFormat, Parse};
 use crate::commands::show;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
+use crate::input::{self, Lines};
 use crate::output::Printer;
 
-const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
-
-/// Prints one JSON line a file, after the first events of it.
+/// Prints one JSON line a file, after the first events of it. A file that cannot be read keeps no other from being
+/// shown; each is named at the end.
 pub(crate) fn run(arguments: &Parse, printer: &Printer) -> Outcome {
+    let mut failures = Vec::new();
     for file in &arguments.files {
-        let summary = parse(arguments, file, printer)
-            .with_context(|| format!("could not read {}", file.display()))?;
-        printer.json_line(&summary)?;
+        failures.extend(parse(arguments, file, printer)?);
     }
-    Ok(())
+    let Some(last) = failures.pop() else { return Ok(()) };
+    for failure in failures {
+        printer.note(&failure.to_string())?;
+    }
+    Err(last)
 }
 
 /// What became of a file's lines.
@@ -40,31 +39,59 @@ struct Tally {
     first_dead: Option<(u64, Dead)>,
 }
 
-fn parse(arguments: &Parse, path: &Path, printer: &Printer) -> anyhow::Result<serde_json::Value> {
-    let mut lines = Lines::open(path)?;
-    let mut first = Vec::new();
+/// Prints what a file says, as far as it can be read. Answers why it could not be read to its end.
+fn parse(arguments: &Parse, path: &Path, printer: &Printer) -> Result<Option<Failure>, Failure> {
+    let mut file = match Lines::open(path, LINE_BYTES_MAX + 1) {
+        Ok(lines) => Readable { lines, failure: None },
+        Err(failure) => return Ok(Some(failure)),
+    };
+    let mut first: Vec<(Vec<u8>, u64)> = Vec::new();
     if matches!(arguments.format, LogFormat::Auto) {
         while first.len() < DETECT_LINES_MAX
-            && let Some(line) = lines.next()?
+            && let Some(line) = file.next_line()
         {
-            first.push(line);
+            first.push((line.bytes.to_vec(), line.offset));
         }
     }
     let format = match &arguments.format {
         LogFormat::Declared(format) => Some(format.clone()),
         LogFormat::Auto => {
-            let texts: Vec<&[u8]> = first.iter().map(|line| line.bytes.as_slice()).collect();
+            let texts: Vec<&[u8]> = first.iter().map(|(bytes, _)| bytes.as_slice()).collect();
             detect(&texts)
         }
     };
     let mut reader = Reader::new(arguments, path, format);
-    for line in first {
-        reader.take(&line, printer)?;
+    for (bytes, offset) in &first {
+        reader.take(bytes, *offset, printer)?;
     }
-    while let Some(line) = lines.next()? {
-        reader.take(&line, printer)?;
+    while let Some(line) = file.next_line() {
+        reader.take(line.bytes, line.offset, printer)?;
     }
-    Ok(reader.summary())
+    if file.failure.is_none() || reader.tally.lines > 0 {
+        printer.json_line(&reader.summary())?;
+    }
+    Ok(file.failure)
+}
+
+/// The lines of a file up to its end, or to where it could not be read any more.
+struct Readable {
+    lines: Lines,
+    failure: Option<Failure>,
+}
+
+impl Readable {
+    fn next_line(&mut self) -> Option<input::Line<'_>> {
+        if self.failure.is_some() {
+            return None;
+        }
+        match self.lines.next() {
+            Ok(line) => line,
+            Err(failure) => {
+                self.failure = Some(failure);
+                None
+            }
+        }
+    }
 }
 
 /// Parses the lines of one file and counts.
@@ -91,11 +118,12 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, line: &Numbered, printer: &Printer) -> io::Result<()> {
+    fn take(&mut self, bytes: &[u8], offset: u64, printer: &Printer) -> Outcome {
         let tally = &mut self.tally;
         tally.lines += 1;
         let read = match &mut self.parser {
-            Some(parser) => parser.line(&line.bytes, self.now),
+            Some(parser) => parser.line(bytes, self.now),
+            None if bytes.trim_ascii().is_empty() => Ok(Line::Nothing),
             None => Err(Dead::unsupported("the file is in no format that is known; name one")),
         };
         match read {
@@ -103,11 +131,11 @@ impl Reader {
             Ok(Line::Event(observation)) => {
                 tally.events += 1;
                 if tally.events <= self.show {
-                    let id = format!("{}/{}", self.source, line.offset);
+                    let id = format!("{}/{offset}", self.source);
                     let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, id.as_bytes());
-                    let position = Some(line.offset);
+                    let position = i64::try_from(offset).ok();
                     let event = observation.into_event(id, self.source.clone(), position, self.now);
-                    printer.json_line(&json!(event))?;
+                    printer.json_line(&shown(&event))?;
                 }
             }
             Err(dead) => {
@@ -118,7 +146,7 @@ impl Reader {
         Ok(())
     }
 
-    fn summary(&self) -> serde_json::Value {
+    fn summary(&self) -> Value {
         let tally = &self.tally;
         let first_dead = tally.first_dead.as_ref().map(
             |(line, dead)| json!({ "line": line, "class": dead.class, "reason": dead.reason }),
@@ -135,50 +163,11 @@ impl Reader {
     }
 }
 
-/// One line without its end, and where it begins.
-struct Numbered {
-    /// At most one byte more than a line may have; the rest of it was dropped.
-    bytes: Vec<u8>,
-    offset: i64,
-}
-
-/// The lines of a file, each in bounded memory.
-struct Lines {
-    reader: Box<dyn BufRead>,
-    offset: i64,
-}
-
-impl Lines {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut plain = BufReader::new(File::open(path)?);
-        let reader: Box<dyn BufRead> = if plain.fill_buf()?.starts_with(&GZIP_MAGIC) {
-            Box::new(BufReader::new(MultiGzDecoder::new(plain)))
-        } else {
-            Box::new(plain)
-        };
-        Ok(Lines { reader, offset: 0 })
+/// An event as it would be published, its body as the text that events are sent in with.
+fn shown(event: &Event) -> Value {
+    let mut shown = json!(event);
+    if let Some(body) = &event.body {
+        shown["body"] = String::from_utf8_lossy(body).into();
     }
-
-    /// The next line, or nothing at the end. A last line without its end counts.
-    fn next(&mut self) -> io::Result<Option<Numbered>> {
-        let offset = self.offset;
-        let mut bytes = Vec::new();
-        loop {
-            let buffer = self.reader.fill_buf()?;
-            if buffer.is_empty() {
-                let begun = self.offset > offset;
-                return Ok(begun.then_some(Numbered { bytes, offset }));
-            }
-            let end = buffer.iter().position(|byte| *byte == b'\n');
-            let piece = &buffer[..end.unwrap_or(buffer.len())];
-            let room = (LINE_BYTES_MAX + 1).saturating_sub(bytes.len());
-            bytes.extend_from_slice(&piece[..piece.len().min(room)]);
-            let taken = piece.len() + usize::from(end.is_some());
-            self.reader.consume(taken);
-            self.offset += taken as i64;
-            if end.is_some() {
-                return Ok(Some(Numbered { bytes, offset }));
-            }
-        }
-    }
+    shown
 }
