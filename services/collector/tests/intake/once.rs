@@ -91,6 +91,22 @@ async fn read_once_a_file_needs_no_last_end_and_reading_ends() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_is_no_line_and_a_blank_file_is_none() {
+    let world = World::new();
+    for (name, uri) in [("one.log", "/a"), ("two.log", "/b")] {
+        let fields = "#Fields: date time c-ip cs-method cs-uri-stem";
+        let request = format!("2026-05-28 20:26:40 81.2.69.142 GET {uri}");
+        world.append(name, &format!("\u{FEFF}{fields}\r\n{request}\r\n"));
+    }
+    world.append("blank.log", "\n \r\n\n");
+    once(&world).await.unwrap();
+    let mut uris = world.uris();
+    uris.sort();
+    assert_eq!(uris, ["/a", "/b"]);
+    assert!(dead(&world.log).is_empty());
+}
+
+#[tokio::test]
 async fn what_could_not_be_read_once_ends_in_an_error_after_all_else_was_read() {
     for (name, bytes, words) in [
         ("odd.log", b"a note\n".to_vec(), "set format"),

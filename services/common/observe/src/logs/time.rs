@@ -81,7 +81,7 @@ pub(super) fn seconds(text: &str) -> Option<Millis> {
 
 /// A number of seconds since the epoch, or of thousandths, millionths or billionths of one: of our time each has a
 /// length of its own, and a number of another length is no moment.
-pub(super) fn epoch(text: &str) -> Option<Millis> {
+fn epoch(text: &str) -> Option<Millis> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
         return None;
