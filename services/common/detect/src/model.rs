@@ -178,8 +178,7 @@ impl Reach {
         match found.severity {
             _ if found.decisive => Self::Alone,
             Severity::Low => Self::Evidence,
-            Severity::Medium if !learnt => Self::Beside,
-            _ if !learnt && !found.built_in() => Self::Beside,
+            _ if !learnt => Self::Beside,
             _ => Self::Alone,
         }
     }
