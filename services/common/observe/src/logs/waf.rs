@@ -14,6 +14,8 @@ use crate::Trusted;
 use crate::observation::{Dead, Line, Observation};
 
 /// What the names of Perimeter's own rules begin with.
+/// The action of a rule that only counts.
+const COUNT: &str = "COUNT";
 const OUR_RULES: &str = "perimeter";
 const NANOSECONDS_PER_MS: i64 = 1_000_000;
 
@@ -57,10 +59,11 @@ pub(super) fn aws(line: &str, trusted: &Trusted) -> Result<Line, Dead> {
     Ok(Line::Event(observation))
 }
 
-/// The rule that ended the request, with the rule inside its group; else the first that counted it.
+/// The rule that blocked the request, with the rule inside its group; else the first that counted it. A puzzle (CAPTCHA,
+/// CHALLENGE) accuses nobody: it is asked of people, too, and they solve it.
 fn aws_finding(entry: &Value, rule: &str) -> Option<String> {
     let groups = entry.get("ruleGroupList").and_then(Value::as_array);
-    if text(entry, &["action"]) != Some("ALLOW") {
+    if text(entry, &["action"]) == Some("BLOCK") {
         let inside = groups
             .into_iter()
             .flatten()
@@ -69,7 +72,8 @@ fn aws_finding(entry: &Value, rule: &str) -> Option<String> {
     }
     let counted = |group: &Value| {
         let rules = group.get("nonTerminatingMatchingRules")?.as_array()?;
-        let named = rules.iter().filter_map(|rule| text(rule, &["ruleId"]));
+        let counted = rules.iter().filter(|rule| text(rule, &["action"]).unwrap_or(COUNT) == COUNT);
+        let named = counted.filter_map(|rule| text(rule, &["ruleId"]));
         named.filter(|rule| !ours(rule)).map(str::to_owned).next()
     };
     counted(entry).or_else(|| groups.into_iter().flatten().find_map(counted))

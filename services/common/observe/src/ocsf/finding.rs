@@ -128,15 +128,13 @@ impl From<Catalogued> for Entry {
 fn finding(detection: &Detection, title: String) -> FindingInfo<'_> {
     let explanations: Vec<&str> =
         detection.evidence.iter().map(|piece| piece.explanation.as_str()).collect();
-    let heaviest =
-        detection.evidence.iter().max_by(|one, other| one.weight.total_cmp(&other.weight));
     FindingInfo {
         uid: detection.detection_id,
         title,
         desc: explanations.join("; "),
         types: [detection.category],
         created_time: detection.detected_at,
-        analytic: heaviest.map(|piece| Analytic {
+        analytic: detection.heaviest().map(|piece| Analytic {
             type_id: RULE.0,
             r#type: RULE.1,
             uid: &piece.rule,

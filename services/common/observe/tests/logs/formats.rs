@@ -253,6 +253,21 @@ fn aws() {
         ),
         &format!("{head} Finding GET /a?b=c host=h finding=bots {AT}"),
     );
+    // A puzzle accuses nobody, asked or solved.
+    check(
+        "aws-waf",
+        &waf("CAPTCHA", "humans", r#","responseCodeSent":405"#),
+        &format!("{head} HttpRequest GET /a?b=c 405 host=h {AT}"),
+    );
+    check(
+        "aws-waf",
+        &waf(
+            "ALLOW",
+            "Default_Action",
+            r#","nonTerminatingMatchingRules":[{"ruleId":"humans","action":"CAPTCHA"}]"#,
+        ),
+        &format!("{head} HttpRequest GET /a?b=c host=h {AT}"),
+    );
     check("aws-waf", r#"{"timestamp":1,"httpRequest":{"clientIp":"X.X.X.X"}}"#, "dead: no_address");
 }
 
