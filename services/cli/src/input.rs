@@ -82,6 +82,7 @@ impl Lines {
     pub(crate) fn next(&mut self) -> Result<Option<Line<'_>>, Failure> {
         self.kept.clear();
         let (offset, mut length) = (self.offset, 0);
+        let mark = if self.number == 0 { BYTE_ORDER_MARK.len() } else { 0 };
         loop {
             let buffer = match self.reader.fill_buf() {
                 Ok(buffer) => buffer,
@@ -98,7 +99,7 @@ impl Lines {
             }
             let end = buffer.iter().position(|byte| *byte == b'\n');
             let part = &buffer[..end.unwrap_or(buffer.len())];
-            let room = self.line_bytes_max.saturating_sub(self.kept.len());
+            let room = (self.line_bytes_max + mark).saturating_sub(self.kept.len());
             self.kept.extend_from_slice(&part[..part.len().min(room)]);
             length += part.len();
             let (taken, ended) = (part.len() + usize::from(end.is_some()), buffer.is_empty());
@@ -113,6 +114,7 @@ impl Lines {
             self.kept.drain(..BYTE_ORDER_MARK.len());
             length -= BYTE_ORDER_MARK.len();
         }
+        self.kept.truncate(self.line_bytes_max);
         if self.kept.len() == length && self.kept.last() == Some(&b'\r') {
             self.kept.pop();
             length -= 1;
@@ -164,6 +166,7 @@ mod tests {
         check("\u{FEFF}a\n\u{FEFF}b".as_bytes(), &[(1, "a", 1), (2, "\u{FEFF}b", 4)]);
         check(&zipped("\u{FEFF}a\n".as_bytes()), &[(1, "a", 1)]);
         check("\u{FEFF}".as_bytes(), &[(1, "", 0)]);
+        check("\u{FEFF}0123456789\n".as_bytes(), &[(1, "01234567", 10)]);
     }
 
     #[test]

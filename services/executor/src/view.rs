@@ -100,6 +100,12 @@ impl Repairs {
     }
 }
 
+/// Whether nobody is known to have read further than this copy. A record that is appended to a log that lost its tail
+/// hides the loss.
+fn not_behind(leases: &Leases) -> bool {
+    leases.read_on_to().is_none()
+}
+
 /// Publishes again what this replica folds and somebody wrote over.
 pub async fn repair(
     context: &Context,
@@ -121,7 +127,8 @@ pub async fn repair(
             Some(_) => None,
             None => reader.view().lease(&observable).cloned(),
         });
-        let Some(lease) = lease.filter(|_| ownership.owns(&observable)) else { continue };
+        let lease = lease.filter(|_| not_behind(leases) && ownership.owns(&observable));
+        let Some(lease) = lease else { continue };
         metrics::counter!("perimeter_leases_repaired_total").increment(1);
         tracing::warn!(%observable, generation = %lease.generation, "a late write of a lower generation; publishing again");
         let entry = LeaseEntry::Lease(lease);
@@ -147,7 +154,7 @@ pub async fn repeat_epoch(
     loop {
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let due = leases.read(|reader| epoch_due(seen.as_ref(), reader, context.clock.now()));
-        if let Some(epoch) = due.filter(|_| ownership.term().is_some()) {
+        if let Some(epoch) = due.filter(|_| not_behind(leases) && ownership.term().is_some()) {
             let entry = LeaseEntry::Epoch(epoch);
             tokio::select! {
                 sent = publisher.publish(&entry) => {

@@ -92,8 +92,9 @@ impl Explanation {
 
 /// What is masked in each view of a reading and in its name, found when it is first asked for.
 struct Masks<'a> {
+    request: &'a Request<'a>,
     /// Whether nothing of the value is to be shown.
-    whole: bool,
+    whole: OnceCell<bool>,
     value: &'a Value<'a>,
     reading: &'a Reading<'a>,
     found: [OnceCell<Vec<Range<usize>>>; View::ALL.len()],
@@ -101,9 +102,9 @@ struct Masks<'a> {
 }
 
 impl<'a> Masks<'a> {
-    fn new(request: &Request<'_>, value: &'a Value<'a>, reading: &'a Reading<'a>) -> Self {
-        let whole = mask::whole(request, value);
-        Self { whole, value, reading, found: Default::default(), name: OnceCell::new() }
+    fn new(request: &'a Request<'a>, value: &'a Value<'a>, reading: &'a Reading<'a>) -> Self {
+        let (whole, name) = (OnceCell::new(), OnceCell::new());
+        Self { request, whole, value, reading, found: Default::default(), name }
     }
 
     /// The name of the value, fit to be shown.
@@ -115,7 +116,8 @@ impl<'a> Masks<'a> {
     fn of(&self, view: View) -> &[Range<usize>] {
         let text = view.of(self.reading);
         let first = View::ALL.iter().position(|one| std::ptr::eq(one.of(self.reading), text));
-        self.found[first.unwrap_or(0)].get_or_init(|| mask::of(self.whole, text))
+        let whole = *self.whole.get_or_init(|| mask::whole(self.request, self.value));
+        self.found[first.unwrap_or(0)].get_or_init(|| mask::of(whole, text))
     }
 }
 

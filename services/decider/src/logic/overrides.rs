@@ -89,11 +89,10 @@ pub fn decision(
     let observable = observable(asked)?;
     let until = now.saturating_add(lasts(rules, asked)?);
     let until = ends(asked, observable.network(), standing, until, now)?;
-    let lasts = duration(until.saturating_sub(now));
     let action = asked.wish.action();
-    let verb = names::action(action);
+    let done = for_how_long(action, &observable, until.saturating_sub(now));
     let name = asked.operator.rsplit('/').next().unwrap_or(asked.operator);
-    let explanation = format!("{verb} {observable} for {lasts}: {name} asked for it: {reason}");
+    let explanation = format!("{done}{name} asked for it: {reason}");
     let decided_by = Some(asked.operator.to_owned());
     let words = Decision { explanation, decided_by, ..Decision::by_operator(action, observable) };
     let decision = Decision { decision_id, until: Some(until), ..words };
@@ -119,17 +118,21 @@ pub fn leased(observable: Observable, claim: &Claim) -> Decision {
 }
 
 /// Whether `known`, found under the same idempotency key and decided at `decided_at`, answers this request as well: it
-/// does the same, and for as long.
+/// does the same, and for at least as long.
 pub fn repeats(rules: &Rules, known: &Decision, decided_at: Millis, asked: &Asked<'_>) -> bool {
-    let lasts_at_most = known
-        .until
-        .unwrap_or(decided_at)
-        .saturating_sub(decided_at)
-        .saturating_add(APPENDED_WITHIN_MS);
+    let Ok(wished) = lasts(rules, asked) else { return false };
+    let ends_at = known.until.unwrap_or(decided_at);
+    let lasts_at_most = ends_at.saturating_sub(decided_at).saturating_add(APPENDED_WITHIN_MS);
+    // What waited long for Kafka was appended late; its own words say how long it was asked for.
+    let said = for_how_long(known.action, &known.observable, wished);
     known.origin == Origin::Operator
         && known.action == asked.wish.action()
         && observable(asked).is_ok_and(|observable| observable == known.observable)
-        && lasts(rules, asked).is_ok_and(|wished| wished <= lasts_at_most)
+        && (wished <= lasts_at_most || known.explanation.starts_with(&said))
+}
+
+fn for_how_long(action: Action, observable: &Observable, lasts: Millis) -> String {
+    format!("{} {observable} for {}: ", names::action(action), duration(lasts))
 }
 
 /// Reads the observable that is asked about.

@@ -78,7 +78,7 @@ pub async fn reconcile(
             waf.with_missed(sight, view, now)
         });
         let step = waf.next(&sight, |mark| leases.may_write(mark, now), now);
-        if let Some(Position { leases, controls }) = behind.to_tell(waf.read_on_to(), now) {
+        if let Some(Position { leases, controls }) = behind.told(waf.read_on_to(), now) {
             tracing::warn!(
                 leases,
                 controls,
@@ -118,7 +118,7 @@ struct Behind {
 }
 
 impl Behind {
-    fn to_tell(&mut self, read_on_to: Option<Position>, now: Millis) -> Option<Position> {
+    fn told(&mut self, read_on_to: Option<Position>, now: Millis) -> Option<Position> {
         let Some(position) = read_on_to else {
             self.tell_at = None;
             return None;
@@ -206,12 +206,12 @@ mod tests {
     fn a_set_that_must_wait_is_told_of_once_it_lasts_and_again_from_time_to_time() {
         let to = Some(Position { leases: 100, controls: 0 });
         let mut behind = Behind::default();
-        assert_eq!(behind.to_tell(to, 1_000), None);
-        assert_eq!(behind.to_tell(None, 20_000), None, "it lasted a moment");
-        assert_eq!(behind.to_tell(to, 30_000), None);
-        assert_eq!(behind.to_tell(to, 59_999), None);
-        assert_eq!(behind.to_tell(to, 60_000), to);
-        assert_eq!(behind.to_tell(to, 89_999), None);
-        assert_eq!(behind.to_tell(to, 90_000), to);
+        assert_eq!(behind.told(to, 1_000), None);
+        assert_eq!(behind.told(None, 20_000), None, "it lasted a moment");
+        assert_eq!(behind.told(to, 30_000), None);
+        assert_eq!(behind.told(to, 59_999), None);
+        assert_eq!(behind.told(to, 60_000), to);
+        assert_eq!(behind.told(to, 89_999), None);
+        assert_eq!(behind.told(to, 90_000), to);
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn read(text: &[u8]) -> Disposition<'_> {
     let (mut name, mut file) = (None, false);
     while !rest.is_empty() {
         let (one, behind) = parameter(rest);
-        sure &= one.sure;
+        // Before an `=` some servers pass over blanks.
+        sure &= one.sure && one.key.trim_ascii_end() == one.key;
         if one.key.eq_ignore_ascii_case(b"name") {
             name = name.or(Some(one.value));
         } else if one.key == b"filename" {

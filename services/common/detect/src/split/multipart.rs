@@ -96,9 +96,18 @@ fn part<'a, F: FnMut(Value<'a>)>(text: &'a [u8], out: &mut Out<'_, F>) {
     }
     let content = content.strip_suffix(b"\n").unwrap_or(content);
     let content = content.strip_suffix(b"\r").unwrap_or(content);
-    if !(file == Some(true) && binary::read(content, Place::Multipart, name, out)) {
+    if !(file == Some(true) && alike(head) && binary::read(content, Place::Multipart, name, out)) {
         out.value(Place::Multipart, name, content);
     }
+}
+
+/// Whether all servers read the lines of a head alike. Some unfold those that begin with a blank, or pass over one in front
+/// of a colon, and to them another head may be the one that counts.
+fn alike(head: &[u8]) -> bool {
+    head.split(|&b| b == b'\n').all(|line| {
+        let name = line.split(|&b| b == b':').next().unwrap_or_default();
+        line.trim_ascii().is_empty() || header(line) && !name.iter().any(u8::is_ascii_whitespace)
+    })
 }
 
 const DISPOSITION: &[u8] = b"content-disposition:";

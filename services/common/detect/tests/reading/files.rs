@@ -189,6 +189,10 @@ fn a_field_is_a_file_only_where_every_server_takes_it_for_one() {
         "name=\"id\"\0; filename=a",
         "name=id; filename=a\r\nContent-Disposition: form-data; name=id",
         "name=id\r\nContent-Disposition: form-data; name=id; filename=a",
+        r#"name="id"; filename="a"; filename ="""#,
+        "name=id; filename=a\r\n x",
+        "name=id; filename=a\r\nContent-Disposition:\r\n\tform-data; name=id",
+        "name=id; filename=a\r\nContent-Disposition : form-data; name=id",
     ] {
         assert!(is_field(head), "{head}");
     }

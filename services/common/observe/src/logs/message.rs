@@ -3,7 +3,7 @@
 //! A sender forwards what many programs say, and most of them repeat a client's text. So without a declared format only
 //! those programs are read that write the beginning of their lines themselves.
 
-use schemas::Millis;
+use schemas::{Millis, Provenance};
 
 use super::syslog::{self, Entry};
 use super::text::excerpt;
@@ -67,8 +67,14 @@ impl Messages {
             Err(_) if !whole && self.parser.format == Format::HaProxy => return Ok(Line::Nothing),
             read => read?,
         };
+        // Another program may begin with a client's text, unless whoever runs this one says that it is HAProxy.
+        let unnamed =
+            !whole && self.parser.format == Format::HaProxy && self.forwarded.program.is_none();
         if let Line::Event(observation) = &mut line {
             observation.observed_at = observation.observed_at.or(entry.at);
+            if unnamed {
+                observation.provenance = Provenance::LogText;
+            }
         }
         Ok(line)
     }

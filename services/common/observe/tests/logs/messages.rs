@@ -60,8 +60,12 @@ fn every_prefix_carries_the_same_line() {
             check(format, &format!("{prefix}Proxy f started."), "nothing");
         }
     }
+    let by_anybody = expected.replace("SocketPeer", "LogText");
     for prefix in prefixes("edge") {
-        check("haproxy", &format!("{prefix}{proxied}"), expected);
+        let message = format!("{prefix}{proxied}");
+        check("haproxy", &message, &by_anybody);
+        let declared = messages("haproxy", Some("edge")).message(message.as_bytes(), NOW);
+        assert_eq!(said(declared), expected, "{message}");
         check("haproxy", &format!("{prefix}Started a session."), "nothing");
         check("auto", &format!("{prefix}{proxied}"), "nothing");
     }
