@@ -46,10 +46,11 @@ static PAIR: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!("{name}{between}({scheme}(?:\"[^\"]*\"?|'[^']*'?|[^ &;,<>\"'}}\\])]+))"))
 });
 
-/// The text of an element of XML that is called like a credential.
+/// The text of an element of XML that is called like a credential, or of the first that it is made of.
 static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
-        "<(?:[a-z0-9_.-]+:)?(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|{SHORT_WORDS})(?: [^<>]*)?>([^<]*)"
+        "<(?:[a-z0-9_.-]+:)?(?:[a-z0-9_.-]*(?:{WORDS})[a-z0-9_.-]*|{SHORT_WORDS})(?: [^<>]*)?>\
+         ((?:\\s*<[a-z_][^<>]*>)*(?:\\s*<!\\[cdata\\[.*?(?:\\]\\]>|$)|[^<]*))"
     ))
 });
 
@@ -238,6 +239,9 @@ mod tests {
             ("user=a&password=hunter2&x=1", "user=a&password=***&x=1"),
             ("{\"db_password\":\"hunter2\",\"a\":1}", "{\"db_password\":***,\"a\":1}"),
             ("<password>hunter2</password>", "<password>***</password>"),
+            ("<password><![cdata[hunter2]]></password>", "<password>***</password>"),
+            ("<password><![cdata[hunter2", "<password>***"),
+            ("<password> <a><b c='d'>hunter2</b></a>", "<password>***</b></a>"),
             (
                 "<a:password type='x'>correct horse</a:password>",
                 "<a:password type='x'>***</a:password>",
