@@ -11,7 +11,8 @@ use schemas::{Activity, Category, EventView, Evidence, Severity};
 
 use crate::logic::rules::Hit;
 
-/// As likely right as wrong: log-odds of 0.
+/// As likely right as wrong, and the same in log-odds.
+const PROBABILITY: f64 = 0.5;
 const WEIGHT: f64 = 0.0;
 
 /// Whether `event` is another detector's finding. What a rule of ours refused is none.
@@ -25,7 +26,7 @@ pub fn hit(event: &EventView<'_>) -> Hit {
     Hit {
         category: category(told),
         severity: Severity::Low,
-        probability: 1.0 / (1.0 + (-WEIGHT).exp()),
+        probability: PROBABILITY,
         evidence: vec![Evidence {
             rule: "finding".to_owned(),
             place: WHOLE.to_owned(),
