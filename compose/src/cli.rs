@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::paths::Paths;
 use crate::terminal::{say, warn};
 use crate::world::World;
-use crate::{demo, install, verify, world};
+use crate::{demo, install, services, verify, world};
 
 /// Bad arguments: nothing was installed or started.
 const EXIT_USAGE: u8 = 64;
@@ -69,6 +69,9 @@ struct UpArgs {
     /// An access log, in the combined format, that the collector follows as well; made where there is none
     #[arg(long)]
     logs: Option<PathBuf>,
+    /// Start only these services, to see or measure a part of the loop; all of them unless given
+    #[arg(long, value_name = "STAGE,…", value_delimiter = ',', value_parser = services::STAGES)]
+    stages: Vec<String>,
     #[command(flatten)]
     world: WorldArgs,
 }
@@ -144,7 +147,8 @@ async fn run(command: Command) -> Result<bool> {
         Command::Up(args) => {
             // For tests run by hand, which listen for the traces.
             let world = options(args.world, policy)?;
-            let options = world::Options { traced: true, logs: args.logs, ..world };
+            let stages = if args.stages.is_empty() { world.stages } else { args.stages };
+            let options = world::Options { traced: true, logs: args.logs, stages, ..world };
             up(&paths, options, &interrupted).await
         }
     }
@@ -183,6 +187,7 @@ fn options(args: WorldArgs, demo_policy: PathBuf) -> Result<world::Options> {
         policy: args.policy.unwrap_or(demo_policy),
         traced: false,
         logs: None,
+        stages: services::STAGES.map(str::to_owned).to_vec(),
     };
     options.check().map_err(usage)?;
     Ok(options)

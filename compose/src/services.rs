@@ -68,6 +68,8 @@ pub struct Places {
     pub traces: Option<String>,
     /// The file that tells the collector which logs to follow, if any.
     pub logs: Option<String>,
+    /// The services to start, of [`STAGES`].
+    pub stages: Vec<String>,
     /// The user's own settings of Kafka's client and of AWS, when Kafka or the WAF are the user's.
     pub own: Vec<(String, String)>,
 }
@@ -81,7 +83,10 @@ pub struct Plan {
     pub freeze_file: Option<PathBuf>,
 }
 
-/// All services.
+/// The services of the loop, in the order in which an event passes them.
+pub const STAGES: [&str; 5] = ["collector", "scorer", "decider", "executor", "verifier"];
+
+/// The services that the world is to have.
 pub fn plans(paths: &Paths, places: &Places) -> Vec<Plan> {
     let ports = &places.ports;
     let folder = paths.certificates();
@@ -115,7 +120,8 @@ pub fn plans(paths: &Paths, places: &Places) -> Vec<Plan> {
         ("OCSF", "on".to_owned()),
     ]);
     verifier.waf(places);
-    vec![collector, scorer, decider, executor(0), executor(1), verifier]
+    let all = [collector, scorer, decider, executor(0), executor(1), verifier];
+    all.into_iter().filter(|plan| plan.is_of(&places.stages)).collect()
 }
 
 /// `perimeter bootstrap …`: makes what the services expect to find.
@@ -161,6 +167,11 @@ impl Plan {
             ("TLS_KEY", folder.join(format!("{service}.key")).display().to_string()),
         ]);
         plan
+    }
+
+    fn is_of(&self, stages: &[String]) -> bool {
+        let service = self.program.path.file_name().unwrap_or_default();
+        stages.iter().any(|stage| service == stage.as_str())
     }
 
     fn serve(&mut self, what: &str, setting: &str, port: u16) {

@@ -16,6 +16,7 @@ use crate::mutants;
 use crate::paths::Paths;
 use crate::peers;
 use crate::process;
+use crate::services::STAGES;
 use crate::terminal::{say, warn};
 use crate::world::{self, World};
 
@@ -207,6 +208,7 @@ fn options(policy: &Path) -> world::Options {
         policy: policy.to_owned(),
         traced: true,
         logs: None,
+        stages: STAGES.map(str::to_owned).to_vec(),
     }
 }
 

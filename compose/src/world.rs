@@ -43,6 +43,8 @@ pub struct Options {
     pub traced: bool,
     /// An access log that the collector follows.
     pub logs: Option<PathBuf>,
+    /// The services to start, of [`services::STAGES`].
+    pub stages: Vec<String>,
 }
 
 impl Options {
@@ -190,6 +192,7 @@ impl World {
             policy: policy.display().to_string(),
             traces: options.traced.then(|| here(ports.otlp)),
             logs: options.logs.as_deref().map(|log| follow(paths, log)).transpose()?,
+            stages: options.stages.clone(),
             own,
             ports,
         };
@@ -214,7 +217,9 @@ impl World {
         });
         let members: Vec<Arc<Member>> = starting.collect();
         services_ready(&plans, &members).await?;
-        envoy::executors_healthy(&self.address(self.places.ports.envoy_admin)).await?;
+        if members.iter().any(|member| member.name().starts_with("executor")) {
+            envoy::executors_healthy(&self.address(self.places.ports.envoy_admin)).await?;
+        }
         self.publish()
     }
 

@@ -121,6 +121,11 @@ impl World {
         all.filter_map(|(name, pid)| Some((name.to_owned(), pid?))).collect()
     }
 
+    /// Whether somebody decides on detections here: a world may end with them.
+    pub fn decides(&self) -> bool {
+        self.services.contains_key("decider")
+    }
+
     /// The way to the decider, where the world has one.
     pub fn operator(&self) -> Option<Operator> {
         let Certificates { ca, operator_cert: cert, operator_key: key } =

@@ -137,7 +137,7 @@ async fn one_leg(
     drop(stopped);
     let patience = if plan.hold || plan.step.is_some() { IDLE_TIMEOUT } else { BACKLOG_TIMEOUT };
     let drained = drained(&seen, published_after, patience, interrupted).await;
-    stragglers(&leg, &told, interrupted).await;
+    stragglers(&leg, &told, run.world.decides(), interrupted).await;
     let processes = Readings::take(&run.world.pids()).since(&used);
     proofs(&leg, run.thresholds.max_proved_ms, interrupted).await;
     leg.stop.cancel();
@@ -274,11 +274,11 @@ async fn drained(
     None
 }
 
-async fn stragglers(leg: &Leg, told: &Told, interrupted: &CancellationToken) {
+async fn stragglers(leg: &Leg, told: &Told, decides: bool, interrupted: &CancellationToken) {
     until(STRAGGLERS_TIMEOUT, interrupted, || {
         let (found, undecided) =
             leg.with_expected(|expected| (expected.found(), expected.undecided()));
-        found.seen >= found.expected && undecided == 0 && told.settled()
+        found.seen >= found.expected && (undecided == 0 || !decides) && told.settled()
     })
     .await;
 }
