@@ -254,7 +254,7 @@ fn rank(claim: &Claim) -> (bool, Origin) {
 }
 
 /// `network` with every network of `holes` cut out.
-fn without(network: IpNet, holes: &[IpNet]) -> Vec<IpNet> {
+pub fn without(network: IpNet, holes: &[IpNet]) -> Vec<IpNet> {
     let inside: Vec<IpNet> = holes
         .iter()
         .copied()
@@ -276,5 +276,18 @@ fn network_of(address: IpAddr, length: u8) -> IpNet {
     match address {
         IpAddr::V4(v4) => IpNet::V4(Ipv4Net::new_assert(v4, length).trunc()),
         IpAddr::V6(v6) => IpNet::V6(Ipv6Net::new_assert(v6, length).trunc()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cutting_a_hole_leaves_the_rest() {
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        let rest = without(net("81.2.69.0/30"), &[net("81.2.69.1/32")]);
+        assert_eq!(rest, vec![net("81.2.69.0/32"), net("81.2.69.2/31")]);
+        assert_eq!(without(net("81.2.69.1/32"), &[net("81.2.69.0/30")]), Vec::new());
     }
 }

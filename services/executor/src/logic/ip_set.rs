@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use ipnet::IpNet;
+use schemas::effective::without;
 use schemas::reader::{Mark, MayWrite};
 use schemas::{Action, Millis, Position, View};
 
-use super::networks::{Networks, minus, without};
+use super::networks::{Networks, minus};
 
 /// Most entries we put in a set; AWS takes 10,000.
 pub const ENTRIES_MAX: usize = 9_800;
