@@ -8,7 +8,7 @@ use proto::v1::query_client::QueryClient;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::args::Connection;
-use crate::failure::Failure;
+use crate::failure::{Failure, innermost};
 use crate::world::{self, World};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -157,17 +157,6 @@ fn address(endpoint: &str) -> Result<(String, String), Failure> {
 fn read(file: &str, flag: &str) -> Result<String, Failure> {
     std::fs::read_to_string(file)
         .map_err(|error| Failure::Configuration(format!("could not read {flag} {file}: {error}")))
-}
-
-/// The last cause, which says most.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        told = inner.to_string();
-        cause = inner.source();
-    }
-    told
 }
 
 #[cfg(test)]

@@ -66,6 +66,17 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// The last cause, which says most: `connection refused` rather than `dispatch failure`.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        told = inner.to_string();
+        cause = inner.source();
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

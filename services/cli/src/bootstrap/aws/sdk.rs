@@ -1,6 +1,5 @@
 //! WAFv2 through the AWS SDK, one call per method, every failure a sentence.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -15,7 +14,7 @@ use aws_sdk_wafv2::types::{
 use super::rules;
 use crate::args::{BootstrapAws, WafScope};
 use crate::bootstrap::aws_plan::FoundSet;
-use crate::failure::Failure;
+use crate::failure::{Failure, innermost};
 
 /// What marks a resource as ours.
 const TAG_KEY: &str = "perimeter";
@@ -310,17 +309,6 @@ fn arn(arn: Option<&str>, name: &str) -> Result<String, Failure> {
 
 fn unavailable<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.code() == Some("WAFUnavailableEntityException")
-}
-
-/// The last cause, which says most: `connection refused` rather than `dispatch failure`.
-fn innermost<E: std::error::Error + 'static>(error: &SdkError<E>) -> String {
-    let mut cause = error.source();
-    let mut told = error.to_string();
-    while let Some(inner) = cause {
-        told = inner.to_string();
-        cause = inner.source();
-    }
-    told
 }
 
 /// Whether a URL names this machine.
