@@ -199,14 +199,8 @@ pub(crate) struct Block {
     /// How long: 15m, 1h, 7d.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) duration: Millis,
-    /// Why; your colleagues read it.
-    #[arg(long)]
-    pub(crate) reason: String,
-    /// A UUID of yours; the same one again is the same request. Drawn for you when absent.
-    #[arg(long, value_name = "UUID")]
-    pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) control: Control,
 }
 
 #[derive(Debug, Args)]
@@ -216,14 +210,8 @@ pub(crate) struct Unblock {
     /// How long automation is kept off it; 1h unless said otherwise. An allow that lasts longer stays as it is.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) duration: Option<Millis>,
-    /// Why; your colleagues read it.
-    #[arg(long)]
-    pub(crate) reason: String,
-    /// A UUID of yours; the same one again is the same request. Drawn for you when absent.
-    #[arg(long, value_name = "UUID")]
-    pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) control: Control,
 }
 
 #[derive(Debug, Args)]

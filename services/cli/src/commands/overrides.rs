@@ -14,34 +14,37 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Printer;
 
 pub(crate) async fn block(arguments: Block, printer: &Printer) -> Outcome {
-    let mut client = connection::overrides(&arguments.connection).await?;
+    let mut client = connection::overrides(&arguments.control.connection).await?;
+    let ControlRequest { reason, idempotency_key } = control(arguments.control);
     let request = BlockRequest {
         observable: arguments.observable,
         duration_ms: arguments.duration,
-        reason: arguments.reason,
-        idempotency_key: key(arguments.idempotency_key),
+        reason,
+        idempotency_key,
     };
     decided(client.block(request).await.map(|reply| reply.into_inner().decision), printer)
 }
 
 pub(crate) async fn unblock(arguments: Unblock, printer: &Printer) -> Outcome {
-    let mut client = connection::overrides(&arguments.connection).await?;
+    let mut client = connection::overrides(&arguments.control.connection).await?;
+    let ControlRequest { reason, idempotency_key } = control(arguments.control);
     let request = UnblockRequest {
         observable: arguments.observable,
         duration_ms: arguments.duration.unwrap_or(0),
-        reason: arguments.reason,
-        idempotency_key: key(arguments.idempotency_key),
+        reason,
+        idempotency_key,
     };
     decided(client.unblock(request).await.map(|reply| reply.into_inner().decision), printer)
 }
 
 pub(crate) async fn allow(arguments: Block, printer: &Printer) -> Outcome {
-    let mut client = connection::overrides(&arguments.connection).await?;
+    let mut client = connection::overrides(&arguments.control.connection).await?;
+    let ControlRequest { reason, idempotency_key } = control(arguments.control);
     let request = AllowRequest {
         observable: arguments.observable,
         duration_ms: arguments.duration,
-        reason: arguments.reason,
-        idempotency_key: key(arguments.idempotency_key),
+        reason,
+        idempotency_key,
     };
     decided(client.allow(request).await.map(|reply| reply.into_inner().decision), printer)
 }
