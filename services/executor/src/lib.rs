@@ -25,7 +25,7 @@ pub use ownership::Ownership;
 pub use stage::{FoldStage, Fuses, Restored};
 
 use ::blocklist::Blocklist;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use pipeline::{Assigned, Context, Group, LEASE_TOPICS, Leases};
 use schemas::LeaseEntry;
 
@@ -55,7 +55,7 @@ pub async fn start(config: Config, context: Context) -> Result<()> {
     let protected = config.policy.protected();
     let (context, leases) = (&context, &leases);
 
-    let late = late_writes(&repairs, &ownership);
+    let late = view::late_writes(&repairs, &ownership);
     let sink = ViewSink::new(leases.sink_with(late), seen.clone(), traces);
     let trusted = envoy::trusted(&config.policy);
     let waf = match &config.waf {
@@ -102,13 +102,7 @@ async fn fold(
     let fuses = Fuses { protected: config.policy.protected(), limits: config.policy.limits() };
     let (leases, ownership, repairs) = (leases.clone(), ownership.clone(), repairs.clone());
     let open = move |assigned: Assigned| {
-        let restored = Restored::read(&assigned).context("could not restore the leases")?;
-        let overwritten = restored.overwritten.clone();
-        let owned = ownership.take(assigned.partition);
-        let stage =
-            FoldStage::new(assigned.partition, restored, fuses.clone(), leases.clone(), owned);
-        overwritten.into_iter().for_each(|observable| repairs.ask(observable));
-        Ok(stage)
+        FoldStage::open(&assigned, fuses.clone(), leases.clone(), &ownership, &repairs)
     };
     again(context, GROUP, || pipeline::run(context, GROUP, open.clone())).await
 }
@@ -147,19 +141,6 @@ async fn again<F: Future<Output = Result<()>>>(
 async fn proofread(context: &Context) -> Result<()> {
     again(context, GROUP_OF_LEASES, || pipeline::proofread::<LeaseEntry>(context, GROUP_OF_LEASES))
         .await
-}
-
-/// What to do about a late write that the view meets: ask for a repair where this replica folds the observable.
-fn late_writes(
-    repairs: &Repairs,
-    ownership: &Ownership,
-) -> impl FnMut(schemas::Lease) + Send + 'static {
-    let (repairs, ownership) = (repairs.clone(), ownership.clone());
-    move |held| {
-        if ownership.owns(&held.observable) {
-            repairs.ask(held.observable);
-        }
-    }
 }
 
 async fn optional<T, F>(point: Option<T>, run: impl FnOnce(T) -> F) -> Result<()>

@@ -4,14 +4,15 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use pipeline::{Assigned, Fault, From, Leases, Outputs, Received, Stage};
 use schemas::{
     Appended, Decision, Enforcement, Folded, Generation, Lease, LeaseEntry, Limits, Millis,
     Observable, Phase, Position, Protected, Reader, Refusal, Status, Topic, fold,
 };
 
-use crate::ownership::{Owned, partition_of};
+use crate::ownership::{Owned, Ownership, partition_of};
+use crate::view::Repairs;
 
 /// Name under which the fold reports a refusal.
 pub const POINT: &str = "executor";
@@ -101,6 +102,23 @@ impl Restoring {
 }
 
 impl FoldStage {
+    /// The fold of a partition that was just assigned. Leases that somebody who was behind wrote over are asked to be
+    /// published again.
+    pub fn open(
+        assigned: &Assigned,
+        fuses: Fuses,
+        leases: Leases,
+        ownership: &Ownership,
+        repairs: &Repairs,
+    ) -> Result<FoldStage> {
+        let restored = Restored::read(assigned).context("could not restore the leases")?;
+        let overwritten = restored.overwritten.clone();
+        let owned = ownership.take(assigned.partition);
+        let stage = FoldStage::new(assigned.partition, restored, fuses, leases, owned);
+        overwritten.into_iter().for_each(|observable| repairs.ask(observable));
+        Ok(stage)
+    }
+
     /// `leases` is this process's copy: while it holds, so does the fold.
     pub fn new(
         partition: i32,

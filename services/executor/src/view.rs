@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use pipeline::{Context, Follow, Leases, LeasesSink, Publisher, Raw, Update};
 use schemas::lease::EPOCH_KEY;
-use schemas::{Epoch, LeaseEntry, Millis, Observable, Reader, Topic};
+use schemas::{Epoch, Lease, LeaseEntry, Millis, Observable, Reader, Topic};
 use tokio::sync::mpsc;
 
 use crate::ownership::Ownership;
@@ -96,6 +96,16 @@ impl Repairs {
     pub fn ask(&self, observable: Observable) {
         if self.asked.try_send(observable).is_err() {
             tracing::warn!("too many late writes at once; one waits for the next restart");
+        }
+    }
+}
+
+/// What to do about a late write that the view meets: ask for a repair where this replica folds the observable.
+pub fn late_writes(repairs: &Repairs, ownership: &Ownership) -> impl FnMut(Lease) + Send + 'static {
+    let (repairs, ownership) = (repairs.clone(), ownership.clone());
+    move |held| {
+        if ownership.owns(&held.observable) {
+            repairs.ask(held.observable);
         }
     }
 }

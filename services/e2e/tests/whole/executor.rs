@@ -10,8 +10,8 @@ use ::executor::points::aws_waf::{MemorySets, POINT};
 use ::executor::points::blocklist as mirror;
 use ::executor::points::envoy::{Answer, answer};
 use ::executor::traces::Traces;
-use ::executor::view::{Repairs, SeenEpoch, ViewSink, repair, serving};
-use ::executor::{FoldStage, Fuses, OwnFreeze, Ownership, Restored};
+use ::executor::view::{Repairs, SeenEpoch, ViewSink, late_writes, repair, serving};
+use ::executor::{FoldStage, Fuses, OwnFreeze, Ownership};
 use blocklist::Blocklist;
 use futures::executor::block_on;
 use pipeline::memory::Log;
@@ -182,12 +182,7 @@ impl Running {
     fn new(replica: u32, life: u32, around: &Surroundings) -> Self {
         let (leases, ownership) = (Leases::default(), Ownership::default());
         let (repairs, asking) = Repairs::channel();
-        let (asked, owned) = (repairs.clone(), ownership.clone());
-        let sink = leases.sink_with(move |held| {
-            if owned.owns(&held.observable) {
-                asked.ask(held.observable);
-            }
-        });
+        let sink = leases.sink_with(late_writes(&repairs, &ownership));
         let sink = ViewSink::new(sink, SeenEpoch::default(), Traces::default());
         let bus = Bus::in_memory(around.log.clone());
         let publisher = bus.publisher().unwrap();
@@ -224,13 +219,7 @@ impl Running {
         let (leases, ownership) = (self.leases.clone(), self.ownership.clone());
         let repairs = self.repairs.clone();
         Lane::new(GROUP, partition, &around.log, move |assigned: Assigned| {
-            let restored = Restored::read(&assigned)?;
-            let overwritten = restored.overwritten.clone();
-            let owned = ownership.take(assigned.partition);
-            let stage =
-                FoldStage::new(assigned.partition, restored, fuses.clone(), leases.clone(), owned);
-            overwritten.into_iter().for_each(|observable| repairs.ask(observable));
-            Ok(stage)
+            FoldStage::open(&assigned, fuses.clone(), leases.clone(), &ownership, &repairs)
         })
     }
 
