@@ -92,19 +92,9 @@ impl Bench {
     fn lease(&mut self, entries: &[LeaseEntry]) {
         let now = self.clock.now();
         for entry in entries {
-            let mut payload = Vec::new();
-            entry.encode(&mut payload).unwrap();
-            let (key, offset) = (entry.key(), self.offset);
-            self.sink.update(Update::Record(Raw {
-                topic: Topic::Leases,
-                partition: 0,
-                offset,
-                timestamp: now,
-                key: key.as_bytes(),
-                payload: &payload,
-                trace: None,
-                replayed: None,
-            }));
+            let message = Message::of(entry).unwrap();
+            let raw = Raw::of(&message, Topic::Leases, 0, self.offset, now);
+            self.sink.update(Update::Record(raw));
             self.offset += 1;
         }
         for (topic, end) in [(Topic::Leases, self.offset), (Topic::Controls, 0)] {

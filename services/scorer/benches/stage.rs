@@ -77,16 +77,8 @@ fn messages() -> Vec<Message> {
 
 fn batch(messages: &[Message]) -> Vec<Raw<'_>> {
     let numbered = messages.iter().zip(0_i64..);
-    let raw = numbered.map(|(message, offset)| Raw {
-        topic: Topic::Events,
-        partition: 0,
-        offset,
-        timestamp: NOW + offset,
-        key: &message.key,
-        payload: &message.payload,
-        trace: None,
-        replayed: None,
-    });
+    let raw =
+        numbered.map(|(message, offset)| Raw::of(message, Topic::Events, 0, offset, NOW + offset));
     raw.collect()
 }
 

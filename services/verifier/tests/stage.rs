@@ -56,28 +56,10 @@ fn applied(decision: &Decision) -> Enforcement {
 
 /// Hands everything in a partition to a stage; answers whether it held.
 async fn feed<S: pipeline::Stage>(log: &Log, stage: S, partition: i32) -> bool {
-    let mut worker = Worker::new(stage, partition);
-    let topic = <S::Input as Record>::TOPIC;
-    let mut messages = Vec::new();
-    for (found, offset, message) in log.messages(topic.name()) {
-        if found == partition {
-            messages.push((offset, message));
-        }
-    }
-    let batch: Vec<Raw<'_>> = messages
-        .iter()
-        .map(|(offset, message)| Raw {
-            topic,
-            partition,
-            offset: *offset,
-            timestamp: T0,
-            key: &message.key,
-            payload: &message.payload,
-            trace: Some("00-trace"),
-            replayed: None,
-        })
-        .collect();
-    let produced = worker.work(&batch).await;
+    let batch = log.batch(<S::Input as Record>::TOPIC, partition, 0, usize::MAX / 2);
+    let traced = batch.raws().into_iter().map(|raw| Raw { trace: Some("00-trace"), ..raw });
+    let traced: Vec<Raw<'_>> = traced.collect();
+    let produced = Worker::new(stage, partition).work(&traced).await;
     assert!(produced.messages.is_empty(), "outcomes leave by the loop, not by the stage");
     produced.held.is_some()
 }
@@ -220,9 +202,7 @@ where
     let message = Message::of(record).unwrap();
     let topic = <S::Input as Record>::TOPIC;
     let partition = schemas::topic::partition_of_key(&message.key, topic.partitions());
-    let (offset, trace) = (0, Some(TRACE));
-    let (key, payload) = (&message.key[..], &message.payload[..]);
-    let raw = Raw { topic, partition, offset, timestamp: T0, key, payload, trace, replayed: None };
+    let raw = Raw { trace: Some(TRACE), ..Raw::of(&message, topic, partition, 0, T0) };
     let mut worker = Worker::new(stage, partition);
     [worker.work(&[raw]).await.messages, worker.work(&[raw]).await.messages].concat()
 }

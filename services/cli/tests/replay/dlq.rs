@@ -65,17 +65,7 @@ impl World {
 
     /// Hands a message to a reader of events; answers how many dead letters that made.
     async fn read(&self, message: &Message, partition: i32, offset: i64) -> usize {
-        let replayed = message.headers.iter().find(|(name, _)| *name == pipeline::REPLAYED);
-        let raw = Raw {
-            topic: Topic::Events,
-            partition,
-            offset,
-            timestamp: self.clock.now(),
-            key: &message.key,
-            payload: &message.payload,
-            trace: None,
-            replayed: replayed.map(|(_, value)| std::str::from_utf8(value).unwrap()),
-        };
+        let raw = Raw::of(message, Topic::Events, partition, offset, self.clock.now());
         let produced = Worker::new(Silent, partition).work(&[raw]).await;
         let letters = produced.messages.len();
         for letter in produced.messages {

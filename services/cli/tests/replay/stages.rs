@@ -7,9 +7,10 @@ use decider::restore::restore;
 use decider::stage::SharedNetworks;
 use decider::tail::Pasts;
 use decider::{Decide, Rules};
+use futures::FutureExt as _;
 use observe::Policy;
 use pipeline::memory::Log;
-use pipeline::{Assigned, Bus, Clock, Leases, Message, Raw, Stage, Worker};
+use pipeline::{Assigned, Bus, Clock, Leases, Message, Stage, Worker};
 use proptest::prelude::*;
 use schemas::{Activity, Decision, Detection, Event, Millis, Provenance, Record, Topic};
 use uuid::Uuid;
@@ -89,32 +90,13 @@ impl Stages {
 
 /// Handles what one partition got, and appends what came of it.
 fn work<S: Stage>(log: &Log, worker: &mut Worker<S>, topic: Topic, next: &mut i64) {
-    let mut taken = Vec::new();
-    let partition = worker.partition();
-    *next = log.poll(topic, partition, *next, 1_000, &mut |raw| {
-        taken.push((raw.offset, raw.timestamp, raw.key.to_vec(), raw.payload.to_vec()));
-    });
-    let raws: Vec<Raw<'_>> = taken
-        .iter()
-        .map(|(offset, timestamp, key, payload)| Raw {
-            topic,
-            partition,
-            offset: *offset,
-            timestamp: *timestamp,
-            key,
-            payload,
-            trace: None,
-            replayed: None,
-        })
-        .collect();
-    if raws.is_empty() {
+    let batch = log.batch(topic, worker.partition(), *next, 1_000);
+    *next = batch.next_offset();
+    if batch.is_empty() {
         return;
     }
-    let mut future = std::pin::pin!(worker.work(&raws));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(produced) = future.as_mut().poll(&mut context) else {
-        panic!("neither stage waits for anything")
-    };
+    let produced = worker.work(&batch.raws()).now_or_never();
+    let produced = produced.expect("neither stage waits for anything");
     assert_eq!(produced.dead_letters, 0);
     for message in produced.messages {
         log.append(message);

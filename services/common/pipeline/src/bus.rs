@@ -2,12 +2,14 @@
 
 use anyhow::Result;
 use schemas::{DecodeError, Millis, Record, Topic};
+use telemetry::trace::TRACEPARENT;
 
 use crate::kafka::Kafka;
-use crate::letters::DeadLetters;
+use crate::letters::{DeadLetters, REPLAYED};
 use crate::memory::Log;
 use crate::publisher::Publisher;
 use crate::registry::Registry;
+use crate::stage::Message;
 
 /// One record as bytes, borrowed from the client's buffer.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,26 @@ pub struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
+    /// `message` as it is handed to a reader who finds it there.
+    pub fn of(
+        message: &'a Message,
+        topic: Topic,
+        partition: i32,
+        offset: i64,
+        timestamp: Millis,
+    ) -> Raw<'a> {
+        Raw {
+            topic,
+            partition,
+            offset,
+            timestamp,
+            key: &message.key,
+            payload: &message.payload,
+            trace: message.header(TRACEPARENT),
+            replayed: message.header(REPLAYED),
+        }
+    }
+
     /// Decodes the record and checks that its key and partition are its own.
     pub fn decode<R: Record>(&self) -> Result<R::View<'a>, DecodeError> {
         crate::worker::decode::<R>(self)

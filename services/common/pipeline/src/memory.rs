@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Result;
 use schemas::{Millis, TOPICS, Topic};
-use telemetry::trace::TRACEPARENT;
 
 use crate::bus::{From, Raw};
 use crate::foreign::Foreign;
-use crate::letters::{DeadLetter, REPLAYED};
+use crate::letters::DeadLetter;
 use crate::service::Clock;
 use crate::stage::Message;
 
@@ -45,6 +44,36 @@ struct Stored {
     message: Message,
 }
 
+/// Records copied out of the log, so that whoever works on them may append to it.
+pub struct Batch {
+    topic: Topic,
+    partition: i32,
+    /// Offset of the first of them.
+    first: i64,
+    records: Vec<Stored>,
+}
+
+impl Batch {
+    /// The records as a worker is handed them.
+    pub fn raws(&self) -> Vec<Raw<'_>> {
+        let numbered = self.records.iter().zip(self.first..);
+        let raw = numbered.map(|(stored, offset)| {
+            Raw::of(&stored.message, self.topic, self.partition, offset, stored.timestamp)
+        });
+        raw.collect()
+    }
+
+    /// The offset after the last of them.
+    pub fn next_offset(&self) -> i64 {
+        self.first + self.records.len() as i64
+    }
+
+    /// Whether there was nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
 impl Log {
     pub fn new(clock: Clock) -> Self {
         Log { inner: Arc::new(Mutex::new(Inner::default())), clock }
@@ -69,6 +98,18 @@ impl Log {
         (partition, stored.base + stored.records.len() as i64 - 1)
     }
 
+    /// Up to `count` records of a partition from `offset`.
+    pub fn batch(&self, topic: Topic, partition: i32, offset: i64, count: usize) -> Batch {
+        let inner = self.lock();
+        let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else {
+            return Batch { topic, partition, first: offset, records: Vec::new() };
+        };
+        let from = usize::try_from(offset - stored.base).unwrap_or(0).min(stored.records.len());
+        let to = stored.records.len().min(from + count);
+        let (first, records) = (stored.base + from as i64, stored.records[from..to].to_vec());
+        Batch { topic, partition, first, records }
+    }
+
     /// Calls `each` for up to `count` records from `offset`; answers the next offset.
     pub fn poll(
         &self,
@@ -78,20 +119,11 @@ impl Log {
         count: usize,
         each: &mut dyn FnMut(Raw<'_>),
     ) -> i64 {
-        let (records, mut next) = {
-            let inner = self.lock();
-            let Some(stored) = inner.partitions.get(&(topic.name().to_owned(), partition)) else {
-                return offset;
-            };
-            let from = usize::try_from(offset - stored.base).unwrap_or(0).min(stored.records.len());
-            let to = stored.records.len().min(from + count);
-            (stored.records[from..to].to_vec(), stored.base + from as i64)
-        };
-        for record in &records {
-            each(record.raw(topic, partition, next));
-            next += 1;
+        let batch = self.batch(topic, partition, offset, count);
+        for raw in batch.raws() {
+            each(raw);
         }
-        next
+        batch.next_offset()
     }
 
     /// The next offset to be written.
@@ -226,24 +258,6 @@ impl Log {
 }
 
 impl Stored {
-    fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.message.headers.iter().find(|(key, _)| *key == name)?;
-        std::str::from_utf8(value).ok()
-    }
-
-    fn raw(&self, topic: Topic, partition: i32, offset: i64) -> Raw<'_> {
-        Raw {
-            topic,
-            partition,
-            offset,
-            timestamp: self.timestamp,
-            key: &self.message.key,
-            payload: &self.message.payload,
-            trace: self.header(TRACEPARENT),
-            replayed: self.header(REPLAYED),
-        }
-    }
-
     fn letter(&self, topic: Topic, offset: i64) -> DeadLetter<'_> {
         let headers = self.message.headers.iter();
         DeadLetter {

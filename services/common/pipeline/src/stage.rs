@@ -77,6 +77,12 @@ impl Message {
         self.carry(sent.as_deref().unwrap_or(parent));
     }
 
+    /// The text of the first header of that name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(key, _)| *key == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
     fn carry(&mut self, trace: &str) {
         self.headers.push((TRACEPARENT, trace.as_bytes().to_vec()));
     }

@@ -208,16 +208,7 @@ mod tests {
     /// The `traceparent` of what a stage answers to a record that came with `trace`.
     fn answered(worker: &mut Worker<Echo>, trace: Option<&str>) -> Option<String> {
         let message = Message::of(&Control::decode(FREEZE).unwrap()).unwrap();
-        let raw = Raw {
-            topic: Topic::Controls,
-            partition: 0,
-            offset: 0,
-            timestamp: 0,
-            key: &message.key,
-            payload: &message.payload,
-            trace,
-            replayed: None,
-        };
+        let raw = Raw { trace, ..Raw::of(&message, Topic::Controls, 0, 0, 0) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let produced = runtime.block_on(worker.work(&[raw]));
         let headers = &produced.messages.first().unwrap().headers;

@@ -62,16 +62,8 @@ impl Api {
     fn entry(&mut self, entry: &LeaseEntry) {
         let message = Message::of(entry).unwrap();
         let mut sink = self.shared.leases.sink();
-        sink.update(Update::Record(Raw {
-            topic: Topic::Leases,
-            partition: 0,
-            offset: self.lease_offset,
-            timestamp: NOW,
-            key: &message.key,
-            payload: &message.payload,
-            trace: None,
-            replayed: None,
-        }));
+        let raw = Raw::of(&message, Topic::Leases, 0, self.lease_offset, NOW);
+        sink.update(Update::Record(raw));
         self.lease_offset += 1;
         for (topic, end) in [(Topic::Leases, self.lease_offset), (Topic::Controls, 0)] {
             sink.update(Update::Reached { topic, partition: 0, end, now: NOW });

@@ -7,17 +7,11 @@ use schemas::{Action, Decision, Topic};
 use super::common::{HOUR, MINUTE, SECOND, detection, operator};
 use super::{IP, START, World, last, leased};
 
-/// A record that came at once after the start.
-fn raw(message: &Message, topic: Topic, partition: i32, offset: i64, timestamp: i64) -> Raw<'_> {
-    let (key, payload) = (message.key.as_slice(), message.payload.as_slice());
-    Raw { topic, partition, offset, timestamp, key, payload, trace: None, replayed: None }
-}
-
 impl World {
     /// An operator's word on a network reaches the decider's copy of the leases.
     fn folded(&self, decision: &Decision) {
         let message = Message::of(&leased(decision)).unwrap();
-        let raw = raw(&message, Topic::Leases, 0, 0, START);
+        let raw = Raw::of(&message, Topic::Leases, 0, 0, START);
         self.leases.sink().update(Update::Record(raw));
     }
 
@@ -25,7 +19,7 @@ impl World {
     fn told(&mut self, offset: i64, at: i64, decision: &Decision) {
         let message = Message::of(decision).unwrap();
         let partition = partition_of_key(&message.key, Topic::Decisions.partitions());
-        let raw = raw(&message, Topic::Decisions, partition, offset, at);
+        let raw = Raw::of(&message, Topic::Decisions, partition, offset, at);
         self.tail.update(Update::Record(raw));
     }
 

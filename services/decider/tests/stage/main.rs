@@ -68,28 +68,12 @@ impl World {
 
     /// Handles what is there; answers how many messages were published.
     async fn work(&mut self) -> usize {
-        let mut taken = Vec::new();
-        self.next =
-            self.log.poll(Topic::Detections, self.partition, self.next, 1_000, &mut |raw| {
-                taken.push((raw.offset, raw.timestamp, raw.key.to_vec(), raw.payload.to_vec()));
-            });
-        let raws: Vec<pipeline::Raw<'_>> = taken
-            .iter()
-            .map(|(offset, timestamp, key, payload)| pipeline::Raw {
-                topic: Topic::Detections,
-                partition: self.partition,
-                offset: *offset,
-                timestamp: *timestamp,
-                key,
-                payload,
-                trace: None,
-                replayed: None,
-            })
-            .collect();
-        if raws.is_empty() {
+        let batch = self.log.batch(Topic::Detections, self.partition, self.next, 1_000);
+        self.next = batch.next_offset();
+        if batch.is_empty() {
             return 0;
         }
-        let produced = self.worker.work(&raws).await;
+        let produced = self.worker.work(&batch.raws()).await;
         let count = produced.messages.len();
         for message in produced.messages {
             self.log.append(message);
@@ -280,18 +264,8 @@ fn told(world: &World, scope: &str, frozen: bool, mode: Option<Mode>) {
         reason: "release".to_owned(),
         mode,
     };
-    let mut payload = Vec::new();
-    control.encode(&mut payload).unwrap();
-    let raw = pipeline::Raw {
-        topic: Topic::Controls,
-        partition: 0,
-        offset: 0,
-        timestamp: START,
-        key: scope.as_bytes(),
-        payload: &payload,
-        trace: None,
-        replayed: None,
-    };
+    let message = pipeline::Message::of(&control).unwrap();
+    let raw = pipeline::Raw::of(&message, Topic::Controls, 0, 0, START);
     world.leases.sink().update(Update::Record(raw));
 }
 

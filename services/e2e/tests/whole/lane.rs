@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use futures::executor::block_on;
-use pipeline::memory::Log;
-use pipeline::{Assigned, Bus, Message, Raw, Stage, Worker};
+use pipeline::memory::{Batch, Log};
+use pipeline::{Assigned, Bus, Message, Stage, Worker};
 use schemas::{Record, Topic};
 
 use crate::faults::{Died, Faults, Site};
@@ -18,14 +18,6 @@ pub(crate) struct Lane<S: Stage> {
     open: Open<S>,
     worker: Option<Worker<S>>,
     next: i64,
-}
-
-/// A record owned by the lane, so that a batch outlives the log's lock.
-struct Read {
-    offset: i64,
-    timestamp: i64,
-    key: Vec<u8>,
-    payload: Vec<u8>,
 }
 
 impl<S: Stage> Lane<S> {
@@ -57,38 +49,17 @@ impl<S: Stage> Lane<S> {
         self.next = committed;
     }
 
-    fn read(&mut self, batch_max: usize) -> Vec<Read> {
+    fn read(&mut self, batch_max: usize) -> Batch {
         if self.next > self.log.end(Self::topic(), self.partition) {
             // The topic was made anew: the offset is out of range, and `auto.offset.reset` is earliest.
             self.next = 0;
         }
-        let mut batch = Vec::new();
-        self.log.poll(Self::topic(), self.partition, self.next, batch_max, &mut |raw| {
-            batch.push(Read {
-                offset: raw.offset,
-                timestamp: raw.timestamp,
-                key: raw.key.to_vec(),
-                payload: raw.payload.to_vec(),
-            });
-        });
-        batch
+        self.log.batch(Self::topic(), self.partition, self.next, batch_max)
     }
 
-    fn work(&mut self, batch: &[Read]) -> (Vec<Message>, i64) {
-        let (topic, partition) = (Self::topic(), self.partition);
-        let raws = batch.iter().map(|read| Raw {
-            topic,
-            partition,
-            offset: read.offset,
-            timestamp: read.timestamp,
-            key: &read.key,
-            payload: &read.payload,
-            trace: None,
-            replayed: None,
-        });
-        let raws: Vec<Raw<'_>> = raws.collect();
+    fn work(&mut self, batch: &Batch) -> (Vec<Message>, i64) {
         let worker = self.worker.as_mut().expect("a lane is opened before it works");
-        let produced = block_on(worker.work(&raws));
+        let produced = block_on(worker.work(&batch.raws()));
         (produced.messages, produced.next_offset)
     }
 

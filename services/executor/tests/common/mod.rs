@@ -94,27 +94,11 @@ impl World {
     pub async fn work(&self, worker: &mut Worker<FoldStage>) -> bool {
         let partition = worker.partition();
         let from = self.log.committed("executor", Topic::Decisions, partition);
-        let mut stored: Vec<(i64, Millis, Vec<u8>, Vec<u8>)> = Vec::new();
-        self.log.poll(Topic::Decisions, partition, from, usize::MAX / 2, &mut |raw| {
-            stored.push((raw.offset, raw.timestamp, raw.key.to_vec(), raw.payload.to_vec()));
-        });
-        if stored.is_empty() {
+        let batch = self.log.batch(Topic::Decisions, partition, from, usize::MAX / 2);
+        if batch.is_empty() {
             return false;
         }
-        let batch: Vec<pipeline::Raw<'_>> = stored
-            .iter()
-            .map(|(offset, timestamp, key, payload)| pipeline::Raw {
-                topic: Topic::Decisions,
-                partition,
-                offset: *offset,
-                timestamp: *timestamp,
-                key,
-                payload,
-                trace: None,
-                replayed: None,
-            })
-            .collect();
-        let produced = worker.work(&batch).await;
+        let produced = worker.work(&batch.raws()).await;
         for message in produced.messages {
             self.log.append(message);
         }

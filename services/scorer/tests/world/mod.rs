@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use futures::FutureExt as _;
 use observe::Policy;
 use pipeline::memory::Log;
-use pipeline::{Assigned, Bus, Clock, Message, Raw, Worker};
+use pipeline::{Assigned, Bus, Clock, Message, Worker};
 use schemas::{Activity, Detection, Event, Millis, Provenance, Record, Snapshot, Topic};
 use scorer::detectors::Detectors;
 use scorer::stage::{Scorer, open};
@@ -117,26 +118,11 @@ impl World {
         };
         let mut uncommitted = Vec::new();
         loop {
-            let mut owned = Vec::new();
-            let end = log.poll(Topic::Events, id, *next, BATCH, &mut |raw| {
-                owned.push((raw.offset, raw.timestamp, raw.key.to_vec(), raw.payload.to_vec()));
-            });
-            if !owned.is_empty() {
-                let batch: Vec<Raw<'_>> = owned
-                    .iter()
-                    .map(|(offset, timestamp, key, payload)| Raw {
-                        topic: Topic::Events,
-                        partition: id,
-                        offset: *offset,
-                        timestamp: *timestamp,
-                        key,
-                        payload,
-                        trace: None,
-                        replayed: None,
-                    })
-                    .collect();
-                let produced = futures_now(worker.work(&batch));
-                *next = end;
+            let batch = log.batch(Topic::Events, id, *next, BATCH);
+            if !batch.is_empty() {
+                let produced = worker.work(&batch.raws()).now_or_never();
+                let produced = produced.expect("the scorer waits for nothing");
+                *next = batch.next_offset();
                 step()?;
                 for message in produced.messages {
                     log.append(message);
@@ -144,7 +130,7 @@ impl World {
                 }
                 uncommitted.push(produced.next_offset);
             }
-            let drained = owned.is_empty();
+            let drained = batch.is_empty();
             if uncommitted.is_empty() && drained {
                 return Ok(());
             }
@@ -262,14 +248,4 @@ setters! {
         event.source = source.to_owned();
         event.position = Some(position);
     };
-}
-
-/// Runs a future that never waits.
-fn futures_now<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match future.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(answer) => answer,
-        std::task::Poll::Pending => panic!("the scorer waits for nothing"),
-    }
 }

@@ -1,8 +1,8 @@
 //! When a copy of the leases lets its process write to a provider: never on less than somebody else knew.
 
-use pipeline::{Follow as _, Leases, LeasesSink, Raw, Update};
+use pipeline::{Follow as _, Leases, LeasesSink, Message, Raw, Update};
 use schemas::reader::{Mark, MayWrite};
-use schemas::{Epoch, Hold, LeaseEntry, Millis, Position, Reader, Record as _, Topic};
+use schemas::{Epoch, Hold, LeaseEntry, Millis, Position, Reader, Topic};
 
 /// As in the program: how long the reading thread may not turn, and how long a broker may be silent.
 const TURN_MS_MAX: Millis = 2_500;
@@ -28,19 +28,8 @@ fn read() -> (Leases, LeasesSink) {
 }
 
 fn epoch(sink: &mut LeasesSink, offset: i64, record: Epoch) {
-    let entry = LeaseEntry::Epoch(record);
-    let mut payload = Vec::new();
-    entry.encode(&mut payload).unwrap();
-    sink.update(Update::Record(Raw {
-        topic: Topic::Leases,
-        partition: 0,
-        offset,
-        timestamp: 0,
-        key: entry.key().as_bytes(),
-        payload: &payload,
-        trace: None,
-        replayed: None,
-    }));
+    let message = Message::of(&LeaseEntry::Epoch(record)).unwrap();
+    sink.update(Update::Record(Raw::of(&message, Topic::Leases, 0, offset, 0)));
 }
 
 /// The copy has read to there, and that is the end.
