@@ -70,24 +70,54 @@ fn told(verification: &Verification) -> Vec<(String, Effect)> {
     effects.publish.iter().map(told).collect()
 }
 
+/// A log in which one address was blocked.
+struct World {
+    clock: Clock,
+    log: Log,
+    decision: Decision,
+    /// Where all of it stands.
+    partition: i32,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Clock::manual(T0);
+        let log = Log::new(clock.clone());
+        let decision = block(ATTACKER, 1, 60_000);
+        let (partition, _) = log.append(Message::of(&decision).unwrap());
+        World { clock, log, decision, partition }
+    }
+
+    fn append<R: Record>(&self, record: &R) {
+        self.log.append(Message::of(record).unwrap());
+    }
+
+    /// A verifier that starts now, when it has read everything back.
+    fn restart(&self) -> Verification {
+        let verification = verification();
+        let read_back = Bus::in_memory(self.log.clone()).read_back();
+        let (partition, limits, clock) = (self.partition, Limits::default(), &self.clock);
+        restore::restore(&verification, &read_back, partition, EPOCH, &limits, clock).unwrap();
+        verification
+    }
+}
+
 #[tokio::test]
 async fn decisions_and_enforcements_meet_in_one_core_in_either_order() {
-    let clock = Clock::manual(T0);
-    let log = Log::new(clock.clone());
-    let decision = block(ATTACKER, 1, 60_000);
-    let (partition, _) = log.append(Message::of(&decision).unwrap());
-    log.append(Message::of(&applied(&decision)).unwrap());
+    let world = World::new();
+    world.append(&applied(&world.decision));
+    let (log, clock, partition) = (&world.log, &world.clock, world.partition);
     for decision_first in [true, false] {
         let verification = verification();
         let leases = leases(&Log::new(clock.clone()));
         let decisions = Decisions::new(verification.clone(), leases, clock.clone());
         let enforcements = Enforcements::new(verification.clone(), clock.clone());
         if decision_first {
-            assert!(!feed(&log, decisions, partition).await);
-            assert!(!feed(&log, enforcements, partition).await);
+            assert!(!feed(log, decisions, partition).await);
+            assert!(!feed(log, enforcements, partition).await);
         } else {
-            assert!(!feed(&log, enforcements, partition).await);
-            assert!(!feed(&log, decisions, partition).await);
+            assert!(!feed(log, enforcements, partition).await);
+            assert!(!feed(log, decisions, partition).await);
         }
         assert_eq!(told(&verification), [("envoy/0".to_owned(), Effect::Effective)]);
     }
@@ -95,85 +125,60 @@ async fn decisions_and_enforcements_meet_in_one_core_in_either_order() {
 
 #[tokio::test]
 async fn without_an_epoch_a_decision_is_held_and_not_passed_over() {
-    let clock = Clock::manual(T0);
-    let log = Log::new(clock.clone());
-    let (partition, _) = log.append(Message::of(&block(ATTACKER, 1, 60_000)).unwrap());
+    let world = World::new();
     let verification = verification();
-    let stage = Decisions::new(verification.clone(), Leases::default(), clock);
-    assert!(feed(&log, stage, partition).await);
+    let stage = Decisions::new(verification.clone(), Leases::default(), world.clock.clone());
+    assert!(feed(&world.log, stage, world.partition).await);
     assert_eq!(verification.active_claims(), 0);
 }
 
 #[tokio::test]
 async fn a_restart_reads_its_own_outcomes_back_and_tells_only_what_is_new() {
-    let clock = Clock::manual(T0);
-    let log = Log::new(clock.clone());
-    let decision = block(ATTACKER, 1, 60_000);
-    let (partition, _) = log.append(Message::of(&decision).unwrap());
-    log.append(Message::of(&applied(&decision)).unwrap());
-    let read_back = Bus::in_memory(log.clone()).read_back();
-    let open = || {
-        let verification = verification();
-        let limits = Limits::default();
-        restore::restore(&verification, &read_back, partition, EPOCH, &limits, &clock).unwrap();
-        verification
-    };
+    let world = World::new();
+    world.append(&applied(&world.decision));
     // Killed after the enforcement's offset was committed and before the outcome was out: it is told now.
-    let (effects, _) = open().take();
+    let (effects, _) = world.restart().take();
     assert_eq!(effects.publish.len(), 1);
     let outcome: &Outcome = &effects.publish[0].outcome;
-    log.append(Message::of(outcome).unwrap());
+    world.append(outcome);
     // And never again.
-    let second = open();
+    let second = world.restart();
     assert_eq!(told(&second), []);
     assert_eq!(second.active_claims(), 1);
-    clock.advance(100_000);
-    second.apply(Input::Tick, clock.now());
+    world.clock.advance(100_000);
+    second.apply(Input::Tick, world.clock.now());
     assert_eq!(told(&second), [], "it could not look before");
-    clock.advance(LATE_MS);
-    second.apply(Input::Tick, clock.now());
+    world.clock.advance(LATE_MS);
+    second.apply(Input::Tick, world.clock.now());
     assert_eq!(told(&second), [("envoy/0".to_owned(), Effect::Absent)], "nobody said 'lifted'");
 }
 
 #[tokio::test]
 async fn a_restart_after_a_lift_reads_of_it_before_it_tells_anything() {
-    let clock = Clock::manual(T0);
-    let log = Log::new(clock.clone());
-    let decision = block(ATTACKER, 1, 60_000);
-    let (partition, _) = log.append(Message::of(&decision).unwrap());
-    let applied = applied(&decision);
-    log.append(Message::of(&applied).unwrap());
-    let read_back = Bus::in_memory(log.clone()).read_back();
-    let open = || {
-        let verification = verification();
-        let limits = Limits::default();
-        restore::restore(&verification, &read_back, partition, EPOCH, &limits, &clock).unwrap();
-        verification
-    };
-    let (effects, _) = open().take();
-    log.append(Message::of(&effects.publish[0].outcome).unwrap());
-    clock.advance(60_100);
-    let id = decision.decision_id;
+    let world = World::new();
+    let applied = applied(&world.decision);
+    world.append(&applied);
+    let (effects, _) = world.restart().take();
+    world.append(&effects.publish[0].outcome);
+    world.clock.advance(60_100);
+    let id = world.decision.decision_id;
     let lifted = Enforcement {
         enforcement_id: Enforcement::id(id, "envoy/0", Phase::Lift, Status::Lifted),
         phase: Phase::Lift,
         status: Status::Lifted,
         ..applied
     };
-    log.append(Message::of(&lifted).unwrap());
-    clock.advance(60_000);
-    let restarted = open();
+    world.append(&lifted);
+    world.clock.advance(60_000);
+    let restarted = world.restart();
     assert_eq!(told(&restarted), [("envoy/0".to_owned(), Effect::Effective)]);
     assert_eq!(restarted.active_claims(), 0, "nothing is left to watch");
 }
 
 #[tokio::test]
 async fn a_restart_does_not_tell_again_what_a_point_could_not_do_before_it_could() {
-    let clock = Clock::manual(T0);
-    let log = Log::new(clock.clone());
-    let decision = block(ATTACKER, 1, 60_000);
-    let (partition, _) = log.append(Message::of(&decision).unwrap());
-    let applied = applied(&decision);
+    let world = World::new();
+    let applied = applied(&world.decision);
     let failed = Enforcement {
         enforcement_id: Enforcement::id(
             applied.decision_id,
@@ -185,13 +190,9 @@ async fn a_restart_does_not_tell_again_what_a_point_could_not_do_before_it_could
         reason: "capacity: the IP set is full".to_owned(),
         ..applied.clone()
     };
-    log.append(Message::of(&failed).unwrap());
-    log.append(Message::of(&applied).unwrap());
-    let read_back = Bus::in_memory(log.clone()).read_back();
-    let verification = verification();
-    let limits = Limits::default();
-    restore::restore(&verification, &read_back, partition, EPOCH, &limits, &clock).unwrap();
-    assert_eq!(told(&verification), [("envoy/0".to_owned(), Effect::Effective)]);
+    world.append(&failed);
+    world.append(&applied);
+    assert_eq!(told(&world.restart()), [("envoy/0".to_owned(), Effect::Effective)]);
 }
 
 /// What a stage answers to one record that comes twice.
