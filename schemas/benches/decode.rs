@@ -14,8 +14,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use schemas::effective::blocked_networks;
 use schemas::{
-    Action, Activity, Claim, Event, Generation, Lease, Observable, Origin, Protected, Provenance,
-    Record, View,
+    Action, Claim, Event, Generation, Lease, Observable, Origin, Protected, Provenance, Record,
+    View,
 };
 use uuid::Uuid;
 
@@ -29,11 +29,7 @@ fn event() -> Event {
         event_id: Uuid::from_u128(0x6f96_19ff_8b86_d011_b42d_00c0_4fc9_64ff),
         source: "envoy/7f3a/1".to_owned(),
         position: Some(4_242),
-        observed_at: NOW,
         received_at: Some(NOW + 51),
-        client: "81.2.69.142".parse().unwrap(),
-        provenance: Provenance::ProxyAsserted,
-        method: "GET".to_owned(),
         host: Some("shop.example".to_owned()),
         uri: "/products/4711?category=shoes&sort=price&page=2&utm_source=newsletter".to_owned(),
         status: Some(200),
@@ -41,15 +37,7 @@ fn event() -> Event {
             "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned(),
         ),
         referer: Some("https://shop.example/products?category=shoes".to_owned()),
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request("81.2.69.142".parse().unwrap(), Provenance::ProxyAsserted, NOW)
     }
 }
 

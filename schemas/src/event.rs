@@ -237,6 +237,34 @@ impl Record for Event {
 }
 
 impl Event {
+    /// A request for `/` of which no more is known, for the caller to complete: it has no id and no source yet.
+    pub fn request(client: IpAddr, provenance: Provenance, observed_at: Millis) -> Event {
+        Event {
+            event_id: Uuid::nil(),
+            source: String::new(),
+            position: None,
+            observed_at,
+            received_at: None,
+            client,
+            provenance,
+            method: "GET".to_owned(),
+            host: None,
+            uri: "/".to_owned(),
+            status: None,
+            agent: None,
+            referer: None,
+            refused_by_us: false,
+            probe: false,
+            activity: Activity::HttpRequest,
+            succeeded: None,
+            account: None,
+            finding: None,
+            headers: None,
+            body: None,
+            cut: Cut::default(),
+        }
+    }
+
     /// The same, borrowed.
     pub fn view(&self) -> EventView<'_> {
         EventView {

@@ -3,14 +3,13 @@
 //! Events are made before the run and only dated while it goes on, so that the sender costs little beside the pipeline
 //! that is measured.
 
+use std::net::IpAddr;
+
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schemas::topic::partition_of_key;
-use schemas::{
-    Activity, Category, Event, Millis, Observable, Protected, Provenance, Record, Topic,
-};
-use uuid::Uuid;
+use schemas::{Category, Event, Millis, Observable, Protected, Provenance, Record, Topic};
 
 use crate::traffic::plan::{Addresses, Family, Request, attack, page};
 
@@ -78,7 +77,7 @@ impl Mix {
             for _ in 0..REQUESTS_PER_CLIENT {
                 let request = ordinary(agent, &mut rng);
                 let status = status(&mut rng);
-                let event = Event { client, ..event(source, request, status, &mut rng) };
+                let event = event(client, source, request, status, &mut rng);
                 benign.push(prepared(event, None));
             }
         }
@@ -88,7 +87,7 @@ impl Mix {
             let kind =
                 if index % 2 == 0 { Category::SqlInjection } else { Category::PathTraversal };
             let request = attack(kind, pick(&AGENTS, &mut rng), &mut rng);
-            let event = Event { client, ..event(source, request, 200, &mut rng) };
+            let event = event(client, source, request, 200, &mut rng);
             prepared(event, Some(Observable::client(client)))
         });
         let attacking = attacking.collect();
@@ -124,32 +123,24 @@ fn prepared(event: Event, attacker: Option<Observable>) -> Prepared {
     Prepared { event, key, partition, attacker }
 }
 
-fn event(source: &str, request: Request, status: i32, rng: &mut ChaCha8Rng) -> Event {
+fn event(
+    client: IpAddr,
+    source: &str,
+    request: Request,
+    status: i32,
+    rng: &mut ChaCha8Rng,
+) -> Event {
     let host = pick(&HOSTS, rng);
     let referred = rng.random_bool(0.6);
     Event {
-        event_id: Uuid::nil(),
         source: source.to_owned(),
-        position: None,
-        observed_at: 0,
-        received_at: None,
-        client: std::net::Ipv4Addr::UNSPECIFIED.into(),
-        provenance: Provenance::SocketPeer,
         method: request.method.to_owned(),
         host: Some(host.to_owned()),
         uri: request.target,
         status: Some(status),
         agent: Some(request.agent.to_owned()),
         referer: referred.then(|| format!("https://{host}/{}", pick(&SECTIONS, rng))),
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request(client, Provenance::SocketPeer, 0)
     }
 }
 

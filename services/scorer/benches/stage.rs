@@ -13,7 +13,7 @@ use futures::executor::block_on;
 use observe::Policy;
 use pipeline::{Message, Raw, Worker};
 use schemas::topic::partition_of_key;
-use schemas::{Activity, Event, Provenance, Record, Topic};
+use schemas::{Event, Provenance, Record, Topic};
 use scorer::detectors::Detectors;
 use scorer::logic::Memory;
 use scorer::stage::Scorer;
@@ -45,27 +45,13 @@ fn event(number: u32) -> Event {
         event_id: Uuid::from_u128(u128::from(number)),
         source: "file/web/var/log/access.log/8c1f6a520f5b5d0e9a3544f06b1e72d7".to_owned(),
         position: Some(i64::from(number)),
-        observed_at: NOW + i64::from(number),
-        received_at: None,
-        client,
-        provenance: Provenance::SocketPeer,
-        method: "GET".to_owned(),
-        host: None,
         uri: uri.to_owned(),
         status: Some(200),
         agent: Some(
             "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned(),
         ),
         referer: Some("https://shop.example/products?category=shoes".to_owned()),
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request(client, Provenance::SocketPeer, NOW + i64::from(number))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use observe::Policy;
 use proptest::prelude::*;
-use schemas::{Activity, Event, Observable, Provenance, Record, Snapshot, Window};
+use schemas::{Event, Observable, Provenance, Record, Snapshot, Window};
 use scorer::detectors::Detectors;
 use scorer::logic::repeats::{IDS_MAX, SOURCES_MAX};
 use scorer::logic::windows::{BUCKETS, WINDOWS_MAX, Windows};
@@ -14,30 +14,13 @@ use uuid::Uuid;
 const START: i64 = 1_780_000_000_000;
 
 fn failed_login(n: u32) -> Event {
+    let client = std::net::Ipv6Addr::from((0x2a00_1450_u128 << 96) | (u128::from(n) << 64) | 1);
     Event {
         event_id: Uuid::from_u128(u128::from(n)),
-        source: String::new(),
-        position: None,
-        observed_at: START + i64::from(n),
-        received_at: None,
-        client: std::net::Ipv6Addr::from((0x2a00_1450_u128 << 96) | (u128::from(n) << 64) | 1)
-            .into(),
-        provenance: Provenance::SocketPeer,
         method: "POST".to_owned(),
-        host: None,
         uri: "/login".to_owned(),
         status: Some(401),
-        agent: None,
-        referer: None,
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request(client.into(), Provenance::SocketPeer, START + i64::from(n))
     }
 }
 

@@ -4,7 +4,7 @@ use cli::dlq::{Outcome, Place, Replay, Replayed, Row, Selection, replay, replaya
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Message, Outputs, Raw, Received, Stage, Worker};
 use proptest::prelude::*;
-use schemas::{Activity, Detection, Event, Millis, Provenance, Record, Topic};
+use schemas::{Detection, Event, Millis, Provenance, Record, Topic};
 use uuid::Uuid;
 
 const NOW: Millis = 1_795_266_309_000;
@@ -25,26 +25,8 @@ fn event(observed_at: Millis, received_at: Option<Millis>) -> Message {
     let event = Event {
         event_id: Uuid::from_u128(7),
         source: "app".to_owned(),
-        position: None,
-        observed_at,
         received_at,
-        client: "81.2.69.142".parse().unwrap(),
-        provenance: Provenance::SocketPeer,
-        method: "GET".to_owned(),
-        host: None,
-        uri: "/".to_owned(),
-        status: None,
-        agent: None,
-        referer: None,
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request("81.2.69.142".parse().unwrap(), Provenance::SocketPeer, observed_at)
     };
     Message::of(&event).unwrap()
 }

@@ -12,7 +12,7 @@ use observe::Policy;
 use pipeline::memory::Log;
 use pipeline::{Assigned, Bus, Clock, Leases, Message, Stage, Worker};
 use proptest::prelude::*;
-use schemas::{Activity, Decision, Detection, Event, Millis, Provenance, Record, Topic};
+use schemas::{Decision, Detection, Event, Millis, Provenance, Record, Topic};
 use uuid::Uuid;
 
 const START: Millis = 1_780_000_000_000;
@@ -116,29 +116,15 @@ fn events(steps: &[Step]) -> Vec<Event> {
             2 => ("/static/../../../../etc/passwd", 404),
             _ => ("/login", 401),
         };
+        let client = format!("81.2.{}.{}", 69 + client % 2, client).parse().unwrap();
         Event {
             event_id: Uuid::from_u128(number as u128),
             source: "test".to_owned(),
             position: Some(number as i64),
-            observed_at: at,
             received_at: Some(at),
-            client: format!("81.2.{}.{}", 69 + client % 2, client).parse().unwrap(),
-            provenance: Provenance::SocketPeer,
-            method: "GET".to_owned(),
-            host: None,
             uri: uri.to_owned(),
             status: Some(status),
-            agent: None,
-            referer: None,
-            refused_by_us: false,
-            probe: false,
-            activity: Activity::HttpRequest,
-            succeeded: None,
-            account: None,
-            finding: None,
-            headers: None,
-            body: None,
-            cut: Default::default(),
+            ..Event::request(client, Provenance::SocketPeer, at)
         }
     };
     steps.iter().enumerate().map(event).collect()

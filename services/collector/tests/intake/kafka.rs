@@ -6,7 +6,7 @@ use collector::sources::kafka::run;
 use observe::Trusted;
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Context, Health, Message};
-use schemas::{Activity, Event, Protected, Provenance, Record as _};
+use schemas::{Event, Protected, Provenance, Record as _};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -89,27 +89,11 @@ fn avro(source: &str) -> Vec<u8> {
 fn events_of_ours() -> Event {
     Event {
         event_id: Uuid::from_u128(9),
-        source: String::new(),
         position: Some(3),
-        observed_at: NOW,
         received_at: Some(1),
-        client: "81.2.69.142".parse().unwrap(),
-        provenance: Provenance::ProxyAsserted,
-        method: "GET".to_owned(),
-        host: None,
-        uri: "/".to_owned(),
-        status: None,
-        agent: None,
-        referer: None,
         refused_by_us: true,
         probe: true,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request("81.2.69.142".parse().unwrap(), Provenance::ProxyAsserted, NOW)
     }
 }
 

@@ -11,7 +11,7 @@ use pipeline::{Clock, Message};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
-use schemas::{Activity, Epoch, Event, LeaseEntry, Millis, Provenance, Record, Topic};
+use schemas::{Epoch, Event, LeaseEntry, Millis, Provenance, Record, Topic};
 use uuid::Uuid;
 
 use crate::envoy::Envoy;
@@ -204,25 +204,11 @@ impl World {
             event_id: Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("e2e/{position}").as_bytes()),
             source: "e2e".to_owned(),
             position: Some(position),
-            observed_at: now,
             received_at: Some(now),
-            client: visit.client,
-            provenance: Provenance::ProxyAsserted,
-            method: "GET".to_owned(),
-            host: None,
             uri: uri.to_owned(),
             status: Some(if refused.is_some() { 403 } else { answered }),
-            agent: None,
-            referer: None,
             refused_by_us: refused.is_some(),
-            probe: false,
-            activity: Activity::HttpRequest,
-            succeeded: None,
-            account: None,
-            finding: None,
-            headers: None,
-            body: None,
-            cut: Default::default(),
+            ..Event::request(visit.client, Provenance::ProxyAsserted, now)
         };
         self.append(&event);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::{Activity, Event, Provenance, Record as _, Topic};
+use schemas::{Event, Provenance, Record as _, Topic};
 use uuid::Uuid;
 
 use super::kit::{SERVICES, World, figure, now};
@@ -140,25 +140,7 @@ fn event() -> Event {
     Event {
         event_id: Uuid::new_v4(),
         source: "e2e/hostile".to_owned(),
-        position: None,
-        observed_at: now(),
-        received_at: None,
-        client: addresses::v4(),
-        provenance: Provenance::ProxyAsserted,
-        method: "GET".to_owned(),
-        host: None,
-        uri: "/".to_owned(),
         status: Some(200),
-        agent: None,
-        referer: None,
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request(addresses::v4(), Provenance::ProxyAsserted, now())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::{Activity, Event, Observable, Provenance, Record as _, Topic};
+use schemas::{Event, Observable, Provenance, Record as _, Topic};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -97,25 +97,8 @@ fn event() -> Event {
     Event {
         event_id: Uuid::new_v4(),
         source: "e2e/letters".to_owned(),
-        position: None,
-        observed_at: now(),
-        received_at: None,
-        client: addresses::v4(),
-        provenance: Provenance::SocketPeer,
-        method: "GET".to_owned(),
-        host: None,
         uri: SQL_INJECTION.to_owned(),
         status: Some(200),
-        agent: None,
-        referer: None,
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request(addresses::v4(), Provenance::SocketPeer, now())
     }
 }

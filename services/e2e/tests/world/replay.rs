@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use schemas::{Action, Activity, Decision, Detection, Event, Mode, Observable, Provenance};
+use schemas::{Action, Decision, Detection, Event, Mode, Observable, Provenance};
 use scorer::detectors::Detectors;
 use scorer::logic::Memory;
 use uuid::Uuid;
@@ -160,25 +160,10 @@ fn events(run: Uuid, attackers: &[IpAddr]) -> Vec<Event> {
                 event_id: Uuid::new_v5(&run, &number.to_be_bytes()),
                 source: format!("e2e/{run}"),
                 position: Some(number as i64),
-                observed_at: 0,
-                received_at: None,
-                client,
-                provenance: Provenance::ProxyAsserted,
                 method: if uri == "/login" { "POST" } else { "GET" }.to_owned(),
-                host: None,
                 uri: uri.to_owned(),
                 status: Some(status),
-                agent: None,
-                referer: None,
-                refused_by_us: false,
-                probe: false,
-                activity: Activity::HttpRequest,
-                succeeded: None,
-                account: None,
-                finding: None,
-                headers: None,
-                body: None,
-                cut: Default::default(),
+                ..Event::request(client, Provenance::ProxyAsserted, 0)
             }
         })
         .collect()

@@ -9,7 +9,7 @@ mod repeated;
 use observe::Policy;
 use proptest::prelude::*;
 use schemas::event::{BODY_BYTES_MAX, Part};
-use schemas::{Activity, Category, Event, EventView, Header, Provenance, Record, Severity};
+use schemas::{Category, Event, EventView, Header, Provenance, Record, Severity};
 use scorer::detectors::Detectors;
 use scorer::logic::content::EVIDENCE_BYTES_MAX;
 use scorer::logic::{Hit, Rules};
@@ -23,26 +23,10 @@ fn event(uri: &str) -> Event {
     let event = Event {
         event_id: Uuid::from_u128(1),
         source: "test".to_owned(),
-        position: None,
-        observed_at: 0,
-        received_at: None,
-        client: "81.2.69.142".parse().unwrap(),
-        provenance: Provenance::SocketPeer,
-        method: "GET".to_owned(),
-        host: None,
         uri: uri.to_owned(),
         status: Some(200),
-        agent: None,
         referer: Some("https://shop.example/".to_owned()),
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request("81.2.69.142".parse().unwrap(), Provenance::SocketPeer, 0)
     };
     let mut bytes = Vec::new();
     event.encode(&mut bytes).unwrap();

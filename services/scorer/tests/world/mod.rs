@@ -186,26 +186,9 @@ pub(crate) fn event(at: Millis) -> Builder {
     Builder(Event {
         event_id: Uuid::from_u128(0x1000_0000 + (at + 1_000_000_000) as u128),
         source: "direct".to_owned(),
-        position: None,
-        observed_at: START + at,
         received_at: Some(START + at.max(0)),
-        client: "81.2.69.142".parse().unwrap(),
-        provenance: Provenance::ProxyAsserted,
-        method: "GET".to_owned(),
-        host: None,
-        uri: "/".to_owned(),
         status: Some(200),
-        agent: None,
-        referer: None,
-        refused_by_us: false,
-        probe: false,
-        activity: Activity::HttpRequest,
-        succeeded: None,
-        account: None,
-        finding: None,
-        headers: None,
-        body: None,
-        cut: Default::default(),
+        ..Event::request("81.2.69.142".parse().unwrap(), Provenance::ProxyAsserted, START + at)
     })
 }
 
