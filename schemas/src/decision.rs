@@ -126,15 +126,21 @@ impl Decision {
     ///
     /// It is enforced in simulated mode too: the mode is about what automation decides by itself.
     pub fn by_operator(action: Action, observable: Observable) -> Decision {
+        let (origin, reason) = (Origin::Operator, Reason::Override);
+        Decision { origin, reason, ..Decision::by_pipeline(action, observable) }
+    }
+
+    /// The pipeline's own on `observable`, to be completed likewise: it answers no detection and counts no strike yet.
+    pub fn by_pipeline(action: Action, observable: Observable) -> Decision {
         Decision {
             decision_id: Uuid::nil(),
             detection_id: None,
             observable,
             action,
             until: None,
-            origin: Origin::Operator,
+            origin: Origin::Pipeline,
             strikes: 0,
-            reason: Reason::Override,
+            reason: Reason::Policy,
             explanation: String::new(),
             mode: Mode::Enforced,
             frozen: false,

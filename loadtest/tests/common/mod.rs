@@ -63,21 +63,14 @@ impl Block {
         Decision {
             decision_id: self.id(),
             detection_id: Some(self.id()),
-            observable: self.observable.clone(),
-            action: Action::Block,
             until: Some(self.until),
-            origin: Origin::Pipeline,
             strikes: 1,
-            reason: Reason::Policy,
             explanation: "severity high is blocked".to_owned(),
-            mode: Mode::Enforced,
-            frozen: false,
             detected_at: Some(self.detected_at),
-            decided_by: None,
             provenance: Some(Provenance::ProxyAsserted),
             severity: Some(Severity::High),
             category: Some(self.category),
-            signature: None,
+            ..Decision::by_pipeline(Action::Block, self.observable.clone())
         }
     }
 

@@ -2,7 +2,7 @@
 
 use loadtest::load::expected::{Blocks, Expected, Micros};
 use schemas::{
-    Action, Decision, Effect, Millis, Mode, Observable, Origin, Outcome, Phase, Reason, Verdict,
+    Action, Decision, Effect, Millis, Mode, Observable, Origin, Outcome, Phase, Verdict,
 };
 use uuid::Uuid;
 
@@ -25,22 +25,10 @@ fn attacked(at: &[Millis]) -> Expected {
 pub(crate) fn block(observable: Observable, detected_at: Millis) -> Decision {
     Decision {
         decision_id: Uuid::from_u128(detected_at.unsigned_abs().into()),
-        detection_id: None,
-        observable,
-        action: Action::Block,
         until: Some(detected_at + 60_000),
-        origin: Origin::Pipeline,
         strikes: 1,
-        reason: Reason::Policy,
-        explanation: String::new(),
-        mode: Mode::Enforced,
-        frozen: false,
         detected_at: Some(detected_at),
-        decided_by: None,
-        provenance: None,
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_pipeline(Action::Block, observable)
     }
 }
 

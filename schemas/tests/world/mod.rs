@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use schemas::effective::Applied;
 use schemas::{
     Action, Appended, Control, Decision, Epoch, Folded, Generation, Lease, LeaseEntry, Limits,
-    Millis, Mode, Observable, Origin, Position, Protected, Provenance, Reader, Reason, fold,
+    Millis, Mode, Observable, Origin, Position, Protected, Provenance, Reader, fold,
 };
 use uuid::Uuid;
 
@@ -62,22 +62,11 @@ pub(crate) fn decision(
 ) -> Decision {
     Decision {
         decision_id: Uuid::from_u128(1),
-        detection_id: None,
-        observable: observable.clone(),
-        action,
         until,
         origin,
         strikes: 1,
-        reason: Reason::Policy,
-        explanation: String::new(),
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
-        decided_by: None,
         provenance: Some(Provenance::SocketPeer),
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_pipeline(action, observable.clone())
     }
 }
 

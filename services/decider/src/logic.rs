@@ -8,7 +8,7 @@ mod words;
 
 use observe::Policy;
 use schemas::protected::admit;
-use schemas::{Action, Decision, Detection, Limits, Mode, Origin, Protected, Reason, Refusal};
+use schemas::{Action, Decision, Detection, Limits, Mode, Protected, Reason, Refusal};
 use uuid::Uuid;
 
 pub use past::{Known, Past};
@@ -108,21 +108,14 @@ fn observed(detection: &Detection, reason: Reason, mode: Mode, frozen: bool) -> 
     Decision {
         decision_id: decision_id(detection.detection_id),
         detection_id: Some(detection.detection_id),
-        observable: detection.observable.clone(),
-        action: Action::Observe,
-        until: None,
-        origin: Origin::Pipeline,
-        strikes: 0,
         reason,
-        explanation: String::new(),
         mode,
         frozen,
         detected_at: Some(detection.detected_at),
-        decided_by: None,
         provenance: Some(detection.provenance),
         severity: Some(detection.severity),
         category: Some(detection.category),
-        signature: None,
+        ..Decision::by_pipeline(Action::Observe, detection.observable.clone())
     }
 }
 

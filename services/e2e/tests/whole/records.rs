@@ -2,7 +2,7 @@
 
 use pipeline::memory::Log;
 use schemas::{
-    Action, Control, Decision, Detection, Enforcement, Lease, LeaseEntry, Millis, Mode, Origin,
+    Action, Control, Decision, Detection, Enforcement, Lease, LeaseEntry, Millis, Origin,
 };
 use schemas::{Outcome, Provenance, Reason, Record};
 use uuid::Uuid;
@@ -45,22 +45,11 @@ pub(crate) fn block(name: &str, observable: &str, until: Option<Millis>) -> Deci
     let id = format!("{name}/{observable}/{until:?}");
     Decision {
         decision_id: Uuid::new_v5(&Uuid::NAMESPACE_URL, id.as_bytes()),
-        detection_id: None,
-        observable: observable.parse().unwrap(),
-        action: Action::Block,
         until,
-        origin: Origin::Pipeline,
         strikes: 1,
-        reason: Reason::Policy,
         explanation: name.to_owned(),
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
-        decided_by: None,
         provenance: Some(Provenance::ProxyAsserted),
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_pipeline(Action::Block, observable.parse().unwrap())
     }
 }
 

@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use schemas::effective::blocked_networks;
-use schemas::{
-    Action, Decision, LeaseEntry, Millis, Mode, Observable, Origin, Protected, Provenance, Reason,
-    View,
-};
+use schemas::{Action, Decision, LeaseEntry, Millis, Observable, Protected, Provenance, View};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -35,22 +32,11 @@ pub(crate) fn view(read: &Read) -> View {
 pub(crate) fn block(observable: Observable, until: Millis) -> Decision {
     Decision {
         decision_id: Uuid::new_v4(),
-        detection_id: None,
-        observable,
-        action: Action::Block,
         until: Some(until),
-        origin: Origin::Operator,
-        strikes: 0,
-        reason: Reason::Override,
         explanation: "a test asked for it".to_owned(),
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
         decided_by: Some("spiffe://perimeter/operator/e2e".to_owned()),
         provenance: Some(Provenance::ProxyAsserted),
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_operator(Action::Block, observable)
     }
 }
 

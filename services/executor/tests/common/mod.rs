@@ -7,8 +7,8 @@ use pipeline::memory::Log;
 use pipeline::{Clock, Follow as _, Leases, LeasesSink, Message, Update, Worker};
 use schemas::observable::representative;
 use schemas::{
-    Action, Control, Decision, Enforcement, Epoch, LeaseEntry, Limits, Millis, Mode, Origin,
-    Protected, Provenance, Reason, Record, Topic,
+    Action, Control, Decision, Enforcement, Epoch, LeaseEntry, Limits, Millis, Origin, Protected,
+    Provenance, Reason, Record, Topic,
 };
 use uuid::Uuid;
 
@@ -152,22 +152,10 @@ impl World {
 pub fn block(observable: &str, until: Millis) -> Decision {
     Decision {
         decision_id: Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{observable}/{until}").as_bytes()),
-        detection_id: None,
-        observable: observable.parse().unwrap(),
-        action: Action::Block,
         until: Some(until),
-        origin: Origin::Pipeline,
         strikes: 1,
-        reason: Reason::Policy,
-        explanation: String::new(),
-        mode: Mode::Enforced,
-        frozen: false,
-        detected_at: None,
-        decided_by: None,
         provenance: Some(Provenance::ProxyAsserted),
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_pipeline(Action::Block, observable.parse().unwrap())
     }
 }
 

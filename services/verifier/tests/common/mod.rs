@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use schemas::fold::Appended;
 use schemas::{
-    Action, Decision, Enforcement, Generation, Limits, Millis, Mode, Origin, Outcome, Phase,
-    Protected, Provenance, Reason, Status,
+    Action, Decision, Enforcement, Generation, Limits, Millis, Origin, Outcome, Phase, Protected,
+    Provenance, Reason, Status,
 };
 use uuid::Uuid;
 use verifier::logic::{
@@ -276,21 +276,11 @@ pub(crate) fn block(observable: &str, id: u128, until: Millis) -> Decision {
     Decision {
         decision_id: Uuid::from_u128(id),
         detection_id: Some(Uuid::from_u128(id)),
-        observable: observable.parse().unwrap(),
-        action: Action::Block,
         until: Some(T0 + until),
-        origin: Origin::Pipeline,
         strikes: 1,
-        reason: Reason::Policy,
-        explanation: String::new(),
-        mode: Mode::Enforced,
-        frozen: false,
         detected_at: Some(T0 - 50),
-        decided_by: None,
         provenance: Some(Provenance::ProxyAsserted),
-        severity: None,
-        category: None,
-        signature: None,
+        ..Decision::by_pipeline(Action::Block, observable.parse().unwrap())
     }
 }
 
