@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Action, Generation, Millis, Observable};
+use crate::{Action, Decision, Generation, Millis, Observable};
 
 /// Whether a remedy is being put in force or taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,5 +53,29 @@ impl Enforcement {
     /// The id of an act: the same act told twice has the same id.
     pub fn id(decision_id: Uuid, point: &str, phase: Phase, status: Status) -> Uuid {
         Uuid::new_v5(&decision_id, format!("enforcement/{point}/{phase:?}/{status:?}").as_bytes())
+    }
+
+    /// An act for `decision` of which there is nothing more to say. `generation` is that of its lease.
+    pub fn of(
+        decision: &Decision,
+        point: &str,
+        phase: Phase,
+        status: Status,
+        generation: Generation,
+        enforced_at: Millis,
+    ) -> Enforcement {
+        Enforcement {
+            enforcement_id: Enforcement::id(decision.decision_id, point, phase, status),
+            decision_id: decision.decision_id,
+            observable: decision.observable.clone(),
+            point: point.to_owned(),
+            phase,
+            status,
+            action: decision.action,
+            until: decision.until,
+            generation,
+            enforced_at,
+            reason: String::new(),
+        }
     }
 }

@@ -95,19 +95,10 @@ impl Block {
         status: Status,
         enforced_at: Millis,
     ) -> Enforcement {
-        Enforcement {
-            enforcement_id: Enforcement::id(self.id(), point, Phase::Apply, status),
-            decision_id: self.id(),
-            observable: self.observable.clone(),
-            point: point.to_owned(),
-            phase: Phase::Apply,
-            status,
-            action: Action::Block,
-            until: Some(self.until),
-            generation: Generation { epoch: 1, offset: 0 },
-            enforced_at,
-            reason: if status == Status::Failed { "capacity".to_owned() } else { String::new() },
-        }
+        let reason = if status == Status::Failed { "capacity".to_owned() } else { String::new() };
+        let (decision, generation) = (self.decision(), Generation { epoch: 1, offset: 0 });
+        let (phase, at) = (Phase::Apply, enforced_at);
+        Enforcement { reason, ..Enforcement::of(&decision, point, phase, status, generation, at) }
     }
 
     pub(crate) fn outcome(

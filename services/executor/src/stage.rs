@@ -230,19 +230,10 @@ impl Stage for FoldStage {
 }
 
 fn refused(decision: &Decision, appended: Appended, refusal: &Refusal) -> Enforcement {
-    Enforcement {
-        enforcement_id: Enforcement::id(decision.decision_id, POINT, Phase::Apply, Status::Refused),
-        decision_id: decision.decision_id,
-        observable: decision.observable.clone(),
-        point: POINT.to_owned(),
-        phase: Phase::Apply,
-        status: Status::Refused,
-        action: decision.action,
-        until: decision.until,
-        generation: appended.generation,
-        enforced_at: appended.at,
-        reason: refusal.to_string(),
-    }
+    let (phase, status) = (Phase::Apply, Status::Refused);
+    let Appended { generation, at } = appended;
+    let reason = refusal.to_string();
+    Enforcement { reason, ..Enforcement::of(decision, POINT, phase, status, generation, at) }
 }
 
 fn fuse(refusal: &Refusal) -> &'static str {

@@ -38,20 +38,8 @@ fn leases(log: &Log) -> Leases {
 }
 
 fn applied(decision: &Decision) -> Enforcement {
-    let id = decision.decision_id;
-    Enforcement {
-        enforcement_id: Enforcement::id(id, "envoy/0", Phase::Apply, Status::Applied),
-        decision_id: id,
-        observable: decision.observable.clone(),
-        point: "envoy/0".to_owned(),
-        phase: Phase::Apply,
-        status: Status::Applied,
-        action: decision.action,
-        until: decision.until,
-        generation: Generation { epoch: EPOCH, offset: 0 },
-        enforced_at: T0,
-        reason: String::new(),
-    }
+    let generation = Generation { epoch: EPOCH, offset: 0 };
+    Enforcement::of(decision, "envoy/0", Phase::Apply, Status::Applied, generation, T0)
 }
 
 /// Hands everything in a partition to a stage; answers whether it held.

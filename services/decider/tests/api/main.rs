@@ -116,20 +116,8 @@ impl Api {
 }
 
 fn applied(decision: &Decision, point: &str) -> Enforcement {
-    let (phase, status) = (Phase::Apply, Status::Applied);
-    Enforcement {
-        enforcement_id: Enforcement::id(decision.decision_id, point, phase, status),
-        decision_id: decision.decision_id,
-        observable: decision.observable.clone(),
-        point: point.to_owned(),
-        phase,
-        status,
-        action: decision.action,
-        until: decision.until,
-        generation: Generation { epoch: 1, offset: 1 },
-        enforced_at: NOW + 20,
-        reason: String::new(),
-    }
+    let generation = Generation { epoch: 1, offset: 1 };
+    Enforcement::of(decision, point, Phase::Apply, Status::Applied, generation, NOW + 20)
 }
 
 fn proved(decision: &Decision, point: &str, level: i32) -> Outcome {

@@ -126,19 +126,8 @@ impl World {
         phase: Phase,
         status: Status,
     ) -> Enforcement {
-        Enforcement {
-            enforcement_id: Enforcement::id(decision.decision_id, point, phase, status),
-            decision_id: decision.decision_id,
-            observable: decision.observable.clone(),
-            point: point.to_owned(),
-            phase,
-            status,
-            action: decision.action,
-            until: decision.until,
-            generation: Generation { epoch: EPOCH, offset: 0 },
-            enforced_at: self.now,
-            reason: String::new(),
-        }
+        let generation = Generation { epoch: EPOCH, offset: 0 };
+        Enforcement::of(decision, point, phase, status, generation, self.now)
     }
 
     /// All points let go, and say so.

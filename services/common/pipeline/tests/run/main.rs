@@ -73,24 +73,8 @@ fn decision(address: &str, strikes: i32) -> Decision {
 }
 
 fn enforcement(decision: &Decision) -> Enforcement {
-    Enforcement {
-        enforcement_id: Enforcement::id(
-            decision.decision_id,
-            "echo",
-            Phase::Apply,
-            Status::Applied,
-        ),
-        decision_id: decision.decision_id,
-        observable: decision.observable.clone(),
-        point: "echo".to_owned(),
-        phase: Phase::Apply,
-        status: Status::Applied,
-        action: decision.action,
-        until: decision.until,
-        generation: Generation { epoch: 1, offset: 0 },
-        enforced_at: 0,
-        reason: String::new(),
-    }
+    let generation = Generation { epoch: 1, offset: 0 };
+    Enforcement::of(decision, "echo", Phase::Apply, Status::Applied, generation, 0)
 }
 
 struct World {
