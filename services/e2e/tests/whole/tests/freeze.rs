@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use schemas::{Action, Millis, Origin};
 use uuid::Uuid;
 
-use super::{Repeat, rng, seeds};
+use super::{Repeat, attacked, rng, seeds};
 use crate::faults::Plan;
 use crate::records;
 use crate::scenario::{ATTACKERS, Kind, SQLI_V4, Scenario};
@@ -120,13 +120,7 @@ fn freezes_thaws_and_repeated_overrides_in_any_order() {
         let command = "cargo test -p e2e --test whole freezes_thaws";
         let _repeat = Repeat(format!("WHOLE_SEED={seed} {command}"));
         let mut rng = rng(seed);
-        let mut scenario = Scenario::attacks(30 * SECOND);
-        for _ in 0..12 {
-            let (client, kind) = ATTACKERS.choose(&mut rng).expect("there are attackers");
-            scenario.attack(rng.random_range(3_000..28_000), client, *kind);
-        }
-        let plan = Plan::Any { chance: 0.002, rng: super::rng(seed + 1) };
-        let mut world = World::new(seed, plan, scenario.sorted());
+        let mut world = attacked(seed, &mut rng);
         world.watch.may_return = true;
         let (mut told, mut book) = (Vec::<Request>::new(), Book::default());
         while world.at() < 30 * SECOND {

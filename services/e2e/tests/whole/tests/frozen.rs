@@ -8,11 +8,10 @@ use ::executor::points::envoy::Answer;
 use futures::executor::block_on;
 use ipnet::IpNet;
 use rand::Rng as _;
-use rand::seq::IndexedRandom as _;
 use schemas::{Millis, Observable};
 use uuid::Uuid;
 
-use super::{Repeat, rng, seeds};
+use super::{Repeat, attacked, rng, seeds};
 use crate::faults::Plan;
 use crate::scenario::{ATTACKERS, Kind, LONG, SQLI_V4, Scenario};
 use crate::watch::{refusing, waf};
@@ -59,13 +58,7 @@ fn frozen_and_thawed_in_any_order_a_replica_takes_nothing_and_brings_nothing_new
         let command = "cargo test -p e2e --test whole frozen_and_thawed";
         let _repeat = Repeat(format!("WHOLE_SEED={seed} {command}"));
         let mut rng = rng(seed);
-        let mut scenario = Scenario::attacks(30 * SECOND);
-        for _ in 0..12 {
-            let (client, kind) = ATTACKERS.choose(&mut rng).expect("there are attackers");
-            scenario.attack(rng.random_range(3_000..28_000), client, *kind);
-        }
-        let plan = Plan::Any { chance: 0.002, rng: super::rng(seed + 1) };
-        let mut world = World::new(seed, plan, scenario.sorted());
+        let mut world = attacked(seed, &mut rng);
         (world.watch.may_return, world.watch.strict) = (true, false);
         let mut book = Book::default();
         while world.at() < 30 * SECOND {

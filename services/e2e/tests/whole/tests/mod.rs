@@ -10,13 +10,14 @@ mod order;
 mod providers;
 mod takeover;
 
-use rand::SeedableRng as _;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::faults::Plan;
 use crate::portrait::Portrait;
-use crate::scenario::Scenario;
-use crate::world::World;
+use crate::scenario::{ATTACKERS, Scenario};
+use crate::world::{SECOND, World};
 
 /// Whether the long runs are wanted.
 pub(crate) fn deep() -> bool {
@@ -52,6 +53,17 @@ pub(crate) fn told(seed: u64, plan: Plan) -> World {
     world.run();
     world.come_to_rest();
     world
+}
+
+/// Half a minute of attacks, further ones at any time among them, under faults of chance.
+pub(crate) fn attacked(seed: u64, rng: &mut ChaCha8Rng) -> World {
+    let mut scenario = Scenario::attacks(30 * SECOND);
+    for _ in 0..12 {
+        let (client, kind) = ATTACKERS.choose(rng).expect("there are attackers");
+        scenario.attack(rng.random_range(3_000..28_000), client, *kind);
+    }
+    let plan = Plan::Any { chance: 0.002, rng: self::rng(seed + 1) };
+    World::new(seed, plan, scenario.sorted())
 }
 
 /// The full story without any fault.
