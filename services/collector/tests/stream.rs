@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
+#[path = "../../common/pipeline/tests/authority/mod.rs"]
+mod authority;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use authority::Authority;
 use collector::logic::Mapping;
 use collector::publish::Watch;
 use collector::sources::envoy::Envoy;
@@ -22,7 +26,7 @@ use observe::Trusted;
 use observe::probe::{Nonce, PROBE_HEADER, PROBE_PATH, PrivateKey, sign};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Context, Health, Tls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::KeyPair;
 use schemas::{Event, Protected, Record};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -126,32 +130,12 @@ async fn a_stream_becomes_events_in_order_and_a_probe_is_ours_once() {
     ended.unwrap().unwrap();
 }
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn issue(&self, identity: &str) -> Tls {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        Tls::from_pem(&self.0.pem(), &certificate.pem(), &key.serialize_pem()).unwrap()
-    }
-}
-
 #[tokio::test]
 async fn only_a_service_of_our_authority_may_send() {
-    // Another test of this process may have installed it first.
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let (ours, others) = (Authority::new(), Authority::new());
     let clock = Clock::manual(NOW);
     let (log, shutdown) = (Log::new(clock.clone()), CancellationToken::new());
-    let tls = ours.issue("spiffe://perimeter/service/collector");
+    let tls = ours.tls("spiffe://perimeter/service/collector");
     let context = Context {
         service: "collector",
         replica: 0,
@@ -168,7 +152,7 @@ async fn only_a_service_of_our_authority_may_send() {
     tokio::spawn(async move { envoy.serve(listener, &tls).await });
 
     let send = |by: Tls| {
-        let ca = ours.0.pem();
+        let ca = ours.pem.clone();
         async move {
             let settings = proto::mtls::client(&ca, by.certificate(), by.key(), "localhost");
             let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{port}")).unwrap();
@@ -185,13 +169,13 @@ async fn only_a_service_of_our_authority_may_send() {
             sent.map(|_| ()).map_err(|status| status.code())
         }
     };
-    assert_eq!(send(ours.issue("spiffe://perimeter/service/envoy")).await, Ok(()));
+    assert_eq!(send(ours.tls("spiffe://perimeter/service/envoy")).await, Ok(()));
     assert_eq!(
-        send(ours.issue("spiffe://perimeter/operator/ann")).await,
+        send(ours.tls("spiffe://perimeter/operator/ann")).await,
         Err(Code::PermissionDenied)
     );
-    assert_eq!(send(ours.issue("https://perimeter.example")).await, Err(Code::Unauthenticated));
-    assert!(send(others.issue("spiffe://perimeter/service/envoy")).await.is_err());
+    assert_eq!(send(ours.tls("https://perimeter.example")).await, Err(Code::Unauthenticated));
+    assert!(send(others.tls("spiffe://perimeter/service/envoy")).await.is_err());
     assert_eq!(events(&log).len(), 1);
     shutdown.cancel();
 }

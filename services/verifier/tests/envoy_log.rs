@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "../../common/pipeline/tests/authority/mod.rs"]
+mod authority;
 mod common;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use authority::Authority;
 use common::{ATTACKER, EPOCH, T0, block};
 use envoy_types::pb::envoy::config::core::v3 as core_v3;
 use envoy_types::pb::envoy::data::accesslog::v3 as log_v3;
@@ -14,7 +17,7 @@ use envoy_types::pb::envoy::service::accesslog::v3 as service_v3;
 use envoy_types::pb::google::protobuf as pb;
 use observe::probe::{Nonce, PROBE_HEADER, PROBE_PATH, PrivateKey, sign};
 use pipeline::{Clock, Tls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ED25519, SanType};
+use rcgen::{KeyPair, PKCS_ED25519};
 use schemas::{Decision, Effect, Generation};
 use service_v3::access_log_service_client::AccessLogServiceClient;
 use service_v3::stream_access_logs_message::{HttpAccessLogEntries, LogEntries};
@@ -25,29 +28,6 @@ use verifier::Verification;
 use verifier::logic::{Answer, Input, Replicas, SendProbe};
 use verifier::probes::SentProbes;
 use verifier::sources::envoy::Log;
-
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem();
-        Authority { pem, issuer: Issuer::new(params, key) }
-    }
-
-    fn issue(&self, identity: &str) -> Tls {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Tls::from_pem(&self.pem, &certificate, &key.serialize_pem()).unwrap()
-    }
-}
 
 fn entry(
     probe: SendProbe,
@@ -106,8 +86,6 @@ async fn send(
 
 #[tokio::test]
 async fn an_entry_proves_what_we_sent_for_that_address_and_nothing_else() {
-    // Another test of this process may have installed it already.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let authority = Authority::new();
     let pem = KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_pem();
     let (own, foreign) =
@@ -121,15 +99,15 @@ async fn an_entry_proves_what_we_sent_for_that_address_and_nothing_else() {
     let shutdown = CancellationToken::new();
     let sent = SentProbes::default();
     let log = Log::new(verification.clone(), clock.clone(), sent.clone());
-    let (tls, stop) = (authority.issue("spiffe://perimeter/service/verifier"), shutdown.clone());
+    let (tls, stop) = (authority.tls("spiffe://perimeter/service/verifier"), shutdown.clone());
     let server = tokio::spawn(async move { log.serve(listener, &tls, stop).await });
     let connect = async |tls: &Tls| {
         let settings = proto::mtls::client(tls.ca(), tls.certificate(), tls.key(), "localhost");
         let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{port}")).unwrap();
         endpoint.tls_config(settings).unwrap().connect().await.unwrap()
     };
-    let envoy = connect(&authority.issue("spiffe://perimeter/service/envoy")).await;
-    let operator = connect(&authority.issue("spiffe://perimeter/operator/ada")).await;
+    let envoy = connect(&authority.tls("spiffe://perimeter/service/envoy")).await;
+    let operator = connect(&authority.tls("spiffe://perimeter/operator/ada")).await;
 
     let decision = block(ATTACKER, 1, 60_000);
     let probe = begin(&verification, &decision);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
+#[path = "../../../common/pipeline/tests/authority/mod.rs"]
+mod authority;
 mod config;
 mod files;
 mod frames;

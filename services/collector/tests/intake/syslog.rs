@@ -14,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::tls::{Authority, connect as secured};
+use super::authority::Authority;
+use super::tls::connect as secured;
 use super::{NOW, dead, events};
 
 const RUN: Uuid = Uuid::from_u128(7);
@@ -65,7 +66,7 @@ impl World {
         let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let ports =
             (tcp.local_addr().unwrap(), tls.local_addr().unwrap(), udp.local_addr().unwrap());
-        let certificate = authority.issue("spiffe://perimeter/service/collector");
+        let certificate = authority.tls("spiffe://perimeter/service/collector");
         let serving = tokio::spawn(async move {
             let secured = syslog.serve_tls(tls, &certificate);
             tokio::join!(syslog.serve_tcp(tcp), secured, syslog.serve_udp(udp));
@@ -195,7 +196,7 @@ async fn over_tls_a_certificate_says_who_it_is_and_without_one_the_network_does(
         (format!("{LOCAL}{gateway}"), None, Some("web")),
     ] {
         let world = World::new(&senders).await;
-        let by = by.map(|identity| world.authority.issue(identity));
+        let by = by.map(|identity| world.authority.tls(identity));
         let stream = secured(&world.authority, by, world.tls).await.unwrap();
         ended_after(stream, counted("81.2.69.1").as_bytes()).await;
         let log = world.log.clone();
@@ -206,7 +207,7 @@ async fn over_tls_a_certificate_says_who_it_is_and_without_one_the_network_does(
         assert_eq!(sources, expected.into_iter().collect::<Vec<_>>());
     }
     let world = World::new(LOCAL).await;
-    let foreign = Authority::new().issue(GATEWAY);
+    let foreign = Authority::new().tls(GATEWAY);
     if let Some(stream) = secured(&world.authority, Some(foreign), world.tls).await {
         ended_after(stream, counted("81.2.69.1").as_bytes()).await;
     }

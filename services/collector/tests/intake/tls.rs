@@ -8,7 +8,6 @@ use collector::publish::{Outbox, Watch};
 use collector::sources::http::{Intake, Patience};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Tls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use schemas::{Event, Protected, Record as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,29 +19,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 use super::NOW;
+use super::authority::Authority;
 use super::http::{SECRET, event};
 
 const GATEWAY: &str = "spiffe://perimeter/service/gateway";
-
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    pub(super) fn new() -> Self {
-        // Another test of this process may have installed it first.
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    pub(super) fn issue(&self, identity: &str) -> Tls {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.subject_alt_names.push(SanType::URI(identity.try_into().unwrap()));
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        Tls::from_pem(&self.0.pem(), &certificate.pem(), &key.serialize_pem()).unwrap()
-    }
-}
 
 struct World {
     authority: Authority,
@@ -65,7 +45,7 @@ impl World {
         let intake = Intake::new(config.unwrap(), outbox, clock, shutdown.clone(), patience);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let tls = authority.issue("spiffe://perimeter/service/collector");
+        let tls = authority.tls("spiffe://perimeter/service/collector");
         tokio::spawn(async move { intake.serve(listener, &tls).await });
         World { authority, log, port, shutdown }
     }
@@ -95,7 +75,7 @@ pub(super) async fn connect(
     port: u16,
 ) -> Option<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.0.pem().as_bytes()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder().with_root_certificates(roots);
     let config = match by {
         None => config.with_no_client_auth(),
@@ -120,8 +100,8 @@ impl Drop for World {
 #[tokio::test]
 async fn a_sender_is_who_its_token_or_its_certificate_says() {
     let world = World::new(Patience::default()).await;
-    let gateway = || Some(world.authority.issue(GATEWAY));
-    let stranger = || Some(world.authority.issue("spiffe://perimeter/service/stranger"));
+    let gateway = || Some(world.authority.tls(GATEWAY));
+    let stranger = || Some(world.authority.tls("spiffe://perimeter/service/stranger"));
     for (by, token, expected, source) in [
         (gateway(), None, Some(202), Some("http/gateway")),
         (None, Some("secret"), Some(202), Some("http/app")),
@@ -131,8 +111,8 @@ async fn a_sender_is_who_its_token_or_its_certificate_says() {
         (stranger(), None, Some(401), None),
         (stranger(), Some("secret"), Some(202), Some("http/app")),
         (None, None, Some(401), None),
-        (Some(Authority::new().issue(GATEWAY)), None, None, None),
-        (Some(Authority::new().issue(GATEWAY)), Some("secret"), None, None),
+        (Some(Authority::new().tls(GATEWAY)), None, None, None),
+        (Some(Authority::new().tls(GATEWAY)), Some("secret"), None, None),
     ] {
         let before = world.log.messages("events").len();
         assert_eq!(world.post(by, token).await, expected, "{source:?}");
