@@ -19,7 +19,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::common::tls::{Authority, channel};
+use crate::authority::Authority;
+use crate::common::tls::channel;
 use crate::common::{START, World, block};
 
 async fn ask(
@@ -81,7 +82,6 @@ async fn answering(context: Context, address: SocketAddr, leases: Leases) -> any
 
 #[tokio::test(flavor = "multi_thread")]
 async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let authority = Authority::new();
     let mut world = World::unread();
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
