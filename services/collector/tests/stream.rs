@@ -4,6 +4,7 @@
 
 #[path = "../../common/pipeline/tests/authority/mod.rs"]
 mod authority;
+mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use authority::Authority;
 use collector::logic::Mapping;
 use collector::publish::Watch;
 use collector::sources::envoy::Envoy;
+use common::events;
 use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress, address};
 use envoy_types::pb::envoy::data::accesslog::v3::{
     AccessLogCommon, HttpAccessLogEntry, HttpRequestProperties,
@@ -27,7 +29,7 @@ use observe::probe::{Nonce, PROBE_HEADER, PROBE_PATH, PrivateKey, sign};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Context, Health, Tls};
 use rcgen::KeyPair;
-use schemas::{Event, Protected, Record};
+use schemas::Protected;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -72,16 +74,6 @@ fn entry(path: &str, seconds_ahead: i64, probe: Option<&str>) -> HttpAccessLogEn
 fn message(log_entry: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
     let log_entries = Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry }));
     StreamAccessLogsMessage { log_entries, ..StreamAccessLogsMessage::default() }
-}
-
-fn events(log: &Log) -> Vec<Event> {
-    let mut events: Vec<Event> = log
-        .messages("events")
-        .iter()
-        .map(|(_, _, message)| Event::decode(&message.payload).unwrap().to_event())
-        .collect();
-    events.sort_by_key(|event| (event.source.clone(), event.position));
-    events
 }
 
 #[tokio::test]

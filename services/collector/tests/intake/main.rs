@@ -4,6 +4,8 @@
 
 #[path = "../../../common/pipeline/tests/authority/mod.rs"]
 mod authority;
+#[path = "../common/mod.rs"]
+mod common;
 mod config;
 mod files;
 mod frames;
@@ -15,20 +17,9 @@ mod once;
 mod syslog;
 mod tls;
 
-use schemas::{Event, Record as _};
+use common::events;
 
 const NOW: i64 = 1_780_000_000_000;
-
-/// The events on the log, in the order in which each source has them.
-fn events(log: &pipeline::memory::Log) -> Vec<Event> {
-    let mut events: Vec<Event> = log
-        .messages("events")
-        .iter()
-        .map(|(_, _, message)| Event::decode(&message.payload).unwrap().to_event())
-        .collect();
-    events.sort_by_key(|event| (event.source.clone(), event.position));
-    events
-}
 
 /// The classes of the dead letters.
 fn dead(log: &pipeline::memory::Log) -> Vec<String> {
