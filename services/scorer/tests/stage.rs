@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test by unwrapping")]
 
+#[path = "../../common/pipeline/tests/counters/mod.rs"]
+mod counters;
 mod world;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use counters::Counters;
 use schemas::{Category, Detection, Provenance, Severity};
 use world::{MINUTE, SECOND, START, World, event};
 
@@ -148,37 +146,11 @@ fn a_late_event_is_evidence_and_completes_nothing() {
     check(&[event(-4 * MINUTE).uri(ATTACK).direct().build()], &["-240 81.2.69.142 SqlInjection"]);
 }
 
-/// Counters of this thread, by their names.
-#[derive(Default)]
-struct Counters(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
-
-impl Recorder for Counters {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let mut counters = self.0.lock().unwrap();
-        Counter::from_arc(counters.entry(key.name().to_owned()).or_default().clone())
-    }
-
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
-
 #[test]
 fn an_event_that_is_too_late_to_complete_anything_is_counted() {
     let counters = Counters::default();
     let _counting = metrics::set_default_local_recorder(&counters);
-    let late = || {
-        let counter = counters.0.lock().unwrap().get("perimeter_scorer_late_total").cloned();
-        counter.map(|counter| counter.load(Ordering::Acquire))
-    };
+    let late = || counters.get("Key(perimeter_scorer_late_total)");
     scorer::stage::announce();
     assert_eq!(late(), Some(0), "it is shown before it rises");
     check(

@@ -1,15 +1,13 @@
 //! A topic that is not ours, on librdkafka's in-process cluster and on its twin in memory: nothing is passed over.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Consumer, Foreign, Message, Subscription};
 use rdkafka::mocking::MockCluster;
 use tokio_util::sync::CancellationToken;
+
+use super::counters::Counters;
 
 const TOPIC: &str = "their.logs";
 const WITHIN: Duration = Duration::from_secs(30);
@@ -92,49 +90,19 @@ async fn what_was_read_comes_again_until_it_is_committed() {
     check(&bus).await;
 }
 
-/// Counters of this thread, by their keys.
-#[derive(Default)]
-struct Counters(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
-
-impl Counters {
-    /// What the counter of the records of [`TOPIC`] says, if there is one.
-    fn records(&self) -> Option<u64> {
-        let key = format!("Key(perimeter_stage_records_total, [topic = {TOPIC}])");
-        self.0.lock().unwrap().get(&key).map(|counter| counter.load(Ordering::Acquire))
-    }
-}
-
-impl Recorder for Counters {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let mut counters = self.0.lock().unwrap();
-        Counter::from_arc(counters.entry(key.to_string()).or_default().clone())
-    }
-
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
-
 /// Without it a busy topic, whose lag is shown, looks like one that nobody reads.
 #[tokio::test]
 async fn what_is_read_is_counted_as_a_stage_counts_it() {
     let counters = Counters::default();
     let _counting = metrics::set_default_local_recorder(&counters);
+    let key = format!("Key(perimeter_stage_records_total, [topic = {TOPIC}])");
     let bus = Bus::in_memory(Log::new(Clock::manual(7)));
     let mut consumer = join(&bus).await;
-    assert_eq!(counters.records(), Some(0), "it is shown before it rises");
+    assert_eq!(counters.get(&key), Some(0), "it is shown before it rises");
     publish(&bus, 0, "a").await;
     publish(&bus, 1, "b").await;
     read(&mut consumer, 2).await;
-    assert_eq!(counters.records(), Some(2));
+    assert_eq!(counters.get(&key), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,8 @@
 
 mod certificates;
 mod commits;
+#[path = "../counters/mod.rs"]
+mod counters;
 mod followers;
 mod foreign;
 mod leases;
