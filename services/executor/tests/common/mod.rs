@@ -4,7 +4,9 @@
 pub mod tls;
 
 use pipeline::memory::Log;
-use pipeline::{Clock, Follow as _, Leases, LeasesSink, Message, Update, Worker};
+use pipeline::{
+    Bus, Clock, Context, Follow as _, Health, Leases, LeasesSink, Message, Tls, Update, Worker,
+};
 use schemas::observable::representative;
 use schemas::{
     Action, Control, Decision, Enforcement, Epoch, LeaseEntry, Limits, Millis, Origin, Protected,
@@ -43,6 +45,19 @@ impl World {
         world.append(&LeaseEntry::Epoch(Epoch { epoch: EPOCH, replaces: Vec::new() }));
         world.follow();
         world
+    }
+
+    /// What the parts of a replica of this world share.
+    pub fn context(&self, replica: u32, tls: Option<Tls>) -> Context {
+        Context {
+            service: "executor",
+            replica,
+            bus: Bus::in_memory(self.log.clone()),
+            clock: self.clock.clone(),
+            health: Health::default(),
+            shutdown: Default::default(),
+            tls,
+        }
     }
 
     pub fn append<R: Record>(&self, record: &R) -> (i32, i64) {

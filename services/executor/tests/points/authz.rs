@@ -13,7 +13,7 @@ use executor::OwnFreeze;
 use executor::points::envoy::{DECISION_HEADER, serve};
 use observe::Trusted;
 use observe::probe::{POINT_HEADER, PROBE_PATH};
-use pipeline::{Bus, Context, Health, Leases};
+use pipeline::{Context, Leases};
 use schemas::Protected;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -85,15 +85,8 @@ async fn envoy_is_answered_over_mutual_tls_and_nobody_else() {
     let authority = Authority::new();
     let mut world = World::unread();
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let context = Context {
-        service: "executor",
-        replica: 1,
-        bus: Bus::in_memory(world.log.clone()),
-        clock: world.clock.clone(),
-        health: Health::default(),
-        shutdown: Default::default(),
-        tls: Some(authority.tls("spiffe://perimeter/service/executor")),
-    };
+    let tls = authority.tls("spiffe://perimeter/service/executor");
+    let context = world.context(1, Some(tls));
     let server = tokio::spawn(answering(context.clone(), address, world.leases.clone()));
     let envoy = channel(address, &authority.tls("spiffe://perimeter/service/envoy")).await;
     let health = async || {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use executor::OwnFreeze;
 use executor::freeze::{look, watch};
 use executor::logic::freeze::{Cause, Causes, FILE_REASON_BYTES_MAX, by_file};
-use pipeline::{Bus, Context, Health};
 use schemas::{Action, Millis};
 
 use crate::common::{START, World, block, operator};
@@ -132,15 +131,7 @@ async fn the_file_is_watched_while_the_replica_runs() {
     let (world, folder) = (World::new(), tempfile::tempdir().unwrap());
     let path = folder.path().join("freeze");
     let freeze = OwnFreeze::new(world.leases.clone(), Some(&path), START);
-    let context = Context {
-        service: "executor",
-        replica: 0,
-        bus: Bus::in_memory(world.log.clone()),
-        clock: world.clock.clone(),
-        health: Health::default(),
-        shutdown: Default::default(),
-        tls: None,
-    };
+    let context = world.context(0, None);
     let watching = watch(&context, &freeze, Some(path.clone()));
     let seen = async {
         place(&path, &world, true).await;

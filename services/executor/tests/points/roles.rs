@@ -13,7 +13,7 @@ use executor::points::envoy::serve;
 use knocks::Knocks::{self, *};
 use knocks::{OF_OUR_AUTHORITY, check};
 use observe::Trusted;
-use pipeline::{Bus, Context, Health};
+use pipeline::Context;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use proto::v1::admin_client::AdminClient;
@@ -64,15 +64,8 @@ fn served() -> BTreeSet<String> {
 /// Serves the port of `world` until the context's shutdown.
 fn port(world: &World, authority: &Authority) -> (SocketAddr, Context) {
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let context = Context {
-        service: "executor",
-        replica: 1,
-        bus: Bus::in_memory(world.log.clone()),
-        clock: world.clock.clone(),
-        health: Health::default(),
-        shutdown: Default::default(),
-        tls: Some(authority.tls("spiffe://perimeter/service/executor")),
-    };
+    let tls = authority.tls("spiffe://perimeter/service/executor");
+    let context = world.context(1, Some(tls));
     let (serving, leases) = (context.clone(), world.leases.clone());
     tokio::spawn(async move {
         let freeze = OwnFreeze::new(leases.clone(), None, serving.clock.now());
