@@ -41,6 +41,24 @@ pub enum Place {
     Body,
 }
 
+impl Place {
+    /// Every place, in the order above.
+    pub const ALL: [Place; 12] = [
+        Place::Path,
+        Place::Segment,
+        Place::Query,
+        Place::Form,
+        Place::Json,
+        Place::Xml,
+        Place::Multipart,
+        Place::Cookie,
+        Place::Header,
+        Place::Agent,
+        Place::Referer,
+        Place::Body,
+    ];
+}
+
 /// Which part of a pair a value is: parameter names carry payloads too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {

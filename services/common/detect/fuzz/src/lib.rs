@@ -12,21 +12,6 @@ use detect::{Detector, Reader, Score};
 
 static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::shipped(detect::detector::PI));
 
-const PLACES: [Place; 12] = [
-    Place::Path,
-    Place::Segment,
-    Place::Query,
-    Place::Form,
-    Place::Json,
-    Place::Xml,
-    Place::Multipart,
-    Place::Cookie,
-    Place::Header,
-    Place::Agent,
-    Place::Referer,
-    Place::Body,
-];
-
 /// Everything of one reading that must not depend on what was read before.
 fn readings(normaliser: &mut Normaliser, value: &Value<'_>) -> Vec<(Vec<Vec<u8>>, u32, bool)> {
     let mut all = Vec::new();
@@ -40,7 +25,7 @@ fn readings(normaliser: &mut Normaliser, value: &Value<'_>) -> Vec<(Vec<Vec<u8>>
 /// At most four readings, steps in proportion, and the same from a normaliser that has read something else.
 pub fn normalise(bytes: &[u8]) {
     let Some((&first, raw)) = bytes.split_first() else { return };
-    let place = PLACES[usize::from(first) % PLACES.len()];
+    let place = Place::ALL[usize::from(first) % Place::ALL.len()];
     let value = Value { place, part: Part::Value, name: b"", raw };
     let mut fresh = Normaliser::default();
     let once = readings(&mut fresh, &value);

@@ -1,6 +1,6 @@
 //! What is passed over in searching a reading would not have hit.
 
-use crate::properties::{PLACES, bytes};
+use crate::properties::bytes;
 use crate::scoring::DETECTOR;
 use detect::normalise::{Normaliser, Reading};
 use detect::signatures::{Flags, Hits};
@@ -63,7 +63,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn signatures_hit_exactly_where_each_would_alone(raw in examples(), place in prop::sample::select(PLACES.to_vec()), named: bool) {
+    fn signatures_hit_exactly_where_each_would_alone(raw in examples(), place in prop::sample::select(Place::ALL.to_vec()), named: bool) {
         let name: &[u8] = if named { b"accept" } else { b"" };
         let part = if named { Part::Value } else { Part::Name };
         let value = Value { place, part, name, raw: &raw };
