@@ -10,6 +10,7 @@ use crate::request::{Part, Place, Request, Value};
 use crate::signatures::{Exceptions, Flags, Hits, Signatures};
 use crate::split::{json, split};
 use crate::structure::markup;
+use crate::structure::sql::Sql;
 
 mod memory;
 
@@ -205,19 +206,20 @@ impl Detector {
             hits.retain(|at| !self.hides(at, value, hidden));
         }
         let found = !hits.is_empty() || flags.structured();
-        if !found && (reading.quiet || data(reading)) {
+        if !found && (reading.quiet || data(reading) || encoded(reading)) {
             return false;
         }
-        if flags.structured() || self.model.may_suffice(hits.positions()) {
-            tell(value, reading, &flags, hits, add);
-        } else {
+        let light = !flags.structured() && !self.model.may_suffice(hits.positions());
+        if light || query(reading, &flags) {
             self.tell_held(value, reading, &flags, hits, add);
+        } else {
+            tell(value, reading, &flags, hits, add);
         }
         true
     }
 
-    /// As [`tell`], and takes off what would lift the reading to *alone* by signatures that may not. What its text is
-    /// worth without them it keeps, so that nobody gains by writing such a finding beside an attack.
+    /// As [`tell`], and takes off what would lift the reading to *alone* by signatures that may not. What it is worth
+    /// without them it keeps, so that nobody gains by writing such a finding beside an attack.
     fn tell_held(
         &self,
         value: &Value<'_>,
@@ -291,6 +293,29 @@ pub(crate) fn counted(value: &Value<'_>, reading: &Reading<'_>) -> Range<usize> 
     let slash = usize::from(value.place == Place::Path && reading.text.starts_with(b"/"));
     let head = slash.max(markup::prologue(reading.text));
     head..reading.text.len().min(head + lexical::BYTES_MAX)
+}
+
+/// Whether it was in base64, as programs send much, and nothing known stands in it.
+fn encoded(reading: &Reading<'_>) -> bool {
+    reading.marks.0 & Marks::BASE64.0 != 0
+}
+
+/// Whether it is one whole question to a database, which nothing was broken out of: so do tools ask on purpose.
+fn query(reading: &Reading<'_>, flags: &Flags) -> bool {
+    const ORDINARY: u32 = Sql::STATEMENT.0
+        | Sql::AFTER_VALUE.0
+        | Sql::BREAK_OUT.0
+        | Sql::CONDITION.0
+        | Sql::FUNCTION_CALL.0
+        | Sql::SUBQUERY.0
+        | Sql::GROUP_PROBE.0
+        | Sql::CASE_WHEN.0
+        | Sql::LOOSE_QUOTE.0;
+    reading.sql.starts_with(b"select ")
+        && flags.sql & Sql::STATEMENT.0 != 0
+        && flags.sql & !ORDINARY == 0
+        && flags.shell == 0
+        && flags.markup == 0
 }
 
 /// Whether it is a document of plain words and numbers, written as programs write them.

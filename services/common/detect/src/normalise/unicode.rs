@@ -142,6 +142,8 @@ fn alike(code: u32, before: bool, after: bool) -> Alike {
         0x2044 | 0x2215 | 0x29f8 => marked(b'/'),
         0x2216 | 0x29f5 | 0xfe68 => marked(b'\\'),
         0x2024 | 0xfe52 => marked(b'.'),
+        // Full stops of Chinese and Japanese, which host names are split at, too.
+        0x3002 | 0xff61 => Alike::Ascii(b'.', Marks::default()),
         0x37e | 0xfe54 => marked(b';'),
         0xfe59 => marked(b'('),
         0xfe5a => marked(b')'),

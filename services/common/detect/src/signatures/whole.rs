@@ -118,7 +118,8 @@ impl Compiled {
         })
     }
 
-    fn hits(&self, request: &Request<'_>) -> bool {
+    /// `symbols` are those of the request's target.
+    fn hits(&self, request: &Request<'_>, symbols: u64) -> bool {
         let Whole { methods, headers, differing, .. } = &self.whole;
         let any = |name: &str| request.headers.iter().any(|header| is(header, name));
         (methods.is_empty() || methods.iter().any(|method| method.as_bytes() == request.method))
@@ -129,7 +130,7 @@ impl Compiled {
                 named.any(|header| pattern.is_match(header.value))
             })
             && self.target.as_ref().is_none_or(|target| {
-                self.symbols & !set(request.uri) == 0 && target.is_match(request.uri)
+                self.symbols & !symbols == 0 && target.is_match(request.uri)
             })
     }
 }
@@ -154,8 +155,9 @@ impl Wholes {
 
     /// Calls `each` with the position of every signature that hits `request`.
     pub(super) fn run(&self, request: &Request<'_>, mut each: impl FnMut(usize)) {
+        let symbols = set(request.uri);
         let mut all = |list: &[Compiled]| {
-            let hits = list.iter().filter(|one| one.hits(request));
+            let hits = list.iter().filter(|one| one.hits(request, symbols));
             hits.for_each(|one| each(usize::from(one.at)));
         };
         all(&self.ordinary);

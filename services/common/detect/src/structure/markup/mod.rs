@@ -137,7 +137,8 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
         scan.set(Flag::Symbols);
     }
     *steps += text.len() as u64 + scan.steps;
-    if scan.found & FORMAT != 0 && scan.found & !(FORMAT | HARMLESS) == 0 && written(text) {
+    if scan.found & FORMAT != 0 && scan.found & !(FORMAT | HARMLESS | PICTURE) == 0 && written(text)
+    {
         *steps += text.len() as u64;
         scan.found = 0;
     }
@@ -153,6 +154,8 @@ const FORMAT: u32 = 1 << Flag::FormatTag as u32;
 /// What a text with headings, lists and tables has besides.
 const HARMLESS: u32 =
     1 << Flag::Tag as u32 | 1 << Flag::CloseTag as u32 | 1 << Flag::Comment as u32;
+/// An address that an element loads from: where it runs what comes from there, another flag says so.
+const PICTURE: u32 = 1 << Flag::RemoteSource as u32;
 /// Fewest letters and blanks outside of tags in a text that somebody wrote.
 const LETTERS_MIN: usize = 10;
 const BLANKS_MIN: usize = 2;

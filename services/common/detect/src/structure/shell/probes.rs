@@ -41,69 +41,83 @@ const SENSITIVE: &[&str] = &[
     "/dev/shm",
 ];
 
-/// Phrases at the start of a word, with what each of them is.
+/// Phrases at the start of a word, with what each of them is; sorted.
 const PHRASES: &[(&str, u32)] = &[
     ("/dev/tcp/", REVERSE_SHELL),
     ("/dev/udp/", REVERSE_SHELL),
-    ("nc -e", REVERSE_SHELL),
-    ("nc -c", REVERSE_SHELL),
-    ("nc -l", REVERSE_SHELL),
-    ("nc -n", REVERSE_SHELL),
-    ("ncat -e", REVERSE_SHELL),
-    ("ncat --", REVERSE_SHELL),
-    ("netcat -", REVERSE_SHELL),
+    ("bash -c", INTERPRETER),
     ("bash -i", REVERSE_SHELL),
-    ("sh -i", REVERSE_SHELL),
-    ("mkfifo /", REVERSE_SHELL),
-    ("mknod /", REVERSE_SHELL),
-    ("socat exec", REVERSE_SHELL),
-    ("socat tcp", REVERSE_SHELL),
-    ("pty.spawn(", REVERSE_SHELL),
-    ("cmd /c", WINDOWS),
-    ("cmd /k", WINDOWS),
-    ("cmd/c", WINDOWS),
-    ("cmd.exe", WINDOWS),
-    ("powershell -", WINDOWS),
-    ("powershell.exe", WINDOWS),
-    ("powershell iex", WINDOWS),
-    ("pwsh -", WINDOWS),
-    ("rundll32", WINDOWS),
-    ("regsvr32 /", WINDOWS),
+    ("bitsadmin /", WINDOWS),
     ("certutil -", WINDOWS),
     ("certutil.exe", WINDOWS),
-    ("bitsadmin /", WINDOWS),
+    ("cmd /c", WINDOWS),
+    ("cmd /k", WINDOWS),
+    ("cmd.exe", WINDOWS),
+    ("cmd/c", WINDOWS),
+    ("ksh -c", INTERPRETER),
+    ("lua -e", INTERPRETER),
+    ("mkfifo /", REVERSE_SHELL),
+    ("mknod /", REVERSE_SHELL),
     ("mshta http", WINDOWS),
-    ("wmic process", WINDOWS),
-    ("net user ", WINDOWS),
+    ("nc -c", REVERSE_SHELL),
+    ("nc -e", REVERSE_SHELL),
+    ("nc -l", REVERSE_SHELL),
+    ("nc -n", REVERSE_SHELL),
+    ("ncat --", REVERSE_SHELL),
+    ("ncat -e", REVERSE_SHELL),
     ("net localgroup", WINDOWS),
-    ("python -c", INTERPRETER),
-    ("python2 -c", INTERPRETER),
-    ("python3 -c", INTERPRETER),
+    ("net user ", WINDOWS),
+    ("netcat -", REVERSE_SHELL),
+    ("node -e", INTERPRETER),
     ("perl -e", INTERPRETER),
     ("perl -m", INTERPRETER),
     ("php -r", INTERPRETER),
+    ("powershell -", WINDOWS),
+    ("powershell iex", WINDOWS),
+    ("powershell.exe", WINDOWS),
+    ("pty.spawn(", REVERSE_SHELL),
+    ("pwsh -", WINDOWS),
+    ("python -c", INTERPRETER),
+    ("python2 -c", INTERPRETER),
+    ("python3 -c", INTERPRETER),
+    ("regsvr32 /", WINDOWS),
     ("ruby -e", INTERPRETER),
     ("ruby -r", INTERPRETER),
-    ("node -e", INTERPRETER),
-    ("lua -e", INTERPRETER),
-    ("bash -c", INTERPRETER),
+    ("rundll32", WINDOWS),
     ("sh -c", INTERPRETER),
+    ("sh -i", REVERSE_SHELL),
+    ("socat exec", REVERSE_SHELL),
+    ("socat tcp", REVERSE_SHELL),
+    ("wmic process", WINDOWS),
     ("zsh -c", INTERPRETER),
-    ("ksh -c", INTERPRETER),
 ];
 
 /// How far behind a phrase is looked for what makes a command of it.
 const BEHIND_BYTES_MAX: usize = 64;
 
-/// For each byte, with which bytes behind it, folded to 32 values, a phrase begins.
-static SECONDS: [u32; 256] = {
-    let (mut seconds, mut at) = ([0; 256], 0);
+/// Where the phrases that begin with one byte stand, and with which bytes behind it, folded to 32 values.
+#[derive(Clone, Copy)]
+struct Known {
+    seconds: u32,
+    begin: u8,
+    end: u8,
+}
+
+/// For each byte.
+static KNOWN: [Known; 256] = {
+    let (mut known, mut at) = ([Known { seconds: 0, begin: 0, end: 0 }; 256], 0);
     while at < PHRASES.len() {
         let phrase = PHRASES[at].0.as_bytes();
-        seconds[phrase[0] as usize] |= 1 << (phrase[1] % 32);
+        let first = &mut known[phrase[0] as usize];
+        assert!(first.seconds == 0 || first.end as usize == at, "the phrases are not sorted");
+        if first.seconds == 0 {
+            first.begin = at as u8;
+        }
+        first.seconds |= 1 << (phrase[1] % 32);
         at += 1;
+        first.end = at as u8;
     }
-    seconds
+    known
 };
 
 /// Whether `text` begins with a file that is sensitive.
@@ -116,7 +130,7 @@ pub(super) fn sensitive(text: &[u8]) -> bool {
 impl Reader<'_> {
     /// Whether a phrase may begin at `at`.
     pub(super) fn begins_phrase(&self, at: usize) -> bool {
-        SECONDS[usize::from(self.byte(at))] >> (self.byte(at + 1) % 32) & 1 != 0
+        KNOWN[usize::from(self.byte(at))].seconds >> (self.byte(at + 1) % 32) & 1 != 0
     }
 
     /// Looks at what begins behind a byte that is of no word.
@@ -125,9 +139,10 @@ impl Reader<'_> {
         let mut flags = 0;
         let second = self.byte(at + 1);
         if self.begins_phrase(at) {
-            for (phrase, flag) in PHRASES {
+            let Known { begin, end, .. } = KNOWN[usize::from(byte)];
+            for (phrase, flag) in &PHRASES[usize::from(begin)..usize::from(end)] {
                 let phrase = phrase.as_bytes();
-                let stands = phrase[..2] == [byte, second]
+                let stands = phrase[1] == second
                     && rest.starts_with(phrase)
                     && meant(phrase, *flag, &self.text[..at], &rest[phrase.len()..]);
                 flags |= if stands { *flag } else { 0 };

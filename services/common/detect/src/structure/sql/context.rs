@@ -69,6 +69,7 @@ pub(super) fn quoted(tokens: &Tokens<'_>, before: &[u8], found: &mut Sql) {
             | Kind::Limit
             | Kind::Like
     ) && tokens.len <= 12
+        && !elided(tokens, before)
     {
         weak.add(Sql::OPEN_KEYWORD);
     }
@@ -78,6 +79,16 @@ pub(super) fn quoted(tokens: &Tokens<'_>, before: &[u8], found: &mut Sql) {
     }
     found.add(here);
     found.add(weak);
+}
+
+/// Whether the quote stands for a vowel in front of a French word: `d'or`, `l'or`.
+fn elided(tokens: &Tokens<'_>, before: &[u8]) -> bool {
+    let article = match before {
+        [b'd' | b'l'] => true,
+        [.., sign, b'd' | b'l'] => !sign.is_ascii_alphanumeric(),
+        _ => false,
+    };
+    article && tokens.is(0, b"or") && tokens.get(0).start == 0
 }
 
 /// Whether a comment at `at` hides what the program would have put after the value.

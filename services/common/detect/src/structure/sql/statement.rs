@@ -122,10 +122,19 @@ fn select(tokens: &Tokens<'_>, at: usize, strict: bool) -> bool {
             let end = if tokens.kind(item + 1) == Kind::Catalogue { return true } else { end };
             certain && (!strict || ends_table(tokens, end))
                 || condition(tokens, end)
-                || !strict && tokens.kind(end) == Kind::Right
+                || !strict && (tokens.kind(end) == Kind::Right || narrowed(tokens, end))
         }
         Kind::Where => comparison(tokens, item + 1).is_some_and(|found| !strict || found.constant),
         Kind::End | Kind::Comment | Kind::Semicolon | Kind::Right => certain && !strict,
+        _ => false,
+    }
+}
+
+/// `limit 8`, `order by …` or `group by …`.
+fn narrowed(tokens: &Tokens<'_>, at: usize) -> bool {
+    match tokens.kind(at) {
+        Kind::Limit => tokens.kind(at + 1) == Kind::Number,
+        Kind::Order | Kind::Group => tokens.kind(at + 1) == Kind::By,
         _ => false,
     }
 }

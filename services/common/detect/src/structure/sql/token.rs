@@ -207,6 +207,7 @@ fn next(text: &[u8], at: usize) -> (Kind, usize) {
         b'[' => quoted(text, at, b']'),
         b'0'..=b'9' => (Kind::Number, number(text, at)),
         b'.' if second.is_ascii_digit() => (Kind::Number, number(text, at)),
+        b'@' if second == b'>' => (Kind::Compare, at + 2),
         b'@' => (Kind::Variable, variable(text, at)),
         b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80.. => {
             let end = word(text, at);
@@ -230,7 +231,7 @@ fn operator(rest: &[u8], at: usize) -> (Kind, usize) {
     let second = rest.get(1).copied().unwrap_or(0);
     match (rest[0], second) {
         (b'<', b'=') if rest.get(2) == Some(&b'>') => (Kind::Compare, at + 3),
-        (b'<', b'=' | b'>')
+        (b'<', b'=' | b'>' | b'@')
         | (b'>' | b'!' | b'=' | b':' | b'^', b'=')
         | (b'!', b'~' | b'<' | b'>') => (Kind::Compare, at + 2),
         (b'<', b'<') | (b'>', b'>') => (Kind::Arithmetic, at + 2),
