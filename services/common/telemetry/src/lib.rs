@@ -15,9 +15,10 @@ use opentelemetry_otlp::{WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// The SDKs' own lines below a warning would drown ours.
 const QUIET: &str = "info,h2=warn,hyper=warn,tower=warn,tonic=warn,opentelemetry=warn,aws=warn,rdkafka=warn,librdkafka=warn";
@@ -80,13 +81,7 @@ pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
         .thread_name("log")
         .finish(std::io::stderr());
     let lines_dropped = writer.error_counter();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(true)
-        .with_filter(filter);
-    tracing_subscriber::registry()
-        .with(lines)
+    lines(filter, writer, std::io::stderr().is_terminal())
         .try_init()
         .context("could not install logging twice")?;
     let recorder = PrometheusBuilder::new()
@@ -94,6 +89,18 @@ pub fn install(config: &Config) -> anyhow::Result<Telemetry> {
         .and_then(PrometheusBuilder::install_recorder)
         .context("could not install metrics")?;
     Ok(Telemetry { metrics: Metrics { recorder, lines_dropped }, traces, _lines: guard })
+}
+
+/// Writes a line for each event that `filter` lets through.
+///
+/// The filter stands before all layers: one of a layer's own remembers that it refused a record of the `log` crate,
+/// which librdkafka's client writes, and then its thread's next line was lost, whatever that said.
+fn lines<W>(filter: EnvFilter, writer: W, ansi: bool) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(ansi);
+    tracing_subscriber::registry().with(filter).with(layer.with_target(true))
 }
 
 impl Telemetry {
@@ -149,7 +156,41 @@ fn scheme(endpoint: &str) -> anyhow::Result<Scheme> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    /// What was written.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_refused_takes_no_line_with_it() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = lines(EnvFilter::new("info,noisy=warn"), move || writer.clone(), false);
+        tracing::subscriber::with_default(subscriber, || {
+            let quiet = tracing::span!(target: "noisy", tracing::Level::INFO, "quiet");
+            let asked = quiet.metadata().unwrap();
+            // What is asked for a record of the `log` crate, which is then not sent.
+            assert!(!tracing::dispatcher::get_default(|dispatch| dispatch.enabled(asked)));
+            tracing::error!("could not listen");
+        });
+        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert!(written.contains("could not listen"), "{written}");
+    }
 
     #[test]
     fn traces_go_by_http_or_https_and_by_nothing_else() {
