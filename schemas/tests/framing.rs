@@ -114,7 +114,19 @@ fn a_schema_of_before_is_read_by_any_of_its_names() {
     }
 }
 
-/// What `deploy/publishers/python/publish.py` wrote with fastavro 1.13.1.
+/// Our own library's name for the schema and the standard's, as the guide tells both to whoever writes events.
+#[test]
+fn the_guide_names_todays_event_by_both_of_its_fingerprints() {
+    let guide = include_str!("../../docs/guides/publish-events.md");
+    let (_, standard) = STANDARD.iter().find(|(name, _)| *name == "event").unwrap();
+    let ours = avscs().iter().find(|ours| ours.name == "event").unwrap();
+    for fingerprint in [&standard[..], &ours.header[2..]] {
+        let bytes: Vec<String> = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(guide.contains(&format!("`{}`", bytes.join(" "))), "{bytes:?}");
+    }
+}
+
+/// What `deploy/publishers/python/publish.py` wrote with fastavro 1.13.1, when `event.avsc` was what v2 is now.
 #[test]
 fn what_the_guides_publisher_in_python_writes_is_an_event() {
     let written = "c3015fab448306bfbdfe4830303030303030302d303030302d303030302d303030302d303030303030303030\
