@@ -6,7 +6,7 @@ use observe::{Dead, Line, Trusted};
 use schemas::{Event, Millis, Provenance, Record as _};
 use uuid::Uuid;
 
-use super::documents::{Sent, events};
+use super::documents::{Name, Sent, events};
 
 /// Most documents of one record.
 pub const DOCUMENTS_MAX: usize = 1_000;
@@ -108,8 +108,12 @@ impl Reader {
         };
         let mut parts = Vec::with_capacity(documents.len());
         for (index, (_, bytes)) in documents.into_iter().enumerate() {
-            let made = |number| {
-                let name = format!("{source}/{}/{index}/{number}", record.offset);
+            let made = |name: Name<'_>| {
+                let name = match name {
+                    Name::Part(number) => format!("{source}/{}/{index}/{number}", record.offset),
+                    // In whichever partition it is told again.
+                    Name::Own(own) => format!("kafka/{}/{own}", self.topic),
+                };
                 Uuid::new_v5(&NAMESPACE, name.as_bytes())
             };
             match documents::read(bytes) {

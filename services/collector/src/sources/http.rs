@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::intake;
-use crate::logic::documents::{Sent, events as events_of};
+use crate::logic::documents::{Name, Sent, events as events_of};
 use crate::logic::senders::{Sender, Senders};
 use crate::publish::{Origin, Outbox, Outgoing};
 use connection::Peer;
@@ -245,8 +245,11 @@ impl Read {
         document: Document,
         now: Millis,
     ) {
-        let made = |number: usize| {
-            let name = [source.as_bytes(), &number.to_be_bytes(), bytes].concat();
+        let made = |name: Name<'_>| {
+            let name = match name {
+                Name::Part(number) => [source.as_bytes(), &number.to_be_bytes(), bytes].concat(),
+                Name::Own(own) => [source.as_bytes(), b"/", own.as_bytes()].concat(),
+            };
             Uuid::new_v5(&NAMESPACE, &name)
         };
         let sent =

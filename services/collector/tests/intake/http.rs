@@ -133,6 +133,27 @@ async fn an_alert_that_names_no_client_is_dead_beside_one_that_does() {
 }
 
 #[tokio::test]
+async fn an_alert_is_one_event_in_whichever_group_it_is_told() {
+    let world = World::new("external_feed").await;
+    let alert = |print: &str, client: &str| {
+        format!(
+            r#"{{"fingerprint": "{print}", "labels": {{"client_ip": "{client}"}}, "startsAt": "2026-05-28T20:26:40Z"}}"#
+        )
+    };
+    let (one, other) = (alert("a1", "81.2.69.142"), alert("b2", "81.2.69.144"));
+    for alerts in [one.clone(), format!("{one},{other}"), format!("{other},{one}")] {
+        let body = format!(r#"{{"receiver": "perimeter", "alerts": [{alerts}]}}"#);
+        assert_eq!(world.post("secret", &body).await.0, 202);
+    }
+    let found = events(&world.log);
+    let mut told: Vec<_> = found.iter().map(|event| (event.client, event.event_id)).collect();
+    assert_eq!(told.len(), 5);
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), 2);
+}
+
+#[tokio::test]
 async fn a_stranger_an_empty_body_and_a_cut_one_are_refused() {
     let world = World::new("external_feed").await;
     assert_eq!(world.post("guess", &event("81.2.69.142")).await.0, 401);

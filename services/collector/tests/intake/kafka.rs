@@ -174,6 +174,19 @@ async fn of_several_documents_in_a_record_each_is_an_event_and_none_hides_anothe
 }
 
 #[tokio::test]
+async fn an_alert_is_one_event_in_whichever_record_it_is_told() {
+    let world = World::of("documents", "external_feed");
+    let alert = r#"{"fingerprint": "a1", "labels": {"client_ip": "81.2.69.142"}, "startsAt": "2026-05-28T20:26:40Z"}"#;
+    let webhook = format!(r#"{{"receiver": "perimeter", "alerts": [{alert}]}}"#);
+    world.publish(0, webhook.clone());
+    world.publish(3, webhook);
+    let found = world.read(2).await;
+    assert_eq!(found[0].event_id, found[1].event_id);
+    // With a position it would be told from its repeat by that.
+    assert!(found.iter().all(|event| event.position.is_none()), "{found:?}");
+}
+
+#[tokio::test]
 async fn a_topic_is_believed_as_far_as_the_file_says() {
     for (format, payload, believed) in [
         ("documents", event("81.2.69.142").into_bytes(), Provenance::SocketPeer),

@@ -1,10 +1,11 @@
 //! Our own `Event` as JSON, with the names of `event.avsc`.
 
-use schemas::{Activity, Header, Provenance};
+use schemas::{Activity, Provenance};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{PROVENANCE, client, json, owned, status, time};
+use super::PROVENANCE;
+use super::fields::{client, headers, number, owned, status, time};
 use crate::observation::{Dead, Observation};
 
 /// An event of our own form.
@@ -59,22 +60,22 @@ pub(super) fn read(document: &Value) -> Result<Own, Dead> {
     let activity = named(document, "activity")?.unwrap_or(Activity::HttpRequest);
     let mut observation = Observation::new(activity, client(document, &[&["client"]])?, PROVENANCE);
     observation.observed_at = Some(time(document, &["observed_at"])?);
-    observation.method = owned(document, &["method"]).unwrap_or_default();
-    observation.host = owned(document, &["host"]);
-    observation.uri = owned(document, &["uri"]).unwrap_or_default();
-    observation.status = status(document, &["status"]);
-    observation.agent = owned(document, &["agent"]);
-    observation.referer = owned(document, &["referer"]);
-    observation.account = owned(document, &["account"]);
-    observation.finding = owned(document, &["finding"]);
+    observation.method = owned(document, &["method"])?.unwrap_or_default();
+    observation.host = owned(document, &["host"])?;
+    observation.uri = owned(document, &["uri"])?.unwrap_or_default();
+    observation.status = status(document, &["status"])?;
+    observation.agent = owned(document, &["agent"])?;
+    observation.referer = owned(document, &["referer"])?;
+    observation.account = owned(document, &["account"])?;
+    observation.finding = owned(document, &["finding"])?;
     observation.succeeded = named(document, "succeeded")?;
-    observation.headers = headers(document)?;
+    observation.headers = headers(document, &["headers"])?;
     observation.body = named::<String>(document, "body")?.map(String::into_bytes);
     observation.cut = named(document, "cut")?.unwrap_or_default();
     observation.refused_by_us = named(document, "refused_by_us")?.unwrap_or(false);
     let event_id = named(document, "event_id")?;
     let provenance = named(document, "provenance")?;
-    let place = match (owned(document, &["source"]), json::number(document, &["position"])) {
+    let place = match (owned(document, &["source"])?, number(document, &["position"])?) {
         (Some(source), Some(position)) => Some(Place { source, position }),
         (None, Some(_)) => {
             return Err(Dead::malformed("a position needs the source that counts it"));
@@ -82,14 +83,6 @@ pub(super) fn read(document: &Value) -> Result<Own, Dead> {
         _ => None,
     };
     Ok(Own { event_id, place, provenance, observation })
-}
-
-fn headers(document: &Value) -> Result<Option<Vec<Header>>, Dead> {
-    let Some(given) = document.get("headers").filter(|given| !given.is_null()) else {
-        return Ok(None);
-    };
-    let wrong = "headers: write an object of texts, or a list of objects with name and value";
-    json::headers(given).map(Some).ok_or_else(|| Dead::malformed(wrong))
 }
 
 /// A field that is there and not null, in the form its schema has.

@@ -6,24 +6,20 @@
 mod alertmanager;
 mod event;
 mod falco;
+mod fields;
 mod ocsf;
 mod split;
 mod suricata;
 
-use schemas::{Millis, Provenance};
-use serde_json::Value;
+use schemas::Provenance;
 
 use crate::logs::json;
-use crate::logs::text::address;
-use crate::logs::time::{Dates, iso};
 use crate::observation::{Dead, Observation};
 pub use event::{Own, Place};
 pub use split::{Unbalanced, split};
 
 /// Longest document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
-/// Later than any clock: larger numbers are no milliseconds.
-const MILLIS_MAX: i64 = 253_402_300_800_000;
 
 /// What a document is.
 #[allow(
@@ -35,7 +31,19 @@ pub enum Document {
     /// An event of our own form, which may have an id and a place of its own.
     Own(Own),
     /// What somebody else's says, each part by itself; none where it speaks of no client.
-    Observed(Vec<Result<Observation, Dead>>),
+    Observed(Vec<Result<Seen, Dead>>),
+}
+
+/// A part of what somebody else's document says.
+///
+/// Its provenance is [`Provenance::ExternalFeed`] until its sender is known; with any other its sender does not know
+/// itself whose the address is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// What tells it from all else that its sender tells, where the document has such a name: told again in another
+    /// document, it has the same.
+    pub name: Option<String>,
+    pub observation: Observation,
 }
 
 /// Reads one document.
@@ -50,14 +58,13 @@ pub fn read(bytes: &[u8]) -> Result<Document, Dead> {
     let document = json::object(text)?;
     let has = |name: &str| document.get(name).is_some();
     if has("class_uid") {
-        ocsf::observe(&document).map(one)
+        ocsf::observe(&document).map(observed)
     } else if has("event_type") && has("timestamp") {
-        suricata::observe(&document)
-            .map(|seen| Document::Observed(seen.into_iter().map(Ok).collect()))
+        suricata::observe(&document).map(observed)
     } else if has("alerts") && has("receiver") {
         alertmanager::observe(&document).map(Document::Observed)
     } else if has("rule") && has("output_fields") {
-        falco::observe(&document).map(one)
+        falco::observe(&document).map(|seen| observed(Some(seen)))
     } else if has("client") && has("observed_at") {
         event::read(&document).map(Document::Own)
     } else {
@@ -68,45 +75,10 @@ pub fn read(bytes: &[u8]) -> Result<Document, Dead> {
     }
 }
 
-fn one(observation: Observation) -> Document {
-    Document::Observed(vec![Ok(observation)])
-}
-
-/// The first address at one of the paths.
-fn client(document: &Value, paths: &[&[&str]]) -> Result<std::net::IpAddr, Dead> {
-    match paths.iter().find_map(|path| json::text(document, path)) {
-        Some(text) => address(text),
-        None => {
-            let names: Vec<String> = paths.iter().map(|path| path.join(".")).collect();
-            Err(Dead::no_address(format!("none of {} names a client", names.join(", "))))
-        }
-    }
-}
-
-/// A time as milliseconds since the epoch, or as ISO 8601 with a zone.
-fn time(document: &Value, path: &[&str]) -> Result<Millis, Dead> {
-    let name = path.join(".");
-    match json::at(document, path) {
-        Some(Value::String(text)) => iso(text, Dates::default()).ok_or_else(|| {
-            Dead::no_time(format!("{name} is no time such as 2026-01-01T00:00:00Z"))
-        }),
-        Some(value) => {
-            value.as_i64().filter(|millis| (0..MILLIS_MAX).contains(millis)).ok_or_else(|| {
-                Dead::no_time(format!("{name} is no number of milliseconds since 1970"))
-            })
-        }
-        None => Err(Dead::no_time(format!("{name} is missing"))),
-    }
-}
-
-fn owned(document: &Value, path: &[&str]) -> Option<String> {
-    json::text(document, path).map(str::to_owned)
-}
-
-/// A status code of HTTP, if it is one.
-fn status(document: &Value, path: &[&str]) -> Option<i32> {
-    let code = json::number(document, path)?;
-    i32::try_from(code).ok().filter(|code| (100..600).contains(code))
+/// Of what has no name of its own, at most one.
+fn observed(observation: Option<Observation>) -> Document {
+    let seen = observation.into_iter().map(|observation| Ok(Seen { name: None, observation }));
+    Document::Observed(seen.collect())
 }
 
 /// What every document's address is, until its sender is known to have seen the connection itself.

@@ -1,5 +1,7 @@
 //! Cuts a body into its documents: lines, the elements of an array, or one document over several lines.
 
+use crate::logs::BYTE_ORDER_MARK;
+
 /// The body is an array, or one document, that has no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the JSON that begins in line {line} has no end")]
@@ -10,8 +12,10 @@ pub struct Unbalanced {
 /// The documents of a body, each with the line it begins in, from 1.
 ///
 /// What begins with `[` is an array; one object that is the whole body is one document however many lines it has; all
-/// else is one document a line. Nothing is judged here: a document may be anything but cut off.
+/// else is one document a line. A byte order mark that leads is of no document. Nothing is judged here: a document may be
+/// anything but cut off.
 pub fn split(body: &[u8]) -> Result<Vec<(usize, &[u8])>, Unbalanced> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let start = body.len() - body.trim_ascii_start().len();
     match body.get(start) {
         Some(b'[') => {

@@ -89,7 +89,7 @@ pub(super) fn field(text: &str) -> Option<String> {
     present(text).map(|text| unescaped(text).into_owned())
 }
 
-pub(super) fn present(text: &str) -> Option<&str> {
+pub(crate) fn present(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty() && *text != "-")
 }
 

@@ -147,7 +147,7 @@ fn a_finding_and_what_became_of_it_are_found_together() {
 fn our_own_finding_can_be_read_again() {
     let bytes = serde_json::to_vec(&finding()).unwrap();
     let Ok(Document::Observed(observed)) = documents::read(&bytes) else { panic!("not read") };
-    let observation = observed.into_iter().next().unwrap().unwrap();
+    let observation = observed.into_iter().next().unwrap().unwrap().observation;
     assert_eq!(observation.activity, Activity::Finding);
     assert_eq!(observation.client.to_string(), "81.2.69.142");
     assert_eq!(observation.finding.as_deref(), Some("SQL injection from 81.2.69.142"));
