@@ -51,10 +51,28 @@ impl Intake {
             if senders.iter().any(|other| other.name == sender.name) {
                 return Err(format!("the name {} stands twice", sender.name));
             }
+            // Whose word it is, and how far it is believed, must not hang on who stands first.
+            let alike = senders.iter().find_map(|other| Some((other, shared(other, &sender)?)));
+            if let Some((other, what)) = alike {
+                let names = (&other.name, &sender.name);
+                return Err(format!(
+                    "the senders {} and {} have the same {what}",
+                    names.0, names.1
+                ));
+            }
             senders.push(sender);
         }
         Ok(Intake { address: form.address, senders: Senders(senders) })
     }
+}
+
+/// By what two senders could not be told apart.
+fn shared(one: &Sender, other: &Sender) -> Option<&'static str> {
+    if one.token.is_some() && one.token == other.token {
+        return Some("token_sha256; give each a token of its own");
+    }
+    let identity = one.identity.is_some() && one.identity == other.identity;
+    identity.then_some("identity; give each a certificate of its own")
 }
 
 fn checked(form: FormSender) -> Result<Sender, String> {

@@ -138,8 +138,15 @@ fn checked(form: FormSender) -> Result<Sender, String> {
 
 /// A network, or one address.
 fn cidr(text: &str, of: &str) -> Result<IpNet, String> {
-    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.map(canonical_network).map_err(|_| {
+    let read = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network: IpNet = read.map_err(|_| {
         format!("network of {of}: '{text}' is no network such as 10.1.0.0/16 or 2001:db8::/32")
-    })
+    })?;
+    if network.addr() != network.network() {
+        return Err(format!(
+            "network of {of}: '{text}' has bits set after its prefix; write {} for the network, or an address alone",
+            network.trunc()
+        ));
+    }
+    Ok(canonical_network(network))
 }

@@ -13,9 +13,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest as _, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::post;
 use observe::Dead;
@@ -45,6 +46,8 @@ pub const DOCUMENTS_MAX: usize = 20_000;
 const DEAD_SHOWN_MAX: usize = 100;
 /// How long a sender may take for the body of a request, so that a slow one gives its room back.
 const BODY_MAX: Duration = Duration::from_secs(30);
+/// The only encoding of a body that is read: none.
+const IDENTITY: &str = "identity";
 /// Seconds after which a sender that came too early may try again.
 const RETRY_AFTER_SECONDS: &str = "1";
 /// Under which the ids of documents are made. Never to change: ids would.
@@ -125,10 +128,14 @@ async fn events(
         let refused = "a known token (Authorization: Bearer …) or a known certificate is needed";
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], refused).into_response();
     };
+    if let Some(encoding) = encoding(request.headers()) {
+        let refused = format!("a body in the encoding {encoding:?} is not read; send it as it is");
+        let head = [(ACCEPT_ENCODING, IDENTITY)];
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, head, refused).into_response();
+    }
     let said_bytes = said_bytes(request.headers());
     if said_bytes.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
-        let refused = format!("the body may have {BODY_BYTES_MAX} bytes; send it in parts");
-        return (StatusCode::PAYLOAD_TOO_LARGE, refused).into_response();
+        return too_large();
     }
     let Some(_permit) = admitted(&intake, said_bytes.unwrap_or(BODY_BYTES_MAX)) else {
         metrics::counter!("perimeter_collector_intake_deferred_total").increment(1);
@@ -139,6 +146,9 @@ async fn events(
     let body = tokio::time::timeout(intake.patience.body, Bytes::from_request(request, &()));
     let body = match body.await {
         Ok(Ok(body)) => body,
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return too_large();
+        }
         Ok(Err(rejection)) => return rejection.into_response(),
         Err(_) => {
             let refused = "the body came too slowly; send it again, or in parts";
@@ -169,9 +179,24 @@ async fn events(
 /// The sender by its token or, without one, by its certificate.
 fn sender<'a>(senders: &'a Senders, peer: &Peer, headers: &HeaderMap) -> Option<&'a Sender> {
     match headers.get(AUTHORIZATION) {
-        Some(value) => senders.of_token(value.to_str().ok()?.strip_prefix("Bearer ")?),
+        Some(value) => {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            let bearer = scheme.eq_ignore_ascii_case("bearer");
+            bearer.then(|| senders.of_token(token.trim_start())).flatten()
+        }
         None => senders.of_identity(peer.identity.as_deref()?),
     }
+}
+
+/// How the body is encoded, unless it is sent as it is.
+fn encoding(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(IDENTITY.as_bytes()))
+}
+
+fn too_large() -> Response {
+    let refused = format!("the body may have {BODY_BYTES_MAX} bytes; send it in parts");
+    (StatusCode::PAYLOAD_TOO_LARGE, refused).into_response()
 }
 
 /// The length of the body, if it is said before it comes.
@@ -184,20 +209,33 @@ fn admitted(intake: &Inner, bytes: usize) -> Option<OwnedSemaphorePermit> {
     intake.outstanding.clone().try_acquire_many_owned(u32::try_from(bytes.max(1)).ok()?).ok()
 }
 
+/// A document of a body.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    /// How many documents stand before it.
+    index: usize,
+    /// The line in which it begins, from 1.
+    line: usize,
+    bytes: &'a [u8],
+}
+
 /// A body that was read.
 #[derive(Default)]
 struct Read {
     outgoing: Outgoing,
     accepted: usize,
-    dead: Vec<(usize, Dead)>,
+    /// Each with the index and the line of its document.
+    dead: Vec<(usize, usize, Dead)>,
 }
 
 impl Read {
     fn answer(&self) -> Value {
         let shown = self.dead.iter().take(DEAD_SHOWN_MAX);
-        let dead: Vec<Value> = shown
-            .map(|(line, dead)| json!({ "line": line, "class": dead.class, "reason": dead.reason }))
-            .collect();
+        let named = |(index, line, dead): &(usize, usize, Dead)| {
+            let Dead { class, reason } = dead;
+            json!({ "index": index, "line": line, "class": class, "reason": reason })
+        };
+        let dead: Vec<Value> = shown.map(named).collect();
         json!({ "accepted": self.accepted, "dead": dead, "dead_total": self.dead.len() })
     }
 }
@@ -216,23 +254,20 @@ fn read(sender: &Sender, body: &[u8], now: Millis) -> Result<Read, String> {
     }
     let source = format!("http/{}", sender.name);
     let mut read = Read::default();
-    for (line, bytes) in documents {
-        let document = match documents::read(bytes) {
-            Ok(document) => document,
-            Err(dead) => {
-                read.bury(&source, line, bytes, dead);
-                continue;
-            }
-        };
-        read.add(sender, &source, line, bytes, document, now);
+    for (index, (line, bytes)) in documents.into_iter().enumerate() {
+        let part = Part { index, line, bytes };
+        match documents::read(bytes) {
+            Ok(document) => read.add(sender, &source, part, document, now),
+            Err(dead) => read.bury(&source, part, dead),
+        }
     }
     Ok(read)
 }
 
 impl Read {
-    fn bury(&mut self, source: &str, line: usize, bytes: &[u8], dead: Dead) {
-        self.outgoing.dead(Origin { source, position: line as u64 }, &dead, bytes);
-        self.dead.push((line, dead));
+    fn bury(&mut self, source: &str, part: Part<'_>, dead: Dead) {
+        self.outgoing.dead(Origin { source, position: part.line as u64 }, &dead, part.bytes);
+        self.dead.push((part.index, part.line, dead));
     }
 
     /// The id is the sender's own where it has one, else made of what it sent: sent twice, it is the same event.
@@ -240,14 +275,15 @@ impl Read {
         &mut self,
         sender: &Sender,
         source: &str,
-        line: usize,
-        bytes: &[u8],
+        part: Part<'_>,
         document: Document,
         now: Millis,
     ) {
         let made = |name: Name<'_>| {
             let name = match name {
-                Name::Part(number) => [source.as_bytes(), &number.to_be_bytes(), bytes].concat(),
+                Name::Part(number) => {
+                    [source.as_bytes(), &number.to_be_bytes(), part.bytes].concat()
+                }
                 Name::Own(own) => [source.as_bytes(), b"/", own.as_bytes()].concat(),
             };
             Uuid::new_v5(&NAMESPACE, &name)
@@ -258,13 +294,13 @@ impl Read {
             let dead = match event {
                 Ok(event) => self.outgoing.event(&event, now),
                 Err(dead) => {
-                    self.bury(source, line, bytes, dead);
+                    self.bury(source, part, dead);
                     continue;
                 }
             };
             match dead {
                 None => self.accepted += 1,
-                Some(dead) => self.dead.push((line, dead)),
+                Some(dead) => self.dead.push((part.index, part.line, dead)),
             }
         }
     }

@@ -116,6 +116,7 @@ fn a_mistake_about_senders_says_what_to_write() {
     let digest = "a".repeat(64);
     let address = "address = \"127.0.0.1:0\"";
     let sender = format!("[[sender]]\nname = \"app\"\ntoken_sha256 = \"{digest}\"");
+    let named = "[[sender]]\nname = \"app\"\nidentity = \"spiffe://a/b\"";
     for (text, words) in [
         (address.to_owned(), "it has 0 [[sender]] entries"),
         (sender.clone(), "missing field `address`"),
@@ -127,6 +128,14 @@ fn a_mistake_about_senders_says_what_to_write() {
         (format!("{address}\n[[sender]]\nname = \"app\"\ntoken_sha256 = \"secret\""), "sha256sum"),
         (format!("{address}\n[[sender]]\nname = \"app\"\nidentity = \"gateway\""), "SPIFFE URI"),
         (format!("{address}\n{sender}\nprovenance = \"sworn\""), "unknown variant `sworn`"),
+        (
+            format!("{address}\n{sender}\n{}", sender.replace("app", "other")),
+            "the senders app and other have the same token_sha256",
+        ),
+        (
+            format!("{address}\n{named}\n{}", named.replace("app", "other")),
+            "the senders app and other have the same identity",
+        ),
     ] {
         let settings = Settings::envoy().file("INTAKE_FILE", &text);
         settings.check("COLLECTOR_INTAKE_FILE cannot be used: ");
@@ -152,6 +161,10 @@ fn a_mistake_about_syslog_says_what_to_write() {
             "two senders have the network 10.0.0.0/8",
         ),
         (format!("{tcp}{}", web.replace("/8", "/80")), "'10.0.0.0/80' is no network"),
+        (
+            format!("{tcp}{}", web.replace("10.0.0.0/8", "127.0.0.1/8")),
+            "'127.0.0.1/8' has bits set after its prefix; write 127.0.0.0/8",
+        ),
         (format!("{tcp}{named}"), "which only a [[listener]] with transport = \"tls\" sees"),
         (format!("{tls}{}", named.replace("spiffe", "https")), "SPIFFE URI"),
         (format!("{tcp}{web}format = \"apache\""), "format of web"),

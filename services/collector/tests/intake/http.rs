@@ -60,9 +60,14 @@ impl World {
 
     /// Posts a body; answers status and body.
     pub(super) async fn post(&self, token: &str, body: &str) -> (u16, String) {
+        self.post_with(&format!("authorization: Bearer {token}"), body).await
+    }
+
+    /// Posts a body under these lines of a head; answers status and body.
+    async fn post_with(&self, head: &str, body: &str) -> (u16, String) {
         let mut stream = self.connect().await;
         let request = format!(
-            "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
+            "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n\
              content-length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -94,14 +99,53 @@ async fn the_good_is_taken_the_bad_is_named_and_nothing_is_held_up() {
     assert_eq!(status, 202, "{answer}");
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["accepted"], 2);
-    let named = |index: usize| {
-        (answer["dead"][index]["line"].clone(), answer["dead"][index]["class"].clone())
-    };
-    assert_eq!(named(0), (2.into(), "malformed".into()));
-    assert_eq!(named(1), (4.into(), "unsupported".into()));
+    assert_eq!(named(&answer), ["1 2 malformed", "3 4 unsupported"]);
     let found = events(&world.log);
     assert!(found.iter().all(|event| event.provenance == Provenance::ExternalFeed && !event.probe));
     assert_eq!(dead(&world.log), ["malformed", "unsupported"]);
+}
+
+/// The dead documents of an answer: index, line and class of each.
+fn named(answer: &serde_json::Value) -> Vec<String> {
+    let each = answer["dead"].as_array().unwrap().iter();
+    each.map(|dead| {
+        format!("{} {} {}", dead["index"], dead["line"], dead["class"].as_str().unwrap())
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn of_an_array_in_one_line_a_dead_document_is_told_by_its_index() {
+    let world = World::new("external_feed").await;
+    let body = format!("\u{FEFF}[{0},{{}},{0},7]", event("81.2.69.142"));
+    let (status, answer) = world.post("secret", &body).await;
+    assert_eq!(status, 202, "{answer}");
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(named(&answer), ["1 1 unsupported", "3 1 malformed"]);
+    assert_eq!(answer["accepted"], 2);
+}
+
+#[tokio::test]
+async fn the_scheme_of_a_token_is_known_in_any_case_and_no_encoding_is() {
+    let world = World::new("external_feed").await;
+    for (head, expected) in [
+        ("authorization: bearer secret", 202),
+        ("authorization: BEARER  secret", 202),
+        ("authorization: Basic secret", 401),
+        ("authorization: Bearersecret", 401),
+        ("authorization: Bearer secret\r\ncontent-encoding: Identity", 202),
+        ("authorization: Bearer secret\r\ncontent-encoding: gzip", 415),
+        ("authorization: Bearer secret\r\ncontent-encoding: identity, br", 415),
+        ("content-encoding: gzip", 401),
+    ] {
+        let (status, answer) = world.post_with(head, &event("81.2.69.142")).await;
+        assert_eq!(status, expected, "{head}: {answer}");
+        if expected == 415 {
+            let encoding = head.rsplit(": ").next().unwrap();
+            assert!(answer.contains(&format!("encoding \"{encoding}\"")), "{answer}");
+        }
+    }
+    assert!(dead(&world.log).is_empty());
 }
 
 #[tokio::test]
