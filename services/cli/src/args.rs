@@ -333,7 +333,7 @@ pub(crate) struct Parse {
     /// Print the first so many events of each file before its line.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(crate) show: u64,
-    /// The year of dates that have none; the newest that is not in the future when absent.
+    /// The year of dates that have none; the newest that is at most a day ahead when absent.
     #[arg(long)]
     pub(crate) year: Option<u16>,
     /// Minutes east of UTC, for dates that have no zone.

@@ -53,7 +53,7 @@ impl Outgoing {
         }
         let source = &event.source;
         let reason = format!(
-            "the event is {ahead_ms} ms in the future; is the clock of {source}, or ours, right?"
+            "the event is {ahead_ms} ms in the future; are the clock of {source}, the zone of its dates and our clock right?"
         );
         let dead = Dead { class: "future", reason };
         message.topic = Topic::Events.dead_letters();

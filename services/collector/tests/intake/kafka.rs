@@ -132,10 +132,14 @@ async fn what_was_committed_is_not_read_again() {
 
 #[tokio::test]
 async fn a_record_that_cannot_be_used_stops_nothing_and_says_where_it_stands() {
-    let good = event("81.2.69.142");
+    let (good, two_lines) = (event("81.2.69.142"), line("/b").repeat(2));
     for (format, good, bad) in [
         ("documents", good.clone().into_bytes(), vec![&b"nonsense"[..], b"[{", b"{}", b"\xff\xfe"]),
-        ("combined", line("/a").into_bytes(), vec![&b"nonsense"[..], &[b'x'; 70_000]]),
+        (
+            "combined",
+            line("/a").into_bytes(),
+            vec![&b"nonsense"[..], &[b'x'; 70_000], two_lines.as_bytes()],
+        ),
         ("event", avro("theirs"), vec![&b"nonsense"[..], b"\xc3\x01", b"{}"]),
     ] {
         let world = World::of(format, "external_feed");

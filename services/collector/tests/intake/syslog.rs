@@ -132,7 +132,7 @@ async fn both_framings_of_one_connection_are_read_in_their_order() {
     assert_eq!(clients, ["81.2.69.1", "81.2.69.2", "81.2.69.3", "81.2.69.4"]);
     assert!(found.iter().all(|event| event.source == format!("syslog/web/{RUN}/0")));
     assert!(found.iter().all(|event| event.provenance == Provenance::SocketPeer));
-    // The date has no year: it is the newest that is not in the future.
+    // The date has no year: it is the newest that is not more than a day ahead.
     assert!(found.iter().all(|event| event.observed_at == 1_779_999_999_000), "{found:?}");
     assert_eq!(found[1].position, Some(login("81.2.69.1").len() as i64 + 1));
     assert_eq!(dead(&world.log), ["malformed"]);
@@ -163,6 +163,34 @@ async fn each_connection_and_each_sender_over_udp_is_a_source_of_its_own() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 4);
+}
+
+/// Whose clock or zone is wrong is told, and does not write last year's lines.
+#[tokio::test]
+async fn a_date_a_little_ahead_is_told_and_one_far_ahead_was_last_year() {
+    let world = World::new(LOCAL).await;
+    let at = |date: &str| format!("{}\n", login("81.2.69.1").replace("May 28 20:26:39", date));
+    let dates = ["May 28 20:27:10", "May 28 20:28:10", "May 29 12:00:00", "May 30 12:00:00"];
+    world.send(&dates.map(at).concat()).await;
+    let found = world.events(2).await;
+    let times: Vec<_> = found.iter().map(|event| event.observed_at).collect();
+    assert_eq!(times, [NOW + 30_000, 1_748_606_400_000]);
+    assert_eq!(dead(&world.log), ["future", "future"]);
+}
+
+#[tokio::test]
+async fn a_datagram_or_a_counted_frame_with_two_messages_is_dead() {
+    let world = World::new(LOCAL).await;
+    let two = format!("{}\n{}", login("81.2.69.1"), login("81.2.69.2"));
+    world.datagram(&two).await;
+    world.datagram(&format!("{}\n", login("81.2.69.3"))).await;
+    world.send(&format!("{} {two}", two.len())).await;
+    let clients: Vec<_> =
+        world.events(1).await.into_iter().map(|event| event.client.to_string()).collect();
+    assert_eq!(clients, ["81.2.69.3"]);
+    let log = world.log.clone();
+    world.end().await;
+    assert_eq!(dead(&log), ["malformed", "malformed"]);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub(super) fn time(document: &Value, path: &[&str]) -> Result<Millis, Dead> {
 pub(super) fn whole<'a>(document: &'a Value, path: &[&str]) -> Result<Option<&'a str>, Dead> {
     match at(document, path)? {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(other) => Err(ill_typed(path, other, "a text")),
     }
 }

@@ -45,6 +45,10 @@ impl Messages {
         if text.trim().is_empty() {
             return Ok(Line::Nothing);
         }
+        let mut further = text.split('\n').skip(1);
+        if further.any(syslog::leads) {
+            return Err(Dead::malformed("several messages came as one; send each by itself"));
+        }
         let entry = syslog::split(text, self.parser.dates, received_at).ok_or_else(|| {
             Dead::malformed(format!("neither RFC 3164 nor RFC 5424: '{}'", excerpt(text)))
         })?;

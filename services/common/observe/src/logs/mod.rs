@@ -59,7 +59,7 @@ impl Parser {
         &self.format
     }
 
-    /// Reads one line, with or without its end. What is not UTF-8 is replaced. `received_at` gives a year to dates
+    /// Reads one line, with or without its end; of what has several nothing is read. What is not UTF-8 is replaced. `received_at` gives a year to dates
     /// that have none.
     pub fn line(&mut self, line: &[u8], received_at: Millis) -> Result<Line, Dead> {
         if line.len() > LINE_BYTES_MAX {
@@ -73,6 +73,11 @@ impl Parser {
         let text = text.trim_end_matches(['\r', '\n']);
         if text.trim().is_empty() {
             return Ok(Line::Nothing);
+        }
+        // A second line would be read as the end of the first. JSON may stand on several, and has an end of its own.
+        let json = text.starts_with('{') && !matches!(self.format, Format::Template(_));
+        if !json && memchr::memchr(b'\n', text.as_bytes()).is_some() {
+            return Err(Dead::malformed("several lines came as one; send each by itself"));
         }
         let (dates, trusted) = (self.dates, &self.trusted);
         let clf = |kind| clf::observe(text, kind, dates, trusted).map(Line::Event);

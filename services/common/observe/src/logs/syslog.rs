@@ -70,6 +70,11 @@ fn after_structured(text: &str) -> Option<&str> {
     None
 }
 
+/// Whether a message begins here, as `<38>` does.
+pub(super) fn leads(line: &str) -> bool {
+    after_priority(line).len() < line.len()
+}
+
 /// The line without `<38>`.
 fn after_priority(line: &str) -> &str {
     let rest = line.strip_prefix('<').and_then(|rest| rest.split_once('>'));

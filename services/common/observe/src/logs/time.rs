@@ -13,7 +13,7 @@ const MONTHS: [&str; 12] =
 /// What the dates of a log leave out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dates {
-    /// Year of the dates that have none (RFC 3164); without it the newest year that is not in the future.
+    /// Year of the dates that have none (RFC 3164); without it the newest year in which they are at most a day ahead.
     pub year: Option<u16>,
     /// East of UTC, for the dates that have no zone.
     pub offset_minutes: i16,
@@ -56,7 +56,7 @@ pub(super) fn syslog(text: &str, dates: Dates, received_at: Millis) -> Option<Mi
         return at(i64::from(year));
     }
     let year = year_of(received_at.clamp(0, RECEIVED_AT_MAX));
-    // The 29th of February is in few years; a clock a little ahead is not last year's.
+    // The 29th of February is in few years. A clock or a zone that is wrong is to be told, not to write last year's.
     [year + 1, year, year - 1, year - 2, year - 3, year - 4]
         .into_iter()
         .filter_map(at)

@@ -122,6 +122,32 @@ fn what_is_no_syslog_or_not_the_declared_format_is_dead() {
     check("combined", &long, "dead: too_long");
 }
 
+/// Read as one, the second's address would end the first's account.
+#[test]
+fn two_lines_that_come_as_one_are_dead_and_no_account_is_made_of_both() {
+    let second =
+        "<38>Nov 21 13:05:09 web sshd[2]: Failed password for ann from 81.2.69.144 port 5 ssh2";
+    for prefix in prefixes("sshd") {
+        let first = format!("{prefix}{LOGIN}");
+        for format in ["auto", "sshd"] {
+            check(format, &format!("{first}\n{second}"), "dead: malformed");
+            check(format, &format!("{first}\r\n{LOGIN}"), "dead: malformed");
+            check(format, &format!("{first}\r\n\n"), LOGGED_IN);
+        }
+    }
+    for prefix in prefixes("app") {
+        // What another program says over several lines is nobody's login, unless it hides a message.
+        check("auto", &format!("{prefix}a panic\n  at main\n  at start"), "nothing");
+        check("auto", &format!("{prefix}a note\n{second}"), "dead: malformed");
+    }
+    for format in ["common", "combined", "vhost", "nginx", "traefik", "aws-alb", "envoy"] {
+        let read = crate::read(format, &format!("{ACCESS}\n{ACCESS}"));
+        assert_eq!(said(read), "dead: malformed", "{format}");
+    }
+    let json = "{\n\"downstream_remote_address\":\"81.2.69.142:5\"\n}\n";
+    assert_eq!(said(crate::read("envoy", json)), "81.2.69.142 SocketPeer HttpRequest at=-");
+}
+
 #[test]
 fn any_bytes_are_read_without_a_panic() {
     let whole = format!("<190>1 2026-11-21T13:05:09Z web nginx 1 - [a b=\"c\"] {ACCESS}");
