@@ -261,8 +261,9 @@ pub(crate) fn given_up<C: ClientContext>(client: &Client<C>) -> Option<String> {
 pub(crate) fn able(consumer: &BaseConsumer<Membership>, topic: &str) -> Result<()> {
     let Some(cause) = given_up(consumer.client()) else { return Ok(()) };
     bail!(
-        "could not go on reading {topic} ({cause}); stopping, to be started again; if that repeats, another process runs \
-         with the same replica number"
+        "could not go on reading {topic} ({cause}); stopping, to be started again, which mends it where the broker was away \
+         for longer than this member's session and fenced it when it joined once more; if it repeats, another process \
+         runs with the same replica number"
     )
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pipeline::memory::Log;
 use pipeline::{Bus, Clock, Consumer, Foreign, Message, Subscription};
 use rdkafka::mocking::MockCluster;
+use rdkafka::types::RDKafkaApiKey;
 use tokio_util::sync::CancellationToken;
 
 use super::counters::Counters;
@@ -106,22 +107,52 @@ async fn what_is_read_is_counted_as_a_stage_counts_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_was_fenced_says_so() {
+async fn a_member_that_was_fenced_is_replaced_and_nothing_is_passed_over() {
+    let counters = Counters::default();
+    let _counting = metrics::set_default_local_recorder(&counters);
     let (cluster, bus) = cluster();
     cluster.create_topic(TOPIC, 1, 1).unwrap();
     publish(&bus, 0, "a").await;
     let mut consumer = join(&bus).await;
     read(&mut consumer, 1).await;
     crate::fence(&cluster);
-    let reading = async {
-        loop {
-            if let Err(error) = consumer.next().await {
-                break error.to_string();
-            }
+    let fenced = async {
+        while consumer.joined() {
+            consumer.next().await.unwrap();
         }
     };
-    let error = tokio::time::timeout(WITHIN, reading).await.expect("a fenced member ends");
-    assert!(error.contains("could not go on reading their.logs"), "{error}");
+    tokio::time::timeout(WITHIN, fenced).await.expect("a fenced member is no member");
+    cluster.clear_request_errors(RDKafkaApiKey::Heartbeat);
+    publish(&bus, 0, "b").await;
+    let all = [(0, 0, "a".to_owned()), (0, 1, "b".to_owned())];
+    assert_eq!(read(&mut consumer, 2).await, all, "what was not committed comes again");
+    let lost = counters.get("Key(perimeter_group_restarts_total, [group = perimeter])");
+    assert!(lost >= Some(1), "{lost:?}");
+    consumer.commit().await.unwrap();
+    publish(&bus, 0, "c").await;
+    assert_eq!(read(&mut consumer, 1).await, [(0, 2, "c".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_does_not_wait_for_a_new_member() {
+    let (cluster, bus) = cluster();
+    cluster.create_topic(TOPIC, 1, 1).unwrap();
+    let shutdown = CancellationToken::new();
+    let joined = Consumer::join(&bus, subscription(TOPIC), &shutdown).await;
+    let mut consumer = joined.unwrap().unwrap();
+    publish(&bus, 0, "a").await;
+    read(&mut consumer, 1).await;
+    crate::fence(&cluster);
+    shutdown.cancel();
+    let fenced = async {
+        while consumer.joined() {
+            consumer.next().await.unwrap();
+        }
+        consumer.next().await.unwrap()
+    };
+    let left = tokio::time::timeout(WITHIN, fenced).await.expect("nobody waits");
+    assert_eq!(left, []);
+    consumer.leave().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
