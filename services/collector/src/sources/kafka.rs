@@ -4,13 +4,15 @@
 use anyhow::Result;
 use observe::Trusted;
 use pipeline::{Bus, Consumer, Context, Foreign, Subscription};
-use schemas::Millis;
+use schemas::{Event, Millis};
 
 use crate::config::kafka::Topic;
+use crate::logic::FUTURE_MS;
 use crate::logic::records::{self, Reader, Record};
 use crate::publish::{Origin, Outbox, Outgoing};
 
-/// Reads `topic` on `bus` until shutdown. Says `ready` once the group gave us a share of it.
+/// Reads `topic` on `bus` until shutdown. Says `ready` once the group gave us a share of it. Where the group takes our place
+/// away, a new member reads on, and the process is not ready until then: the other sources go on.
 pub async fn run(
     topic: Topic,
     bus: &Bus,
@@ -20,20 +22,28 @@ pub async fn run(
     ready: impl Fn(),
 ) -> Result<()> {
     let Topic { name, form, group, dates, authoritative } = topic;
+    let part = format!("kafka topic {name}");
+    context.health.expect(part.clone());
     let subscription = Subscription {
         topic: name.clone(),
         member: format!("{group}-{name}-{}", context.replica),
         group,
     };
-    let joined = Consumer::join(bus, subscription, &context.shutdown).await?;
-    let Some(mut consumer) = joined else { return Ok(()) };
+    let member = Consumer::join(bus, subscription, &context.shutdown).await?;
+    let Some(mut consumer) = member else { return Ok(()) };
     let mut reader = Reader::new(name.clone(), form, trusted, dates, authoritative);
-    let mut told = false;
+    let (mut joined, mut told) = (false, false);
     while !context.shutdown.is_cancelled() {
         let records = consumer.next().await?;
-        if !told && consumer.joined() {
+        if joined != consumer.joined() {
+            joined = !joined;
+            context.health.set(part.clone(), joined);
+            if joined {
+                tracing::info!(topic = name, "reading a topic");
+            }
+        }
+        if joined && !told {
             told = true;
-            tracing::info!(topic = name, "reading a topic");
             ready();
         }
         let outgoing = answer(&mut reader, &name, &records, context.clock.now());
@@ -54,7 +64,10 @@ fn answer(reader: &mut Reader, topic: &str, records: &[Foreign], now: Millis) ->
         let record = Record { partition: *partition, offset: *offset, payload, received_at };
         for (read, bytes) in reader.read(record) {
             match read {
-                Ok(event) => drop(outgoing.event(&event, now)),
+                Ok(mut event) => {
+                    event.received_at = event.received_at.map(|at| witnessed(at, &event, now));
+                    drop(outgoing.event(&event, now));
+                }
                 Err(dead) => {
                     let source = &records::source(topic, *partition);
                     let position = u64::try_from(*offset).unwrap_or(0);
@@ -64,4 +77,11 @@ fn answer(reader: &mut Reader, topic: &str, records: &[Foreign], now: Millis) ->
         }
     }
     outgoing
+}
+
+/// When an event could be read: at `received_at`, as its record's timestamp says, unless that lies before what the event
+/// tells of. Who writes a record chooses its timestamp (a batch's, a table's), and such a one is no witness.
+fn witnessed(received_at: Millis, event: &Event, now: Millis) -> Millis {
+    let ahead_ms = event.observed_at.saturating_sub(received_at);
+    if ahead_ms <= FUTURE_MS { received_at } else { now }
 }

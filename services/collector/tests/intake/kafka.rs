@@ -209,3 +209,15 @@ async fn a_topic_is_believed_as_far_as_the_file_says() {
         }
     }
 }
+
+/// Who writes a record chooses its timestamp: a batch's, or a table's. The scorer would take the event for one of the future.
+#[tokio::test]
+async fn a_timestamp_from_before_what_its_record_tells_of_is_not_when_that_could_be_read() {
+    for (earlier_ms, received_at) in [(0, NOW), (30_000, NOW - 30_000), (3_600_000, NOW)] {
+        let log = Log::new(Clock::manual(NOW - earlier_ms));
+        let world = World { log, ..World::of("event", "external_feed") };
+        world.publish(0, avro("theirs"));
+        let found = world.read(1).await.remove(0);
+        assert_eq!((found.observed_at, found.received_at), (NOW, Some(received_at)));
+    }
+}
