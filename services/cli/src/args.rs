@@ -30,7 +30,7 @@ Exit codes:
   2   wrong usage
   3   refused by a fuse: protected, too wide, too long, more than the policy's mode
   4   done, and something needs a person: rows that could not be scored, a log of which no line could be replayed,
-      findings of `doctor`, records that were not published again
+      findings of `doctor`, records that were not published again, a block that an operator's allow outranks
   64  a setting cannot be used; nothing was connected to
 
 Connection:
@@ -197,7 +197,7 @@ pub(crate) struct Block {
     /// 81.2.69.142, 81.2.69.0/24 or 2a00:1450:0:5::/64; a bare IPv6 address means its /64.
     pub(crate) observable: String,
     /// How long: 15m, 1h, 7d.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::lasting)]
     pub(crate) duration: Millis,
     #[command(flatten)]
     pub(crate) control: Control,
@@ -208,7 +208,7 @@ pub(crate) struct Unblock {
     /// 81.2.69.142, 81.2.69.0/24 or 2a00:1450:0:5::/64; a bare IPv6 address means its /64.
     pub(crate) observable: String,
     /// How long automation is kept off it; 1h unless said otherwise. An allow that lasts longer stays as it is.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::lasting)]
     pub(crate) duration: Option<Millis>,
     #[command(flatten)]
     pub(crate) control: Control,

@@ -2,6 +2,19 @@
 
 use schemas::Millis;
 
+/// Shortest override. What is shorter has ended before it is folded and put in force, and its points would refuse it.
+const OVERRIDE_MIN_MS: Millis = 1_000;
+
+/// Reads how long an override is to last.
+pub(crate) fn lasting(text: &str) -> Result<Millis, String> {
+    match parse(text)? {
+        short if short < OVERRIDE_MIN_MS => {
+            Err(format!("'{text}' is over before it is in force; an override lasts 1s or longer"))
+        }
+        lasts => Ok(lasts),
+    }
+}
+
 /// Reads a duration into milliseconds.
 pub(crate) fn parse(text: &str) -> Result<Millis, String> {
     let wrong = || format!("'{text}' is not a duration; write for example 90s, 15m, 1h30m or 7d");
@@ -29,7 +42,7 @@ pub(crate) fn parse(text: &str) -> Result<Millis, String> {
         rest = tail;
     }
     if total == 0 {
-        Err(format!("'{text}' is no time at all; every override needs an end"))
+        Err(format!("'{text}' is no time at all; write for example 90s, 15m, 1h30m or 7d"))
     } else {
         Ok(total)
     }
@@ -85,6 +98,15 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_override_lasts_a_second_at_least_and_what_is_looked_back_on_need_not() {
+        for (text, ms) in [("1s", Some(1_000)), ("999ms", None), ("1ms", None), ("0s", None)] {
+            assert_eq!(lasting(text).ok(), ms, "{text}");
+        }
+        assert_eq!(parse("999ms"), Ok(999));
+        assert!(!parse("0s").unwrap_err().contains("override"));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use observe::Policy;
-use pipeline::{Assigned, Fault, From, Outputs, Received, Stage};
+use pipeline::{Assigned, Classed, Fault, From, Outputs, Received, Stage};
 use schemas::{Detection, Event, Snapshot, Topic};
 
 use crate::detectors::Detectors;
-use crate::logic::{Applied, Collected, Memory};
+use crate::logic::{Applied, Collected, Memory, Rejected};
 
 /// Scores one partition.
 pub struct Scorer {
@@ -44,7 +44,7 @@ impl Stage for Scorer {
                 }
                 Ok(Applied::Late) => metrics::counter!("perimeter_scorer_late_total").increment(1),
                 Ok(Applied::Scored | Applied::Skipped | Applied::Probe) => {}
-                Err(rejected) => out.fault(received.offset, Fault::Reject(rejected.into())),
+                Err(rejected) => out.fault(received.offset, fault(rejected)),
             }
             if !self.detections.is_empty() {
                 out.continue_trace(received.trace);
@@ -68,6 +68,17 @@ impl Stage for Scorer {
                 out.push(snapshot);
             }
         }
+    }
+}
+
+/// The future is a class of its own, as the collector's is.
+fn fault(rejected: Rejected) -> Fault {
+    match rejected {
+        Rejected::Future { .. } => {
+            let reason = rejected.to_string();
+            Fault::Reject(Classed { class: "future", reason }.into())
+        }
+        Rejected::Defect(_) => Fault::Reject(rejected.into()),
     }
 }
 

@@ -169,7 +169,12 @@ fn the_future_is_a_dead_letter() {
         event(29 * SECOND).uri(ATTACK).direct().build(),
     ]);
     world.run();
-    assert_eq!(world.log.messages("events.dlq").len(), 2);
+    let letters = world.log.messages("events.dlq");
+    assert_eq!(letters.len(), 2);
+    for (_, _, letter) in &letters {
+        let class = letter.headers.iter().find(|(name, _)| *name == "perimeter-class");
+        assert_eq!(class.map(|(_, class)| class.as_slice()), Some(&b"future"[..]));
+    }
     assert_eq!(world.detections().len(), 1);
 }
 

@@ -9,10 +9,12 @@ pub(crate) struct BootstrapKafka {
     /// Any other KAFKA_X_Y sets librdkafka's property x.y.
     #[arg(long)]
     pub(crate) brokers: Option<String>,
-    /// Copies of each partition; 3 when absent, fewer where there are fewer brokers.
+    /// Copies of each partition; 3 when absent, fewer where there are fewer brokers. A topic that exists with another
+    /// number is named.
     #[arg(long)]
     pub(crate) replication: Option<i32>,
-    /// Copies that must have a record before it is acknowledged; 2 when absent, 1 with a single copy.
+    /// Copies that must have a record before it is acknowledged; 2 when absent, 1 with a single copy. A topic that exists
+    /// with another number is named.
     #[arg(long)]
     pub(crate) min_isr: Option<i32>,
     /// Say what would be done, and do nothing.

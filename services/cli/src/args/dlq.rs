@@ -1,6 +1,7 @@
 //! What `perimeter dlq` may be given.
 
 use clap::{ArgGroup, Args, Subcommand};
+use pipeline::CLASSES;
 use schemas::{Millis, Topic};
 
 use super::EXIT_CODES;
@@ -36,7 +37,7 @@ pub(crate) struct DlqList {
     #[arg(long, value_parser = topic)]
     pub(crate) topic: Option<Topic>,
     /// Only this class, such as malformed or wrong_key.
-    #[arg(long)]
+    #[arg(long, value_parser = class)]
     pub(crate) class: Option<String>,
     /// Only what was refused within this time: 15m, 1h, 7d.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
@@ -71,7 +72,7 @@ pub(crate) struct DlqReplay {
         value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) offsets: Vec<i64>,
     /// Every one of this class.
-    #[arg(long, group = "which")]
+    #[arg(long, group = "which", value_parser = class)]
     pub(crate) class: Option<String>,
     /// Every one that was refused within this time: 15m, 1h, 7d.
     #[arg(long, value_name = "DURATION", group = "which", value_parser = duration::parse)]
@@ -97,6 +98,14 @@ fn topic(text: &str) -> Result<Topic, String> {
     })
 }
 
+/// A class that nothing has would find nothing, and look like good news.
+fn class(text: &str) -> Result<String, String> {
+    if CLASSES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there is no class '{text}'; write one of {}", CLASSES.join(", ")))
+}
+
 fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("say why".to_owned()),
@@ -104,5 +113,17 @@ fn reason(text: &str) -> Result<String, String> {
             Err(format!("a reason has at most {REASON_BYTES_MAX} bytes"))
         }
         reason => Ok(reason.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_that_there_is_not_is_wrong_usage_that_names_those_there_are() {
+        assert_eq!(class("future").as_deref(), Ok("future"));
+        let error = class("nonsense").unwrap_err();
+        assert!(error.contains("'nonsense'") && error.contains("future, invalid"), "{error}");
     }
 }

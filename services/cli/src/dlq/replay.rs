@@ -132,8 +132,8 @@ impl Replay {
 /// 4. For an event: the scorer would not find it in the future.
 pub fn judge(letter: &DeadLetter<'_>, now: Millis) -> Result<(), String> {
     replayable(letter.topic)?;
-    if let place @ Place::Source { .. } = Place::of(letter) {
-        return Err(of_source(&place, letter.payload.len()));
+    if let Place::Source { source, position } = Place::of(letter) {
+        return Err(of_source(&source, &position, letter.payload.len()));
     }
     let raw = Raw {
         topic: letter.topic,
@@ -188,16 +188,37 @@ pub fn replayable(topic: Topic) -> Result<(), String> {
     Err(format!("a record of {} is never published again: {danger}; {remedy}", topic.name()))
 }
 
-/// Why what the collector could not read is not published: it is a line or document, and no record.
-fn of_source(place: &Place, bytes: usize) -> String {
-    if bytes >= HEAD_BYTES_MAX {
-        return format!(
-            "only the first {HEAD_BYTES_MAX} bytes were kept; the original stands in {place}: mend its format and let \
-             the collector read it again"
-        );
-    }
-    format!(
-        "it is a line or document that the collector could not read, and no record; the original stands in {place}: \
-         `perimeter parse` shows how it would be read"
-    )
+/// Why what the collector could not read is not published: it is a line or document, and no record. Says where the whole
+/// of it is to be found, by the way in that the source's name begins with.
+fn of_source(source: &str, position: &str, bytes: usize) -> String {
+    let whole = bytes < HEAD_BYTES_MAX;
+    let why = if whole {
+        "it is a line or document that the collector could not read, and no record".to_owned()
+    } else {
+        format!("only the first {HEAD_BYTES_MAX} bytes were kept")
+    };
+    let (way, rest) = source.split_once('/').unwrap_or(("", source));
+    let remedy = match way {
+        "http" => format!(
+            "nothing else of it is kept here: let its sender, {rest}, mend the document (docs/guides/publish-events.md has \
+             the shapes) and post it again"
+        ),
+        "kafka" => format!(
+            "the original stands in topic {rest} at offset {position}: mend what writes it, and publish it there again"
+        ),
+        "syslog" => {
+            let sender = rest.split('/').next().unwrap_or_default();
+            format!(
+                "nothing else of it is kept here: mend what {sender} sends; `perimeter parse` shows how a line would be \
+                 read"
+            )
+        }
+        _ if whole => format!(
+            "the original stands in {source} at {position}: `perimeter parse` shows how it would be read"
+        ),
+        _ => format!(
+            "the original stands in {source} at {position}: mend its format and let the collector read it again"
+        ),
+    };
+    format!("{why}; {remedy}")
 }

@@ -161,6 +161,29 @@ async fn what_is_whole_and_read_today_goes_back_and_everything_else_is_told_why_
     assert_eq!(world.replay(Selection::default(), false).await.1, replayed);
 }
 
+/// Of what came over HTTPS there is no file to look into, and `perimeter parse` reads lines only.
+#[tokio::test]
+async fn where_the_original_is_to_be_found_is_told_by_the_way_in() {
+    for (source, told) in [
+        ("http/shop", "nothing else of it is kept here: let its sender, shop, mend the document"),
+        ("kafka/waf.findings/3", "the original stands in topic waf.findings/3 at offset 7: "),
+        ("syslog/mail/0d6f2c6e/1", "nothing else of it is kept here: mend what mail sends"),
+        ("web-1/access.log", "the original stands in web-1/access.log at 7: `perimeter parse`"),
+    ] {
+        let world = World::new();
+        let document = Message { payload: b"{".to_vec(), ..event(0, None) };
+        let stood = [("perimeter-source", source), ("perimeter-position", "7")];
+        world.letter("malformed", document, &stood);
+        let (said, _) = world.replay(Selection::default(), true).await;
+        assert!(said.len() == 1 && said[0].contains(told), "{said:?}");
+        assert_eq!(
+            said[0].contains("perimeter parse"),
+            !source.starts_with(['h', 'k']),
+            "{said:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_dry_run_says_the_same_and_publishes_nothing() {
     let world = refused().await;

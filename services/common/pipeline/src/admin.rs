@@ -67,7 +67,9 @@ pub async fn bootstrap(bus: &Bus, request: Bootstrap, now: Millis) -> Result<Boo
     let Bus::Kafka(kafka) = bus else { bail!("only a bus on Kafka has topics to make") };
     let admin = Admin::connect(kafka).await?;
     let (brokers, found) = admin.found().await?;
-    let plan = plan(&found, request.adopt)?;
+    let mut plan = plan(&found, request.adopt)?;
+    let asked = plan::other_copies(&found, request.replication, request.min_in_sync);
+    plan.differences.extend(asked);
     let replication = request.replication.unwrap_or_else(|| default_replication(brokers));
     let min_in_sync = request.min_in_sync.unwrap_or(if replication > 1 { 2 } else { 1 });
     if min_in_sync > replication {
@@ -149,8 +151,10 @@ impl Admin {
             let ours = schemas::TOPICS.iter().any(|spec| spec.name == topic.name());
             if ours && !topic.partitions().is_empty() {
                 let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
-                found
-                    .insert(topic.name().to_owned(), Found { partitions, config: BTreeMap::new() });
+                let copies = topic.partitions().iter().map(|partition| partition.replicas().len());
+                let copies = i32::try_from(copies.min().unwrap_or(0)).unwrap_or(i32::MAX);
+                let topic_found = Found { partitions, copies, config: BTreeMap::new() };
+                found.insert(topic.name().to_owned(), topic_found);
             }
         }
         let names: Vec<String> = found.keys().cloned().collect();
@@ -194,7 +198,7 @@ impl Admin {
                     spec.partitions,
                     TopicReplication::Fixed(replication),
                 )
-                .set("min.insync.replicas", &min_in_sync);
+                .set(plan::MIN_IN_SYNC, &min_in_sync);
                 config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
             })
             .collect();

@@ -14,6 +14,32 @@ use crate::bus::{Bus, From};
 /// if there is one, carries it on.
 pub const REPLAYED: &str = "perimeter-replayed";
 
+/// Every class that a dead letter may have, whoever wrote it: the worker, the collector, or a stage by [`Classed`].
+pub const CLASSES: [&str; 13] = [
+    "future",
+    "invalid",
+    "malformed",
+    "no_address",
+    "no_time",
+    "rejected",
+    "too_large",
+    "too_long",
+    "too_short",
+    "unknown_schema",
+    "unsupported",
+    "wrong_key",
+    "wrong_magic",
+];
+
+/// Why a stage rejects a record, under another class than `rejected`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Classed {
+    /// One of [`CLASSES`].
+    pub class: &'static str,
+    pub reason: String,
+}
+
 /// One dead letter, borrowed from the client's buffer.
 #[derive(Debug, Clone)]
 pub struct DeadLetter<'a> {

@@ -36,7 +36,7 @@ pub use foreign::{Consumer, Foreign, Subscription};
 pub use health::Health;
 pub use kafka::WrongPartitions;
 pub use leases::{LEASE_TOPICS, Leases, LeasesSink};
-pub use letters::{DeadLetter, DeadLetters, REPLAYED};
+pub use letters::{CLASSES, Classed, DeadLetter, DeadLetters, REPLAYED};
 pub use proofread::{Proofread, proofread};
 pub use publisher::{PublishError, Publisher};
 pub use registry::{Registry, RegistryError};

@@ -42,7 +42,8 @@ pub struct Received<'a, R: Record> {
 pub enum Fault {
     /// The world is at fault: hold the offset and try again.
     Retry(anyhow::Error),
-    /// The record is at fault: send it to the dead-letter topic and move on.
+    /// The record is at fault: send it to the dead-letter topic and move on. Its class is `rejected`, unless the error is a
+    /// [`crate::Classed`].
     Reject(anyhow::Error),
 }
 

@@ -6,7 +6,7 @@ use schemas::{DecodeError, Record, Topic};
 use telemetry::trace::Handling;
 
 use crate::bus::Raw;
-use crate::letters::REPLAYED;
+use crate::letters::{Classed, REPLAYED};
 use crate::stage::{Fault, Message, Outputs, Received, Stage};
 
 /// How much of a rejected record its dead letter keeps: more than any that is read, so that what is too long stays so, and
@@ -105,7 +105,10 @@ pub(crate) fn decode<'a, R: Record>(raw: &Raw<'a>) -> Result<R::View<'a>, Decode
     }
     let expected = R::key_of(&view);
     let own_partition = partition::<R>(&view, expected.as_bytes());
-    let quoted = String::from_utf8_lossy(head(raw.key, QUOTED_BYTES_MAX));
+    let quoted = match head(raw.key, QUOTED_BYTES_MAX) {
+        b"" => "(none)".into(),
+        key => String::from_utf8_lossy(key),
+    };
     Err(DecodeError::WrongKey {
         found: format!("{quoted} in partition {}", raw.partition),
         expected: format!("{expected} in partition {own_partition}"),
@@ -126,7 +129,9 @@ fn settle(batch: &[Raw<'_>], out: Outputs, mut dead: Vec<Message>) -> Produced {
         match fault {
             Fault::Reject(error) => {
                 if let Some(raw) = batch.iter().find(|raw| raw.offset == offset) {
-                    dead.push(dead_letter(raw, "rejected", &format!("{error:#}")));
+                    let classed = error.downcast_ref::<Classed>();
+                    let class = classed.map_or("rejected", |classed| classed.class);
+                    dead.push(dead_letter(raw, class, &format!("{error:#}")));
                 }
             }
             Fault::Retry(error) => {
@@ -213,6 +218,14 @@ mod tests {
         let produced = runtime.block_on(worker.work(&[raw]));
         let headers = &produced.messages.first().unwrap().headers;
         headers.first().map(|(_, value)| String::from_utf8(value.clone()).unwrap())
+    }
+
+    #[test]
+    fn a_record_without_a_key_is_said_to_have_none() {
+        let message = Message::of(&Control::decode(FREEZE).unwrap()).unwrap();
+        let message = Message { key: Vec::new(), ..message };
+        let error = decode::<Control>(&Raw::of(&message, Topic::Controls, 0, 0, 0)).unwrap_err();
+        assert!(error.to_string().starts_with("the key '(none) in partition 0' is not"), "{error}");
     }
 
     #[test]

@@ -143,6 +143,30 @@ fn every_alert_has_a_test_in_which_it_fires_and_clears() {
     );
 }
 
+/// What `perimeter dlq --class` does not know it refuses.
+#[test]
+fn every_class_of_a_dead_letter_is_one_that_the_command_line_knows() {
+    let written = |path: &str| path.starts_with("services/") && path.contains("/src/");
+    // Classes of OCSF, and what is told to a sender and never becomes a letter.
+    let others = ["detection_finding", "network_remediation_activity", "encoding"];
+    let mut offences = Vec::new();
+    for (path, text) in sources().iter().filter(|(path, _)| written(&path.to_string_lossy())) {
+        let classes = found(r#"class: "([a-z_]+)""#, text).into_iter();
+        let unknown = classes
+            .filter(|class| !pipeline::CLASSES.contains(&class.as_str()))
+            .filter(|class| !others.contains(&class.as_str()));
+        offences.extend(unknown.map(|class| format!("{}: {class}", path.display())));
+    }
+    let decoding = read("schemas/src/record.rs");
+    let (_, classes) = decoding.split_once("pub fn class(&self)").unwrap();
+    let (classes, _) = classes.split_once("\n    }\n").unwrap();
+    let classes = found(r#""([a-z_]+)""#, classes);
+    assert!(classes.len() > 5, "the classes of decoding were not found");
+    let unknown = classes.iter().filter(|class| !pipeline::CLASSES.contains(&class.as_str()));
+    offences.extend(unknown.map(|class| format!("schemas/src/record.rs: {class}")));
+    check("the classes of dead letters stand in pipeline::CLASSES", offences);
+}
+
 #[test]
 fn every_panel_says_what_it_shows_in_which_unit() {
     let dashboards = dashboards();

@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use schemas::{TOPICS, Topic, TopicSpec};
 
+/// How many copies must have a record before it is acknowledged, as Kafka names it.
+pub(super) const MIN_IN_SYNC: &str = "min.insync.replicas";
+
 /// A topic as the brokers have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     pub partitions: i32,
+    /// Of the partition that has fewest.
+    pub copies: i32,
     /// Kafka's names and values.
     pub config: BTreeMap<String, String>,
 }
@@ -72,6 +77,32 @@ fn differences(spec: &TopicSpec, found: &Found) -> Vec<String> {
     sentences
 }
 
+/// Where a topic that exists has not the copies, or does not wait for those, that were asked for: one sentence each.
+pub(super) fn other_copies(
+    found: &BTreeMap<String, Found>,
+    copies: Option<i32>,
+    min_in_sync: Option<i32>,
+) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (name, topic) in found {
+        if let Some(asked) = copies.filter(|asked| *asked != topic.copies) {
+            sentences.push(format!(
+                "topic {name}: a partition has {} cop(ies) and {asked} were asked for; change it with \
+                 `kafka-reassign-partitions`",
+                topic.copies
+            ));
+        }
+        let value = topic.config.get(MIN_IN_SYNC).map_or("not set", String::as_str);
+        if let Some(asked) = min_in_sync.filter(|asked| asked.to_string() != value) {
+            sentences.push(format!(
+                "topic {name}: {MIN_IN_SYNC} is {value} and {asked} was asked for; change it with `kafka-configs --alter \
+                 --topic {name} --add-config '{MIN_IN_SYNC}={asked}'`"
+            ));
+        }
+    }
+    sentences
+}
+
 /// A list of values in an order of its own: `delete,compact` says the same as `compact,delete`.
 fn sorted(value: &str) -> Vec<&str> {
     let mut values: Vec<&str> = value.split(',').map(str::trim).collect();
@@ -88,7 +119,7 @@ mod tests {
         let as_said = |spec: &TopicSpec| {
             let config =
                 spec.config().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            (spec.name.clone(), Found { partitions: spec.partitions, config })
+            (spec.name.clone(), Found { partitions: spec.partitions, copies: 1, config })
         };
         let mut found = TOPICS.iter().map(as_said).collect();
         change(&mut found);
@@ -138,6 +169,35 @@ mod tests {
                 "topic controls: cleanup.policy is delete",
             ],
         );
+    }
+
+    #[test]
+    fn copies_are_compared_with_what_was_asked_for_and_with_nothing_else() {
+        let found = cluster(|found| {
+            found.retain(|name, _| name == "events" || name == "leases");
+            set(found, "events", "min.insync.replicas", "1");
+            set(found, "leases", "min.insync.replicas", "2");
+            found.get_mut("leases").unwrap().copies = 3;
+        });
+        for (copies, min_in_sync, expected) in [
+            (None, None, &[][..]),
+            (
+                Some(3),
+                Some(1),
+                &["topic events: a partition has 1 cop", "topic leases: min.insync.replicas is 2"],
+            ),
+            (
+                Some(1),
+                Some(2),
+                &["topic events: min.insync.replicas is 1", "topic leases: a partition has 3 cop"],
+            ),
+        ] {
+            let told = other_copies(&found, copies, min_in_sync);
+            assert_eq!(told.len(), expected.len(), "{told:?}");
+            for (sentence, begins) in told.iter().zip(expected) {
+                assert!(sentence.starts_with(begins), "{sentence}");
+            }
+        }
     }
 
     #[test]
