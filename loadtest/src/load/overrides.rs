@@ -130,7 +130,7 @@ async fn call(mut client: OverrideClient<Channel>, observable: String, block: bo
     let decided = answered
         .ok()
         .map(tonic::Response::into_inner)
-        .and_then(|DecisionReply { decision }| decision);
+        .and_then(|DecisionReply { decision, .. }| decision);
     told.with(|calls| match decided {
         Some(_) => calls.reply.record(answered_at - asked_at),
         None => {

@@ -47,7 +47,10 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("perimeter: {failure}");
+            // It may quote what somebody else wrote; its line ends are ours.
+            let told = failure.to_string();
+            let told: Vec<String> = told.lines().map(output::safe).collect();
+            eprintln!("perimeter: {}", told.join("\n"));
             ExitCode::from(failure.exit_code())
         }
     }

@@ -52,16 +52,16 @@ impl Printer {
 
     /// Prints one JSON document, over several lines.
     pub(crate) fn document(&self, value: &Value) -> io::Result<()> {
-        self.write(&format!("{value:#}\n"))
+        self.write(&format!("{}\n", json_safe(format!("{value:#}"))))
     }
 
     /// Prints one JSON document on one line.
     pub(crate) fn json_line(&self, value: &Value) -> io::Result<()> {
-        self.write(&format!("{value}\n"))
+        self.write(&format!("{}\n", json_safe(value.to_string())))
     }
 
     pub(crate) fn line(&self, text: &str) -> io::Result<()> {
-        self.write(&format!("{text}\n"))
+        self.write(&format!("{}\n", safe(text)))
     }
 
     /// Prints a text as it is: it is ours, line ends and all.
@@ -190,6 +190,21 @@ pub(crate) fn safe(text: &str) -> String {
         .collect()
 }
 
+/// A document whose texts have only escaped control characters: JSON leaves those after 0x7e as they are, and a terminal
+/// obeys some of them.
+fn json_safe(document: String) -> String {
+    // Line ends are the document's own.
+    let raw = |character: char| character.is_control() && character != '\n';
+    if !document.contains(raw) {
+        return document;
+    }
+    let escaped = |character: char| match character {
+        other if raw(other) => format!("\\u{:04x}", u32::from(other)),
+        other => other.to_string(),
+    };
+    document.chars().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +214,16 @@ mod tests {
         let printer = Printer::plain();
         let line = printer.aligned(&[cell("a\u{1b}[2J"), cell("end")], &[8, 3]);
         assert_eq!(line, "a\u{FFFD}[2J     end\n");
+    }
+
+    #[test]
+    fn a_document_shows_control_characters_escaped_and_says_the_same() {
+        let value = serde_json::json!({ "reason": "a\u{1b}[31m\u{9b}31m\u{7f}ü" });
+        for written in [format!("{value:#}"), value.to_string()] {
+            let shown = json_safe(written);
+            assert!(shown.contains("a\\u001b[31m\\u009b31m\\u007fü"), "{shown}");
+            assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
+        }
     }
 
     #[test]

@@ -71,8 +71,23 @@ fn an_override_is_a_decision_of_origin_operator_under_the_callers_key() {
 
 #[test]
 fn observables_are_canonical_and_a_bare_ipv6_address_is_its_network() {
-    check(&block("81.2.69.77/24"), "Block 81.2.69.0/24 for 900000 ms");
+    check(&block("81.2.69.0/24"), "Block 81.2.69.0/24 for 900000 ms");
+    check(&block(" 81.2.69.77/32"), "Block 81.2.69.77 for 900000 ms");
     check(&block("2A00:1450:0:5::9"), "Block 2a00:1450:0:5::/64 for 900000 ms");
+}
+
+#[test]
+fn a_network_with_bits_after_its_prefix_is_not_taken_for_one_of_the_two_that_may_be_meant() {
+    for (text, remedy) in
+        [("81.2.69.77/24", "81.2.69.0/24"), ("2a00:1450:0:5::9/64", "2a00:1450:0:5::/64")]
+    {
+        for asked in [block(text), unblock(text)] {
+            check(
+                &asked,
+                &format!("invalid: '{text}' has bits set after its prefix; write {remedy}"),
+            );
+        }
+    }
 }
 
 #[test]
@@ -88,6 +103,7 @@ fn what_is_missing_is_said() {
         "invalid: an allow needs a duration",
     );
     check(&Asked { duration_ms: -1, ..block("81.2.69.142") }, "invalid: a duration of -1 ms");
+    check(&Asked { duration_ms: 999, ..block("81.2.69.142") }, "invalid: a duration of 999 ms");
     check(&block("example.com"), "invalid: 'example.com' is not an IP address");
     let long = "x".repeat(2_000);
     check(&Asked { reason: &long, ..block("81.2.69.142") }, "invalid: the reason has 2000 bytes");

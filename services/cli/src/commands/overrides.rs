@@ -1,10 +1,10 @@
 //! Block, unblock, allow, freeze, thaw, mode: what an operator changes.
 
 use proto::v1::{
-    AllowRequest, BlockRequest, ControlReply, ControlRequest, Decision, ModeReply, SetModeRequest,
-    UnblockRequest,
+    AllowRequest, BlockRequest, ControlReply, ControlRequest, Decision, DecisionReply, ModeReply,
+    SetModeRequest, UnblockRequest,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Status;
 
 use super::{executors, show};
@@ -22,7 +22,7 @@ pub(crate) async fn block(arguments: Block, printer: &Printer) -> Outcome {
         reason,
         idempotency_key,
     };
-    decided(client.block(request).await.map(|reply| reply.into_inner().decision), printer)
+    decided(client.block(request).await.map(tonic::Response::into_inner), printer)
 }
 
 pub(crate) async fn unblock(arguments: Unblock, printer: &Printer) -> Outcome {
@@ -34,7 +34,7 @@ pub(crate) async fn unblock(arguments: Unblock, printer: &Printer) -> Outcome {
         reason,
         idempotency_key,
     };
-    decided(client.unblock(request).await.map(|reply| reply.into_inner().decision), printer)
+    decided(client.unblock(request).await.map(tonic::Response::into_inner), printer)
 }
 
 pub(crate) async fn allow(arguments: Block, printer: &Printer) -> Outcome {
@@ -46,7 +46,7 @@ pub(crate) async fn allow(arguments: Block, printer: &Printer) -> Outcome {
         reason,
         idempotency_key,
     };
-    decided(client.allow(request).await.map(|reply| reply.into_inner().decision), printer)
+    decided(client.allow(request).await.map(tonic::Response::into_inner), printer)
 }
 
 pub(crate) async fn mode(arguments: Mode, printer: &Printer) -> Outcome {
@@ -95,22 +95,43 @@ fn key(given: Option<String>) -> String {
     given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }
 
-fn decided(answer: Result<Option<Decision>, Status>, printer: &Printer) -> Outcome {
-    let decision = answer.map_err(|status| Failure::from_status(&status))?;
+fn decided(answer: Result<DecisionReply, Status>, printer: &Printer) -> Outcome {
+    let DecisionReply { decision, outranked_by } =
+        answer.map_err(|status| Failure::from_status(&status))?;
     let Some(decision) = decision else {
         return Err(Failure::Error("the decider answered without a decision".to_owned()));
     };
     if printer.json() {
-        return Ok(printer.document(&show::decision(&decision))?);
+        printer.document(&document(&decision, &outranked_by))?;
+    } else {
+        printer.line(&format!(
+            "{} {} until {}",
+            decision.action,
+            decision.observable,
+            show::time(decision.until)
+        ))?;
+        printer.line(&format!("  {}", decision.explanation))?;
+        printer.line(&format!("  decision {}", decision.decision_id))?;
     }
-    printer.line(&format!(
-        "{} {} until {}",
-        decision.action,
-        decision.observable,
-        show::time(decision.until)
-    ))?;
-    printer.line(&format!("  {}", decision.explanation))?;
-    Ok(printer.line(&format!("  decision {}", decision.decision_id))?)
+    in_force(&decision, &outranked_by)
+}
+
+fn document(decision: &Decision, outranked_by: &str) -> Value {
+    let mut document = show::decision(decision);
+    document["outranked_by"] = Some(outranked_by).filter(|told| !told.is_empty()).into();
+    document
+}
+
+/// What was decided and is not in force needs a person: whoever asked for it takes it to be.
+fn in_force(decision: &Decision, outranked_by: &str) -> Outcome {
+    if outranked_by.is_empty() {
+        return Ok(());
+    }
+    let Decision { action, observable, .. } = decision;
+    Err(Failure::Findings(format!(
+        "the {action} of {observable} is decided and not in force: it is outranked by {outranked_by}; \
+         `perimeter get {observable}` shows until when"
+    )))
 }
 
 fn controlled(answer: Result<ControlReply, Status>, printer: &Printer) -> Outcome {
@@ -128,4 +149,27 @@ fn controlled(answer: Result<ControlReply, Status>, printer: &Printer) -> Outcom
         (false, _) => "thawed: automation may act".to_owned(),
     };
     Ok(printer.line(&line)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_decided_and_not_in_force_says_so_and_ends_with_4() {
+        let decision = Decision {
+            action: "block".to_owned(),
+            observable: "81.2.69.142".to_owned(),
+            ..Decision::default()
+        };
+        assert_eq!(in_force(&decision, ""), Ok(()));
+        assert_eq!(document(&decision, "")["outranked_by"], Value::Null);
+        let by = "an operator's allow of 81.2.69.0/24";
+        assert_eq!(document(&decision, by)["outranked_by"], by);
+        let failure = in_force(&decision, by).unwrap_err();
+        assert_eq!(failure.exit_code(), 4);
+        let told = failure.to_string();
+        assert!(told.contains("block of 81.2.69.142 is decided and not in force"), "{told}");
+        assert!(told.contains(&format!("outranked by {by}")), "{told}");
+    }
 }

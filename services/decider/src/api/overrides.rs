@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::{Shared, answers, standing};
 use crate::logic::overrides::{
-    Asked, Refused, Standing, Wish, decision, idempotency_key, leased, mode, observable, reason,
-    repeats,
+    Asked, Refused, Standing, Wish, decision, idempotency_key, leased, mode, observable,
+    outranked_by, reason, repeats,
 };
 use crate::names;
 
@@ -48,15 +48,30 @@ impl Overrides {
 
     /// Makes `asked` a decision and publishes it, unless the same key was answered before.
     pub async fn decide(&self, asked: &Asked<'_>) -> Result<Decision, Status> {
+        self.decided(asked).await.map(|(decision, _)| decision)
+    }
+
+    /// As [`Overrides::decide`], as the caller is told it: with what outranks the decision.
+    pub async fn answer(&self, asked: &Asked<'_>) -> Result<DecisionReply, Status> {
+        let (decision, standing) = self.decided(asked).await?;
+        let outranked_by = outranked_by(&decision, &standing, self.shared.clock.now());
+        let decision = Some(answers::decision(&decision));
+        Ok(DecisionReply { decision, outranked_by: outranked_by.unwrap_or_default() })
+    }
+
+    /// The decision, and what operators decided last about what lies around and inside it; about the very network only where
+    /// the decision is told again, for it may not be the last any more.
+    async fn decided(&self, asked: &Asked<'_>) -> Result<(Decision, Vec<Standing>), Status> {
         let key = idempotency_key(asked.idempotency_key).map_err(status)?;
         let mut just = self.acknowledged(self.decisions.lock()).await?;
         let (rules, now) = (&self.shared.rules, self.shared.clock.now());
+        let mut standing = self.standing(asked, &just);
         let known = just.iter().find(|(_, decision)| decision.decision_id == key).cloned();
         if let Some((at, known)) = known.or_else(|| self.decided_before(key, asked)) {
-            return if repeats(rules, &known, at, asked) { Ok(known) } else { Err(used(key)) };
+            let same = repeats(rules, &known, at, asked);
+            return if same { Ok((known, standing)) } else { Err(used(key)) };
         }
         self.ready()?;
-        let standing = self.standing(asked, &just);
         let decision = decision(rules, asked, &standing, now).map_err(status)?;
         self.publish(&decision).await?;
         tracing::info!(
@@ -68,7 +83,9 @@ impl Overrides {
             just.pop_front();
         }
         just.push_back((now, decision.clone()));
-        Ok(decision)
+        // Of the very network, this is what operators decided last.
+        standing.retain(|standing| standing.network != decision.observable.network());
+        Ok((decision, standing))
     }
 
     /// What was decided under `key`, by any decider, and when: as `decisions` has it, or, where that is not read yet, as
@@ -229,7 +246,7 @@ impl Override for Overrides {
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
         within_role(caller, request.duration_ms)?;
-        self.decide(&asked!(Wish::Block, request, caller)).await.map(replied)
+        self.answer(&asked!(Wish::Block, request, caller)).await.map(Response::new)
     }
 
     async fn unblock(
@@ -238,7 +255,7 @@ impl Override for Overrides {
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
         within_role(caller, request.duration_ms)?;
-        self.decide(&asked!(Wish::Unblock, request, caller)).await.map(replied)
+        self.answer(&asked!(Wish::Unblock, request, caller)).await.map(Response::new)
     }
 
     async fn allow(
@@ -246,7 +263,7 @@ impl Override for Overrides {
         request: Request<AllowRequest>,
     ) -> Result<Response<DecisionReply>, Status> {
         let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
-        self.decide(&asked!(Wish::Allow, request, caller)).await.map(replied)
+        self.answer(&asked!(Wish::Allow, request, caller)).await.map(Response::new)
     }
 
     async fn freeze(
@@ -288,10 +305,6 @@ fn within_role(caller: &Caller, duration_ms: Millis) -> Result<(), Status> {
 
 fn admin(caller: &Caller) -> bool {
     caller.role == Some(Role::Admin)
-}
-
-fn replied(decision: Decision) -> Response<DecisionReply> {
-    Response::new(DecisionReply { decision: Some(answers::decision(&decision)) })
 }
 
 fn used(key: Uuid) -> Status {

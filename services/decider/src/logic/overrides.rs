@@ -11,6 +11,8 @@ use crate::names;
 
 /// How long an unblock keeps automation off, unless said otherwise.
 pub const UNBLOCK_MS: Millis = 60 * 60 * 1000;
+/// Shortest decision: what is shorter has ended before it is folded, and the points would refuse it.
+const SHORTEST_MS: Millis = 1_000;
 /// Longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 1024;
 /// How much shorter than asked for a decision may seem, for it counts from when it was appended: the broker may have been
@@ -102,6 +104,23 @@ pub fn decision(
     }
 }
 
+/// What outranks an operator's decision in all of its network, in the words of a claim's standing: an allow of operators
+/// around it, as [`schemas::effective`] ranks claims, or a later one of the very network. Neither the mode nor a freeze
+/// holds an operator's word back.
+pub fn outranked_by(decision: &Decision, standing: &[Standing], now: Millis) -> Option<String> {
+    if decision.action == Action::Allow {
+        return None;
+    }
+    let network = decision.observable.network();
+    let around = standing.iter().filter(|standing| {
+        standing.action == Action::Allow
+            && standing.until > now
+            && standing.network.contains(&network)
+    });
+    let narrowest = around.max_by_key(|standing| standing.network.prefix_len())?;
+    Some(format!("an operator's allow of {}", narrowest.network))
+}
+
 /// The decision as a lease shows it, whose words are not read yet.
 pub fn leased(observable: Observable, claim: &Claim) -> Decision {
     let verb = names::action(claim.action);
@@ -135,11 +154,19 @@ fn for_how_long(action: Action, observable: &Observable, lasts: Millis) -> Strin
     format!("{} {observable} for {}: ", names::action(action), duration(lasts))
 }
 
-/// Reads the observable that is asked about.
+/// Reads the observable that is asked about. Of a network with bits after its prefix nobody knows which was meant, it or
+/// the address.
 pub fn observable(asked: &Asked<'_>) -> Result<Observable, Refused> {
-    asked
-        .observable
-        .parse()
+    let text = asked.observable.trim();
+    if let Ok(network) = text.parse::<IpNet>()
+        && network != network.trunc()
+    {
+        return Err(Refused::Invalid(format!(
+            "'{text}' has bits set after its prefix; write {} for the network, or an address alone",
+            network.trunc()
+        )));
+    }
+    text.parse()
         .map_err(|error: schemas::observable::ParseError| Refused::Invalid(error.to_string()))
 }
 
@@ -190,6 +217,9 @@ fn lasts(rules: &Rules, asked: &Asked<'_>) -> Result<Millis, Refused> {
         )),
         (negative, _) if negative < 0 => Err(Refused::Invalid(format!(
             "a duration of {negative} ms lies in the past; give one above 0"
+        ))),
+        (short, _) if short < SHORTEST_MS => Err(Refused::Invalid(format!(
+            "a duration of {short} ms is over before it is in force; give {SHORTEST_MS} ms or more"
         ))),
         (long, _) if long > longest => Err(Refused::Fuse(format!(
             "{} is longer than {}, the longest that one operator may ask for; what is to last belongs in your \

@@ -29,6 +29,55 @@ async fn a_responder_ends_nothing_that_was_asked_for_longer_and_shortens_no_allo
     assert!(kept.explanation.starts_with(&format!("allow {IP} for 24 h: bo asked for it")));
 }
 
+/// What an answer says of an operator's wish where `allowed` was allowed before, for another hour.
+async fn outranked_by(wish: Wish, observable: &str, allowed: &str) -> String {
+    let mut api = Api::new();
+    api.decided(&operator(Action::Allow, allowed, NOW, HOUR));
+    let overrides = api.overrides();
+    let asked = asked(wish, observable, 2 * HOUR);
+    let answer = overrides.answer(&asked).await.unwrap();
+    assert!(answer.decision.is_some());
+    // Who asks again is told the same.
+    assert_eq!(overrides.answer(&asked).await.unwrap(), answer);
+    answer.outranked_by
+}
+
+#[tokio::test]
+async fn a_block_below_an_allow_is_answered_with_what_outranks_it() {
+    const ALLOWED: &str = "81.2.69.0/24";
+    let told = outranked_by(Wish::Block, IP, ALLOWED).await;
+    assert_eq!(told, "an operator's allow of 81.2.69.0/24");
+    for (wish, observable, allowed) in [
+        // Nothing outranks an allow; one of the very network is replaced; of one inside it the rest is blocked.
+        (Wish::Allow, IP, ALLOWED),
+        (Wish::Unblock, IP, ALLOWED),
+        (Wish::Block, ALLOWED, ALLOWED),
+        (Wish::Block, ALLOWED, IP),
+        (Wish::Block, IP, "81.2.71.0/24"),
+    ] {
+        assert_eq!(outranked_by(wish, observable, allowed).await, "", "{wish:?} {observable}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_allowed_a_moment_ago_outranks_a_block_and_what_has_ended_does_not() {
+    const SECOND_KEY: &str = "0d6f2c6e-3c0b-4d43-8f0e-2f8f6c1f9a77";
+    const THIRD_KEY: &str = "1b1c7f0a-52a4-4c3e-9d55-3a8c2f6be0d2";
+    let api = Api::new();
+    let overrides = api.overrides();
+    overrides.decide(&asked(Wish::Allow, "81.2.69.0/24", MINUTE)).await.unwrap();
+    let block = Asked { idempotency_key: SECOND_KEY, ..asked(Wish::Block, IP, HOUR) };
+    let answer = overrides.answer(&block).await.unwrap();
+    assert_eq!(answer.outranked_by, "an operator's allow of 81.2.69.0/24");
+    api.shared.clock.advance(MINUTE);
+    assert_eq!(overrides.answer(&block).await.unwrap().outranked_by, "");
+    // Told again, it is not what was decided last.
+    let allow = Asked { idempotency_key: THIRD_KEY, ..asked(Wish::Allow, IP, HOUR) };
+    overrides.decide(&allow).await.unwrap();
+    let told = overrides.answer(&block).await.unwrap().outranked_by;
+    assert_eq!(told, "an operator's allow of 81.2.69.142/32");
+}
+
 /// A responder's wish of half an hour, under a key of its own.
 fn by_responder(wish: Wish, observable: &str) -> Asked<'_> {
     Asked {
