@@ -36,6 +36,7 @@ const PACKS: &[(&str, &str)] = built_in![
     "sql-tails.toml",
     "template.toml",
     "upload-webshell.toml",
+    "visits.toml",
     "xml-includes.toml",
     "xml.toml",
     "xss-elements.toml",
