@@ -129,9 +129,10 @@ impl Compiled {
                 let mut named = request.headers.iter().filter(|header| is(header, name));
                 named.any(|header| pattern.is_match(header.value))
             })
-            && self.target.as_ref().is_none_or(|target| {
-                self.symbols & !symbols == 0 && target.is_match(request.uri)
-            })
+            && self
+                .target
+                .as_ref()
+                .is_none_or(|target| self.symbols & !symbols == 0 && target.is_match(request.uri))
     }
 }
 
