@@ -181,9 +181,10 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let subscriber = lines(EnvFilter::new("info,noisy=warn"), move || writer.clone(), false);
+        let asked = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+            tracing::span!(target: "noisy", tracing::Level::INFO, "quiet").metadata().unwrap()
+        });
         tracing::subscriber::with_default(subscriber, || {
-            let quiet = tracing::span!(target: "noisy", tracing::Level::INFO, "quiet");
-            let asked = quiet.metadata().unwrap();
             // What is asked for a record of the `log` crate, which is then not sent.
             assert!(!tracing::dispatcher::get_default(|dispatch| dispatch.enabled(asked)));
             tracing::error!("could not listen");
