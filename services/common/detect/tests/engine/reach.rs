@@ -133,3 +133,46 @@ fn what_ships_blocks_nobody_for_one_light_finding() {
         assert_eq!(explain(&detector, &request).severity, Some(Severity::Low), "{request:?}");
     }
 }
+
+#[test]
+fn a_whole_question_to_a_database_is_evidence_and_one_that_breaks_out_more() {
+    let detector = Detector::shipped(0.001);
+    for (text, expected) in [
+        ("SELECT a, b FROM t WHERE c > 5 AND d = 'e' ORDER BY a", Severity::Low),
+        ("select mean(a) from b where time >= now() - 6h group by time(1m)", Severity::Low),
+        ("SELECT a FROM t UNION SELECT password FROM users", Severity::High),
+        ("SELECT a FROM t; DROP TABLE users--", Severity::High),
+        ("SELECT sleep(9)", Severity::High),
+        ("x' AND (SELECT a FROM t LIMIT 1)='b'-- ", Severity::High),
+    ] {
+        let body = format!("{{\"q\":\"{text}\"}}");
+        let headers = [Header { name: b"content-type", value: b"application/json" }];
+        let request = Request {
+            method: b"POST",
+            uri: b"/q",
+            headers: &headers,
+            body: Some(body.as_bytes()),
+            ..Request::default()
+        };
+        assert_eq!(explain(&detector, &request).severity, Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn what_ordinary_clients_of_known_products_ask_for_is_no_finding() {
+    let detector = Detector::shipped(0.001);
+    for uri in [
+        "/rest/default/V1/guest-carts/rsQ0ZM16UnszHHsx/estimate-shipping-methods",
+        "/nagios/cgi-bin/status.cgi?host=all&limit=0",
+        "/_vti_bin/client.svc/ProcessQuery",
+        "/Telerik.Web.UI.WebResource.axd?_TSM_HiddenField_=ctl00_RadScriptManager1_TSM&compress=1",
+        "/upnp/control/WANIPConn1",
+        "/search?q=mus%C3%A9e+d%27or+%26+co",
+        "/oauth2/auth?client_id=a&redirect_uri=http%3A%2F%2Flocalhost%3A8085%2Foauth2callback",
+        "/acs?SAMLResponse=PHNhbWxwOlJlc3BvbnNlIHhtbG5zOnNhbWxwPSJ1cm46b2FzaXM6bmFtZXM6dGM6U0FNTDoyLjA6cHJvdG9jb2wiIElEPSJhMSI%2BPC9zYW1scDpSZXNwb25zZT4%3D",
+    ] {
+        let request = Request { method: b"GET", uri: uri.as_bytes(), ..Request::default() };
+        let found = explain(&detector, &request);
+        assert_eq!(found.severity, None, "{uri}: {found:?}");
+    }
+}

@@ -13,9 +13,13 @@ use detect::structure::markup::{Markup, read};
 #[track_caller]
 fn check(rows: &[(&str, &[&str])]) {
     for (text, wanted) in rows {
-        let found = read(text.as_bytes(), &mut 0).0;
-        let set = Markup::NAMES.iter().enumerate().filter(|(bit, _)| found >> bit & 1 == 1);
-        let set: Vec<_> = set.map(|(_, name)| name.trim_start_matches("markup.")).collect();
-        assert_eq!(set, *wanted, "{text:?}");
+        assert_eq!(flags(text), *wanted, "{text:?}");
     }
+}
+
+/// The flags that a text has.
+fn flags(text: &str) -> Vec<&'static str> {
+    let found = read(text.as_bytes(), &mut 0).0;
+    let set = Markup::NAMES.iter().enumerate().filter(|(bit, _)| found >> bit & 1 == 1);
+    set.map(|(_, name)| name.trim_start_matches("markup.")).collect()
 }

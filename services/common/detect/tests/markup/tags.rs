@@ -1,6 +1,6 @@
 //! Tags, declarations and attributes: all flags of each text.
 
-use crate::check;
+use crate::{check, flags};
 
 #[test]
 fn declarations_are_told_by_their_first_word() {
@@ -156,6 +156,38 @@ fn an_address_of_another_host_is_remote_but_in_a_link() {
         check(&[(&format!("<img {attribute}>"), &wanted)]);
     }
     check(&[("<a href=//b>", &["format_tag"]), ("<x src=//b>", &[])]);
+}
+
+#[test]
+fn a_picture_that_runs_and_loads_nothing_is_no_markup() {
+    let named = "<svg xmlns='http://www.w3.org/2000/svg' viewbox='0 0 9 9'>";
+    for (text, wanted) in [
+        ("<title>a</title><path d='m1 1'/></svg>", &[][..]),
+        ("<style>.a{fill:red}</style><g class=a></g></svg>", &[]),
+        ("<g onload=a></g></svg>", &["active_tag", "leading_tag", "event_handler"]),
+        ("<script>a()</script></svg>", &["script_tag", "script_body", "script_close"]),
+        ("<image href='//a'/></svg>", &["tag", "active_tag", "leading_tag", "remote_source"]),
+    ] {
+        let found = flags(&format!("{named}{text}"));
+        assert!(wanted.iter().all(|flag| found.contains(flag)), "{text}: {found:?}");
+        assert_eq!(found.is_empty(), wanted.is_empty(), "{text}: {found:?}");
+    }
+    assert!(
+        !flags("<svg viewbox='0 0 9 9'><g></g></svg>").is_empty(),
+        "it does not say what it is"
+    );
+}
+
+#[test]
+fn a_picture_in_what_somebody_wrote_is_part_of_it() {
+    let written = "<p>a walk along the lake</p>";
+    check(&[
+        (&format!("{written}<img src=//a>"), &[]),
+        (
+            &format!("{written}<img src=//a onload=b>"),
+            &["tag", "format_tag", "remote_source", "event_handler"],
+        ),
+    ]);
 }
 
 #[test]

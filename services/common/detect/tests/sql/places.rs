@@ -105,6 +105,11 @@ fn a_keyword_behind_a_quote_counts_in_a_short_text() {
     }
     check(&[
         ("x' select y", &[]),
+        ("d'or y", &[]),
+        ("pomme d'or & y", &[]),
+        ("l'or y", &[]),
+        ("d' or y", &["open_keyword"]),
+        ("red'or y", &["open_keyword"]),
         ("x' order b c d e f g h i j k l", &["open_keyword"]),
         ("x' order b c d e f g h i j k l m", &[]),
     ]);

@@ -142,7 +142,17 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
         *steps += text.len() as u64;
         scan.found = 0;
     }
+    if scan.found & !DRAWN == 0 && drawing(text) {
+        scan.found = 0;
+    }
     Markup(scan.found)
+}
+
+/// Whether it is a picture as SVG has them. What of it would run, another flag says.
+fn drawing(text: &[u8]) -> bool {
+    let head = &text[..text.len().min(HEAD_BYTES)];
+    text.starts_with(b"<svg ")
+        && memchr::memmem::find(head, b"http://www.w3.org/2000/svg").is_some()
 }
 
 /// Whether there are elements and nothing else: what every document of XML has.
@@ -156,6 +166,10 @@ const HARMLESS: u32 =
     1 << Flag::Tag as u32 | 1 << Flag::CloseTag as u32 | 1 << Flag::Comment as u32;
 /// An address that an element loads from: where it runs what comes from there, another flag says so.
 const PICTURE: u32 = 1 << Flag::RemoteSource as u32;
+/// What a picture has, in which nothing runs and which loads nothing.
+const DRAWN: u32 = FORMAT | HARMLESS | 1 << Flag::ActiveTag as u32 | 1 << Flag::LeadingTag as u32;
+/// Where a picture says what it is.
+const HEAD_BYTES: usize = 512;
 /// Fewest letters and blanks outside of tags in a text that somebody wrote.
 const LETTERS_MIN: usize = 10;
 const BLANKS_MIN: usize = 2;

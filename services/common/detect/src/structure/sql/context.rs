@@ -83,11 +83,8 @@ pub(super) fn quoted(tokens: &Tokens<'_>, before: &[u8], found: &mut Sql) {
 
 /// Whether the quote stands for a vowel in front of a French word: `d'or`, `l'or`.
 fn elided(tokens: &Tokens<'_>, before: &[u8]) -> bool {
-    let article = match before {
-        [b'd' | b'l'] => true,
-        [.., sign, b'd' | b'l'] => !sign.is_ascii_alphanumeric(),
-        _ => false,
-    };
+    let letters = before.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let article = letters == 1 && matches!(before, [.., b'd' | b'l']);
     article && tokens.is(0, b"or") && tokens.get(0).start == 0
 }
 
