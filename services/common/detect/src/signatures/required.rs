@@ -11,6 +11,8 @@ const SET_MAX: usize = 48;
 const STRING_MAX: usize = 24;
 /// How often what is repeated is written out.
 const REPEATED_MAX: u32 = 8;
+/// Most ways to match a pattern that are told apart.
+const WAYS_MAX: usize = 12;
 /// Most literals of which one must stand.
 pub(super) const LITERALS_MAX: usize = 192;
 
@@ -76,6 +78,20 @@ pub(super) fn symbols(hir: &Hir) -> u64 {
             parts.iter().map(symbols).reduce(|all, one| all & one).unwrap_or(0)
         }
     }
+}
+
+/// As [`symbols`], of each way to match `hir` while these are few: all of one of the sets stand in every match.
+pub(super) fn ways(hir: &Hir) -> Vec<u64> {
+    let found = match hir.kind() {
+        HirKind::Capture(capture) => ways(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => ways(&repetition.sub),
+        HirKind::Alternation(parts) => parts.iter().flat_map(ways).collect(),
+        HirKind::Concat(parts) => parts.iter().map(ways).fold(vec![0], |heads, tails| {
+            heads.iter().flat_map(|head| tails.iter().map(move |tail| head | tail)).collect()
+        }),
+        _ => vec![symbols(hir)],
+    };
+    if found.len() <= WAYS_MAX { found } else { vec![symbols(hir)] }
 }
 
 /// The symbol that all bytes of a class have.
@@ -309,6 +325,19 @@ mod tests {
         ] {
             let found = literals(&parse(pattern), &cost).map_or(0, |needed| needed.strings.len());
             assert_eq!(found, number, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn each_way_to_match_has_symbols_of_its_own() {
+        let way = |text: &str| set(text.as_bytes());
+        for (pattern, expected) in [
+            ("(?:ab|cd)e", vec![way("abe"), way("cde")]),
+            ("(?:ab|c*)e", vec![way("abe"), way("e")]),
+            ("(?:[xyz]a|b){1,2}[0-9]", vec![way("a"), way("b")]),
+            ("(?:qa|qb|qc|qd)(?:a|b|c|d)", vec![way("q")]),
+        ] {
+            assert_eq!(ways(&parse(pattern)), expected, "{pattern}");
         }
     }
 

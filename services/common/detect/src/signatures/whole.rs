@@ -99,8 +99,8 @@ pub(super) struct Compiled {
     at: u16,
     whole: Whole,
     target: Option<Regex>,
-    /// Symbols that stand in every target that matches.
-    symbols: u64,
+    /// Sets of symbols, all of one of which stand in every target that matches.
+    symbols: Vec<u64>,
     values: Vec<(String, Regex)>,
 }
 
@@ -111,7 +111,7 @@ impl Compiled {
             at,
             whole: whole.clone(),
             target: whole.target.as_deref().map(compile).transpose()?,
-            symbols: whole.target.as_deref().map_or(0, symbols_of),
+            symbols: whole.target.as_deref().map_or_else(Vec::new, symbols_of),
             values: values
                 .map(|(name, pattern)| Ok((name.clone(), compile(pattern)?)))
                 .collect::<Result<_, String>>()?,
@@ -129,10 +129,10 @@ impl Compiled {
                 let mut named = request.headers.iter().filter(|header| is(header, name));
                 named.any(|header| pattern.is_match(header.value))
             })
-            && self
-                .target
-                .as_ref()
-                .is_none_or(|target| self.symbols & !symbols == 0 && target.is_match(request.uri))
+            && self.target.as_ref().is_none_or(|target| {
+                let possible = self.symbols.iter().any(|way| way & !symbols == 0);
+                possible && target.is_match(request.uri)
+            })
     }
 }
 
@@ -187,10 +187,10 @@ fn compile(pattern: &str) -> Result<Regex, String> {
     })
 }
 
-/// Symbols that stand in all that matches `pattern`.
-fn symbols_of(pattern: &str) -> u64 {
+/// Sets of symbols, all of one of which stand in whatever matches `pattern`.
+fn symbols_of(pattern: &str) -> Vec<u64> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(true).build();
-    parser.parse(pattern).map_or(0, |hir| required::symbols(&hir))
+    parser.parse(pattern).map_or_else(|_| vec![0], |hir| required::ways(&hir))
 }
 
 /// Reads an example: a request line, and a header on each line after it.
