@@ -330,13 +330,12 @@ mod tests {
 
     #[test]
     fn each_way_to_match_has_symbols_of_its_own() {
-        let way = |text: &str| set(text.as_bytes());
         for (pattern, expected) in [
-            ("(?:ab|cd)e", vec![way("abe"), way("cde")]),
-            ("(?:ab|c*)e", vec![way("abe"), way("e")]),
-            ("(?:[xyz]a|b){1,2}[0-9]", vec![way("a"), way("b")]),
-            ("(?:qa|qb|qc|qd)(?:a|b|c|d)", vec![way("q")]),
+            ("(?:ab|cd)e", &["abe", "cde"][..]),
+            ("(?:ab|c*)e", &["abe", "e"]),
+            ("(?:qa|qb|qc|qd)(?:a|b|c|d)", &["q"]),
         ] {
+            let expected: Vec<u64> = expected.iter().map(|way| set(way.as_bytes())).collect();
             assert_eq!(ways(&parse(pattern)), expected, "{pattern}");
         }
     }
