@@ -1,14 +1,12 @@
 //! Durations as people write them: `90s`, `15m`, `1h30m`, `7d`.
 
+use decider::logic::overrides::SHORTEST_MS;
 use schemas::Millis;
-
-/// Shortest override. What is shorter has ended before it is folded and put in force, and its points would refuse it.
-const OVERRIDE_MIN_MS: Millis = 1_000;
 
 /// Reads how long an override is to last.
 pub(crate) fn lasting(text: &str) -> Result<Millis, String> {
     match parse(text)? {
-        short if short < OVERRIDE_MIN_MS => {
+        short if short < SHORTEST_MS => {
             Err(format!("'{text}' is over before it is in force; an override lasts 1s or longer"))
         }
         lasts => Ok(lasts),

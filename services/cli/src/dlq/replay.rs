@@ -203,9 +203,13 @@ fn of_source(source: &str, position: &str, bytes: usize) -> String {
             "nothing else of it is kept here: let its sender, {rest}, mend the document (docs/guides/publish-events.md has \
              the shapes) and post it again"
         ),
-        "kafka" => format!(
-            "the original stands in topic {rest} at offset {position}: mend what writes it, and publish it there again"
-        ),
+        "kafka" => {
+            let (topic, partition) = rest.rsplit_once('/').unwrap_or((rest, "?"));
+            format!(
+                "the original stands in topic {topic}, partition {partition}, at offset {position}: mend what writes it, \
+                 and publish it there again"
+            )
+        }
         "syslog" => {
             let sender = rest.split('/').next().unwrap_or_default();
             format!(

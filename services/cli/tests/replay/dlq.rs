@@ -166,7 +166,10 @@ async fn what_is_whole_and_read_today_goes_back_and_everything_else_is_told_why_
 async fn where_the_original_is_to_be_found_is_told_by_the_way_in() {
     for (source, told) in [
         ("http/shop", "nothing else of it is kept here: let its sender, shop, mend the document"),
-        ("kafka/waf.findings/3", "the original stands in topic waf.findings/3 at offset 7: "),
+        (
+            "kafka/waf.findings/3",
+            "the original stands in topic waf.findings, partition 3, at offset 7: ",
+        ),
         ("syslog/mail/0d6f2c6e/1", "nothing else of it is kept here: mend what mail sends"),
         ("web-1/access.log", "the original stands in web-1/access.log at 7: `perimeter parse`"),
     ] {

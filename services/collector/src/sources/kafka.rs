@@ -12,7 +12,7 @@ use crate::logic::records::{self, Reader, Record};
 use crate::publish::{Origin, Outbox, Outgoing};
 
 /// Reads `topic` on `bus` until shutdown. Says `ready` once the group gave us a share of it. Where the group takes our place
-/// away, a new member reads on, and the process is not ready until then: the other sources go on.
+/// away, a new member reads on. The other sources go on meanwhile, so the process stays ready once it was.
 pub async fn run(
     topic: Topic,
     bus: &Bus,
@@ -37,9 +37,11 @@ pub async fn run(
         let records = consumer.next().await?;
         if joined != consumer.joined() {
             joined = !joined;
-            context.health.set(part.clone(), joined);
             if joined {
+                context.health.set(part.clone(), true);
                 tracing::info!(topic = name, "reading a topic");
+            } else {
+                tracing::warn!(topic = name, "not reading a topic until the group has us again");
             }
         }
         if joined && !told {

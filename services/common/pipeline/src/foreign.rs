@@ -173,7 +173,7 @@ impl Consumer {
 
     /// Leaves the group; what was not committed is read again.
     pub async fn leave(self) -> Result<()> {
-        // Closing waits for the broker.
+        // librdkafka closes none that gave up, and says so as an error; what is left to wait for are its threads.
         Ok(tokio::task::spawn_blocking(move || drop(self)).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! An operator's request, checked and made a decision. Data in, data out.
 
 use ipnet::IpNet;
+use schemas::effective::without;
 use schemas::protected::admit;
 use schemas::{Action, Claim, Decision, Millis, Mode, Observable, Origin, Refusal};
 use uuid::Uuid;
@@ -11,8 +12,8 @@ use crate::names;
 
 /// How long an unblock keeps automation off, unless said otherwise.
 pub const UNBLOCK_MS: Millis = 60 * 60 * 1000;
-/// Shortest decision: what is shorter has ended before it is folded, and the points would refuse it.
-const SHORTEST_MS: Millis = 1_000;
+/// Shortest override: what is shorter has ended before it is folded, and the points would refuse it.
+pub const SHORTEST_MS: Millis = 1_000;
 /// Longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 1024;
 /// How much shorter than asked for a decision may seem, for it counts from when it was appended: the broker may have been
@@ -105,20 +106,23 @@ pub fn decision(
 }
 
 /// What outranks an operator's decision in all of its network, in the words of a claim's standing: an allow of operators
-/// around it, as [`schemas::effective`] ranks claims, or a later one of the very network. Neither the mode nor a freeze
-/// holds an operator's word back.
+/// around it, as [`schemas::effective`] ranks claims, a later one of the very network, or several that leave none of it.
+/// Neither the mode nor a freeze holds an operator's word back. Of a decision that is over nothing is said.
 pub fn outranked_by(decision: &Decision, standing: &[Standing], now: Millis) -> Option<String> {
-    if decision.action == Action::Allow {
+    if decision.action == Action::Allow || decision.until.is_none_or(|until| until <= now) {
         return None;
     }
     let network = decision.observable.network();
-    let around = standing.iter().filter(|standing| {
-        standing.action == Action::Allow
-            && standing.until > now
-            && standing.network.contains(&network)
-    });
-    let narrowest = around.max_by_key(|standing| standing.network.prefix_len())?;
-    Some(format!("an operator's allow of {}", narrowest.network))
+    let allows = standing.iter().filter(|one| one.action == Action::Allow && one.until > now);
+    let allows: Vec<IpNet> = allows.map(|one| one.network).collect();
+    if !without(network, &allows).is_empty() {
+        return None;
+    }
+    let around = allows.iter().filter(|allow| allow.contains(&network));
+    Some(match around.max_by_key(|allow| allow.prefix_len()) {
+        Some(allow) => format!("an operator's allow of {allow}"),
+        None => "operators' allows of all of it".to_owned(),
+    })
 }
 
 /// The decision as a lease shows it, whose words are not read yet.

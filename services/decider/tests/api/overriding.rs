@@ -60,6 +60,17 @@ async fn a_block_below_an_allow_is_answered_with_what_outranks_it() {
 }
 
 #[tokio::test]
+async fn a_block_of_which_allows_leave_nothing_is_answered_so() {
+    let mut api = Api::new();
+    for half in ["81.2.69.0/25", "81.2.69.128/25"] {
+        api.decided(&operator(Action::Allow, half, NOW, HOUR));
+    }
+    let block = asked(Wish::Block, "81.2.69.0/24", 2 * HOUR);
+    let told = api.overrides().answer(&block).await.unwrap().outranked_by;
+    assert_eq!(told, "operators' allows of all of it");
+}
+
+#[tokio::test]
 async fn what_was_allowed_a_moment_ago_outranks_a_block_and_what_has_ended_does_not() {
     const SECOND_KEY: &str = "0d6f2c6e-3c0b-4d43-8f0e-2f8f6c1f9a77";
     const THIRD_KEY: &str = "1b1c7f0a-52a4-4c3e-9d55-3a8c2f6be0d2";

@@ -73,6 +73,20 @@ impl Format {
         NAMED.iter().find(|(_, format)| format == self).map_or("template", |(name, _)| name)
     }
 
+    /// Whether its entries are documents of JSON, which may stand on several lines.
+    pub(super) fn may_be_json(&self) -> bool {
+        matches!(
+            self,
+            Format::Envoy
+                | Format::Traefik
+                | Format::Caddy
+                | Format::Sshd
+                | Format::AwsWaf
+                | Format::ModSecurity
+                | Format::Coraza
+        )
+    }
+
     /// The names of all formats but templates.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMED.iter().map(|(name, _)| *name)

@@ -59,8 +59,8 @@ impl Parser {
         &self.format
     }
 
-    /// Reads one line, with or without its end; of what has several nothing is read. What is not UTF-8 is replaced. `received_at` gives a year to dates
-    /// that have none.
+    /// Reads one line, with or without its end; of what has several nothing is read. What is not UTF-8 is replaced.
+    /// `received_at` gives a year to dates that have none.
     pub fn line(&mut self, line: &[u8], received_at: Millis) -> Result<Line, Dead> {
         if line.len() > LINE_BYTES_MAX {
             // A reader keeps no more of a line than shows that it is too long.
@@ -75,7 +75,7 @@ impl Parser {
             return Ok(Line::Nothing);
         }
         // A second line would be read as the end of the first. JSON may stand on several, and has an end of its own.
-        let json = text.starts_with('{') && !matches!(self.format, Format::Template(_));
+        let json = self.format.may_be_json() && text.trim_start().starts_with('{');
         if !json && memchr::memchr(b'\n', text.as_bytes()).is_some() {
             return Err(Dead::malformed("several lines came as one; send each by itself"));
         }
