@@ -210,12 +210,26 @@ impl Detector {
             return false;
         }
         let light = !flags.structured() && !self.model.may_suffice(hits.positions());
-        if light || query(reading, &flags) {
+        if light || self.asks(reading, &flags, hits) {
             self.tell_held(value, reading, &flags, hits, add);
         } else {
             tell(value, reading, &flags, hits, add);
         }
         true
+    }
+
+    /// Whether it is one whole question to a database, which nothing was broken out of and in which nothing else was
+    /// found: so do tools ask on purpose.
+    fn asks(&self, reading: &Reading<'_>, flags: &Flags, hits: &Hits) -> bool {
+        let part = |at: &u16| {
+            let known = self.signatures.get(usize::from(*at));
+            known.is_some_and(|known| ASKING.contains(&known.id.as_str()))
+        };
+        reading.sql.starts_with(b"select ")
+            && flags.sql & Sql::STATEMENT.0 != 0
+            && flags.shell == 0
+            && flags.markup == 0
+            && hits.positions().iter().all(part)
     }
 
     /// As [`tell`], and takes off what would lift the reading to *alone* by signatures that may not. What it is worth
@@ -254,6 +268,19 @@ impl Detector {
         })
     }
 }
+
+/// What any question to a database is made of.
+const ASKING: [&str; 9] = [
+    "sqli.after-value",
+    "sqli.break-out",
+    "sqli.condition-number",
+    "sqli.condition-placed",
+    "sqli.group-probe",
+    "sqli.loose-quote",
+    "sqli.select-star",
+    "sqli.statement",
+    "sqli.subquery",
+];
 
 /// Adds what is in a reading that is not left at the quiet floor.
 fn tell(
@@ -298,24 +325,6 @@ pub(crate) fn counted(value: &Value<'_>, reading: &Reading<'_>) -> Range<usize> 
 /// Whether it was in base64, as programs send much, and nothing known stands in it.
 fn encoded(reading: &Reading<'_>) -> bool {
     reading.marks.0 & Marks::BASE64.0 != 0
-}
-
-/// Whether it is one whole question to a database, which nothing was broken out of: so do tools ask on purpose.
-fn query(reading: &Reading<'_>, flags: &Flags) -> bool {
-    const ORDINARY: u32 = Sql::STATEMENT.0
-        | Sql::AFTER_VALUE.0
-        | Sql::BREAK_OUT.0
-        | Sql::CONDITION.0
-        | Sql::FUNCTION_CALL.0
-        | Sql::SUBQUERY.0
-        | Sql::GROUP_PROBE.0
-        | Sql::CASE_WHEN.0
-        | Sql::LOOSE_QUOTE.0;
-    reading.sql.starts_with(b"select ")
-        && flags.sql & Sql::STATEMENT.0 != 0
-        && flags.sql & !ORDINARY == 0
-        && flags.shell == 0
-        && flags.markup == 0
 }
 
 /// Whether it is a document of plain words and numbers, written as programs write them.

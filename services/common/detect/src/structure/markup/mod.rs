@@ -137,8 +137,7 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
         scan.set(Flag::Symbols);
     }
     *steps += text.len() as u64 + scan.steps;
-    if scan.found & FORMAT != 0 && scan.found & !(FORMAT | HARMLESS | PICTURE) == 0 && written(text)
-    {
+    if scan.found & FORMAT != 0 && scan.found & !(FORMAT | HARMLESS) == 0 && written(text) {
         *steps += text.len() as u64;
         scan.found = 0;
     }
@@ -148,11 +147,23 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
     Markup(scan.found)
 }
 
-/// Whether it is a picture as SVG has them. What of it would run, another flag says.
+/// Whether it is a picture as SVG has them, from its first byte to its last, of nothing but shapes and texts. What of it
+/// would run, another flag says.
 fn drawing(text: &[u8]) -> bool {
     let head = &text[..text.len().min(HEAD_BYTES)];
+    let end = memchr::memmem::find(text, b"</svg");
+    let whole = end.is_some_and(|end| memchr::memchr(b'<', &text[end + 1..]).is_none());
     text.starts_with(b"<svg ")
+        && whole
         && memchr::memmem::find(head, b"http://www.w3.org/2000/svg").is_some()
+        && text.split(|byte| *byte == b'<').skip(1).all(shape)
+}
+
+/// Whether what stands behind a `<` is an element of a picture that leads nowhere and loads nothing, its end or a comment.
+fn shape(text: &[u8]) -> bool {
+    let name = text.strip_prefix(b"/").unwrap_or(text);
+    let length = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    name.starts_with(b"!--") || SHAPES.contains(&&name[..length])
 }
 
 /// Whether there are elements and nothing else: what every document of XML has.
@@ -164,10 +175,15 @@ const FORMAT: u32 = 1 << Flag::FormatTag as u32;
 /// What a text with headings, lists and tables has besides.
 const HARMLESS: u32 =
     1 << Flag::Tag as u32 | 1 << Flag::CloseTag as u32 | 1 << Flag::Comment as u32;
-/// An address that an element loads from: where it runs what comes from there, another flag says so.
-const PICTURE: u32 = 1 << Flag::RemoteSource as u32;
 /// What a picture has, in which nothing runs and which loads nothing.
 const DRAWN: u32 = FORMAT | HARMLESS | 1 << Flag::ActiveTag as u32 | 1 << Flag::LeadingTag as u32;
+/// The elements of such a picture.
+#[rustfmt::skip]
+const SHAPES: &[&[u8]] = &[
+    b"svg", b"g", b"path", b"rect", b"circle", b"ellipse", b"line", b"polyline", b"polygon", b"text", b"tspan",
+    b"title", b"desc", b"defs", b"symbol", b"style", b"lineargradient", b"radialgradient", b"stop", b"clippath",
+    b"mask", b"pattern", b"marker", b"filter", b"metadata",
+];
 /// Where a picture says what it is.
 const HEAD_BYTES: usize = 512;
 /// Fewest letters and blanks outside of tags in a text that somebody wrote.
