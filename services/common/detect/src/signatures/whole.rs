@@ -17,6 +17,8 @@ use crate::request::{Header, Request};
 const NAMES_MAX: usize = 16;
 /// Methods that nearly every request has.
 const ORDINARY: [&[u8]; 3] = [b"GET", b"POST", b"HEAD"];
+/// Most bytes of a target that are read otherwise than sent.
+const PLAIN_MAX: usize = 2048;
 /// Most headers of an example.
 const HEADERS_MAX: usize = 32;
 
@@ -133,7 +135,8 @@ impl Compiled {
                 let possible = self.symbols.iter().any(|way| way & !symbols == 0);
                 possible
                     && (target.is_match(request.uri)
-                        || otherwise(request.uri) && target.is_match(&plain(request.uri)))
+                        || otherwise(request.uri)
+                            && target.is_match(plain(request.uri, &mut [0; PLAIN_MAX])))
             })
     }
 }
@@ -144,18 +147,18 @@ fn otherwise(uri: &[u8]) -> bool {
 }
 
 /// A target without scheme and authority, its escapes undone once and its first slash single: as servers read what is
-/// sent otherwise.
-fn plain(uri: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(uri.len());
-    let mut rest = path_of(uri);
-    while let Some((first, behind)) = rest.split_first() {
+/// sent otherwise. It is put into `room`, as far as that goes.
+fn plain<'a>(uri: &[u8], room: &'a mut [u8]) -> &'a [u8] {
+    let (mut rest, mut length) = (path_of(uri), 0);
+    while let (Some((first, behind)), true) = (rest.split_first(), length < room.len()) {
         let escaped = if *first == b'%' { escaped(behind) } else { None };
-        plain.push(escaped.unwrap_or(*first));
+        room[length] = escaped.unwrap_or(*first);
+        length += 1;
         rest = if escaped.is_some() { &behind[2..] } else { behind };
     }
+    let plain = &room[..length];
     let slashes = plain.iter().take_while(|byte| **byte == b'/').count();
-    plain.drain(..slashes.saturating_sub(1));
-    plain
+    &plain[slashes.saturating_sub(1)..]
 }
 
 /// What follows the authority of a target in absolute form (RFC 9112, 3.2.2); another form whole.

@@ -177,7 +177,6 @@ fn what_ordinary_clients_of_known_products_ask_for_is_no_finding() {
         "/Telerik.Web.UI.WebResource.axd?_TSM_HiddenField_=ctl00_RadScriptManager1_TSM&compress=1",
         "/upnp/control/WANIPConn1",
         "/search?q=mus%C3%A9e+d%27or+%26+co",
-        "/oauth2/auth?client_id=a&redirect_uri=http%3A%2F%2Flocalhost%3A8085%2Foauth2callback",
         "/acs?SAMLResponse=PHNhbWxwOlJlc3BvbnNlIHhtbG5zOnNhbWxwPSJ1cm46b2FzaXM6bmFtZXM6dGM6U0FNTDoyLjA6cHJvdG9jb2wiIElEPSJhMSI%2BPC9zYW1scDpSZXNwb25zZT4%3D",
     ] {
         let request = Request { method: b"GET", uri: uri.as_bytes(), ..Request::default() };
