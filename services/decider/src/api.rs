@@ -103,7 +103,7 @@ pub async fn serve(
         context.health.expect(LEASES);
         if complete(&shared.leases, &context.shutdown).await {
             health.set_serving::<QueryServer<Queries>>().await;
-            // Whoever stops automation waits for nothing more. A call that must know more says itself that it does not.
+            // Whoever stops automation waits for nothing more. A call that must know more waits for it itself.
             health.set_serving::<OverrideServer<Overrides>>().await;
             context.health.set(LEASES, true);
         }

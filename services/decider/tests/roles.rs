@@ -27,7 +27,6 @@ use proto::v1::override_client::OverrideClient;
 use proto::v1::{BlockRequest, ControlRequest};
 use schemas::Topic;
 use tokio::io::AsyncReadExt as _;
-use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
@@ -134,8 +133,8 @@ async fn whoever_connects_and_does_not_show_who_he_is_is_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decider_that_has_not_read_what_was_decided_is_ready_and_freezes_at_once() {
-    let authority = Authority::new();
-    let (address, context) = port(&authority, Index::default()).await;
+    let (authority, index) = (Authority::new(), Index::default());
+    let (address, context) = port(&authority, index.clone()).await;
     drop(connected(address).await);
     let begun = Instant::now();
     while let Err(missing) = context.health.ready() {
@@ -154,7 +153,12 @@ async fn a_decider_that_has_not_read_what_was_decided_is_ready_and_freezes_at_on
     let idempotency_key = Uuid::from_u128(2).to_string();
     let (observable, duration_ms) = ("81.2.69.142".to_owned(), 60_000);
     let block = BlockRequest { observable, duration_ms, reason, idempotency_key };
-    assert_eq!(overrides.block(block).await.unwrap_err().code(), Code::Unavailable);
+    let reading = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        index.completed(Topic::Decisions);
+    };
+    let (blocked, ()) = tokio::join!(overrides.block(block), reading);
+    blocked.expect("it does not wait until what was decided is read");
     context.shutdown.cancel();
 }
 

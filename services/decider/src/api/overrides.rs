@@ -1,34 +1,33 @@
 //! Override: what an operator changes. Every answer comes after Kafka acknowledged.
 
+mod calls;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use proto::roles::{Caller, Role};
-use proto::v1::override_server::Override;
-use proto::v1::{
-    AllowRequest, BlockRequest, ControlReply, ControlRequest, DecisionReply, ModeReply,
-    SetModeRequest, UnblockRequest,
-};
+use proto::v1::{ControlReply, ControlRequest, DecisionReply, ModeReply, SetModeRequest};
 use schemas::control::{SCOPE_ALL, SCOPE_MODE};
 use schemas::{Control, Decision, Millis, Mode, Record, Setting, Topic};
 use tokio::sync::Mutex;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 use uuid::Uuid;
 
 use super::{Shared, answers, standing};
 use crate::logic::overrides::{
-    Asked, Refused, Standing, Wish, decision, idempotency_key, leased, mode, observable,
-    outranked_by, reason, repeats,
+    Asked, Refused, Standing, decision, idempotency_key, leased, mode, observable, outranked_by,
+    reason, repeats,
 };
 use crate::names;
 
 /// How long a call waits for Kafka, and before that for the calls before it, which do. The record may arrive later all the
 /// same, so a repeat uses the same key.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a block, unblock or allow waits until what was decided before is read: a decider that just started reads it.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often it looks meanwhile.
+const READ_INTERVAL: Duration = Duration::from_millis(20);
 /// Requests just answered, until the follower shows them.
 const JUST_MAX: usize = 1_000;
-/// Longest block or unblock that a responder may ask for.
-const RESPONDER_MAX_MS: Millis = 60 * 60 * 1000;
 
 /// The Override service.
 pub struct Overrides {
@@ -38,12 +37,14 @@ pub struct Overrides {
     /// The same of freezes and modes. Nobody who stops automation waits for a block that Kafka has not taken yet.
     controls: Mutex<VecDeque<(Uuid, Setting)>>,
     acknowledge_within: Duration,
+    read_within: Duration,
 }
 
 impl Overrides {
     pub fn new(shared: Shared) -> Self {
         let (decisions, controls) = (Mutex::default(), Mutex::default());
-        Overrides { shared, decisions, controls, acknowledge_within: ACKNOWLEDGE_TIMEOUT }
+        let (acknowledge_within, read_within) = (ACKNOWLEDGE_TIMEOUT, READ_TIMEOUT);
+        Overrides { shared, decisions, controls, acknowledge_within, read_within }
     }
 
     /// Makes `asked` a decision and publishes it, unless the same key was answered before.
@@ -63,6 +64,7 @@ impl Overrides {
     /// the decision is told again, for it may not be the last any more.
     async fn decided(&self, asked: &Asked<'_>) -> Result<(Decision, Vec<Standing>), Status> {
         let key = idempotency_key(asked.idempotency_key).map_err(status)?;
+        self.read_before().await?;
         let mut just = self.acknowledged(self.decisions.lock()).await?;
         let (rules, now) = (&self.shared.rules, self.shared.clock.now());
         let mut standing = self.standing(asked, &just);
@@ -71,7 +73,6 @@ impl Overrides {
             let same = repeats(rules, &known, at, asked);
             return if same { Ok((known, standing)) } else { Err(used(key)) };
         }
-        self.ready()?;
         let decision = decision(rules, asked, &standing, now).map_err(status)?;
         self.publish(&decision).await?;
         tracing::info!(
@@ -88,8 +89,8 @@ impl Overrides {
         Ok((decision, standing))
     }
 
-    /// What was decided under `key`, by any decider, and when: as `decisions` has it, or, where that is not read yet, as
-    /// the lease on the observable does.
+    /// What was decided under `key`, by any decider, and when: as `decisions` has it, or, where that is not retained any
+    /// more, as the lease on the observable does.
     fn decided_before(&self, key: Uuid, asked: &Asked<'_>) -> Option<(Millis, Decision)> {
         let told = self.shared.index.read(|index| {
             index.story(key)?.decision().map(|(at, decision)| (at, decision.clone()))
@@ -104,17 +105,23 @@ impl Overrides {
         })
     }
 
-    /// Whether it is known what was decided before: a repeat must not be taken for a new request, and what stands must be
-    /// seen.
-    fn ready(&self) -> Result<(), Status> {
-        let decisions = self.shared.index.read(|index| index.has_read(Topic::Decisions));
-        if decisions && self.shared.leases.read(|reader| reader.complete()) {
-            return Ok(());
-        }
-        Err(Status::unavailable(
-            "this decider has just started and has not read yet what was decided before; ask again in a moment, with the \
-             same idempotency key",
-        ))
+    /// Waits until it is read what was decided before: a repeat must not be taken for a new request, nor be judged by the
+    /// part that happens to be read, and what stands must be seen.
+    async fn read_before(&self) -> Result<(), Status> {
+        let Shared { index, leases, .. } = &self.shared;
+        let reading = async {
+            while !index.read(|index| index.has_read(Topic::Decisions))
+                || !leases.read(|reader| reader.complete())
+            {
+                tokio::time::sleep(READ_INTERVAL).await;
+            }
+        };
+        tokio::time::timeout(self.read_within, reading).await.map_err(|_| {
+            Status::unavailable(
+                "this decider has just started and has not read yet what was decided before; ask again in a moment, \
+                 with the same idempotency key",
+            )
+        })
     }
 
     /// What operators decided last about what is asked about, and about what lies around and inside it. Not by the
@@ -223,90 +230,6 @@ impl Overrides {
     }
 }
 
-/// Block, unblock and allow say the same things in messages of their own.
-macro_rules! asked {
-    ($wish:expr, $request:expr, $caller:expr) => {
-        Asked {
-            wish: $wish,
-            observable: &$request.observable,
-            duration_ms: $request.duration_ms,
-            reason: &$request.reason,
-            idempotency_key: &$request.idempotency_key,
-            operator: &$caller.identity,
-            admin: admin($caller),
-        }
-    };
-}
-
-#[tonic::async_trait]
-impl Override for Overrides {
-    async fn block(
-        &self,
-        request: Request<BlockRequest>,
-    ) -> Result<Response<DecisionReply>, Status> {
-        let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
-        within_role(caller, request.duration_ms)?;
-        self.answer(&asked!(Wish::Block, request, caller)).await.map(Response::new)
-    }
-
-    async fn unblock(
-        &self,
-        request: Request<UnblockRequest>,
-    ) -> Result<Response<DecisionReply>, Status> {
-        let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
-        within_role(caller, request.duration_ms)?;
-        self.answer(&asked!(Wish::Unblock, request, caller)).await.map(Response::new)
-    }
-
-    async fn allow(
-        &self,
-        request: Request<AllowRequest>,
-    ) -> Result<Response<DecisionReply>, Status> {
-        let (caller, request) = (Caller::admitted(&request)?, request.get_ref());
-        self.answer(&asked!(Wish::Allow, request, caller)).await.map(Response::new)
-    }
-
-    async fn freeze(
-        &self,
-        request: Request<ControlRequest>,
-    ) -> Result<Response<ControlReply>, Status> {
-        let operator = &Caller::admitted(&request)?.identity;
-        self.control(request.get_ref(), true, operator).await.map(Response::new)
-    }
-
-    async fn thaw(
-        &self,
-        request: Request<ControlRequest>,
-    ) -> Result<Response<ControlReply>, Status> {
-        let operator = &Caller::admitted(&request)?.identity;
-        self.control(request.get_ref(), false, operator).await.map(Response::new)
-    }
-
-    async fn set_mode(
-        &self,
-        request: Request<SetModeRequest>,
-    ) -> Result<Response<ModeReply>, Status> {
-        let operator = &Caller::admitted(&request)?.identity;
-        self.mode(request.get_ref(), operator).await.map(Response::new)
-    }
-}
-
-/// What a responder asks for lasts an hour at most.
-fn within_role(caller: &Caller, duration_ms: Millis) -> Result<(), Status> {
-    if !admin(caller) && duration_ms > RESPONDER_MAX_MS {
-        return Err(Status::permission_denied(format!(
-            "{} may ask for {} min at most; more takes an operator's certificate",
-            caller.identity,
-            RESPONDER_MAX_MS / 60_000
-        )));
-    }
-    Ok(())
-}
-
-fn admin(caller: &Caller) -> bool {
-    caller.role == Some(Role::Admin)
-}
-
 fn used(key: Uuid) -> Status {
     Status::invalid_argument(format!(
         "the idempotency key {key} was used for another request; draw a new one"
@@ -331,11 +254,20 @@ mod tests {
 
     use super::*;
     use crate::logic::Rules;
+    use crate::logic::overrides::Wish;
 
     const NOW: Millis = 1_795_000_000_000;
     const ADA: &str = "spiffe://perimeter/operator/ada";
 
+    /// Has read the leases, and every decision: there is none.
     fn overrides() -> Overrides {
+        let overrides = started();
+        overrides.shared.index.completed(Topic::Decisions);
+        overrides
+    }
+
+    /// Has read the leases, and nothing else.
+    fn started() -> Overrides {
         let clock = Clock::manual(NOW);
         let bus = Bus::in_memory(Log::new(clock.clone()));
         let leases = Leases::default();
@@ -349,6 +281,18 @@ mod tests {
             publisher: bus.publisher().unwrap(),
             clock,
         })
+    }
+
+    fn block(idempotency_key: &str) -> Asked<'_> {
+        Asked {
+            wish: Wish::Block,
+            observable: "81.2.69.142",
+            duration_ms: 60_000,
+            reason: "a test",
+            idempotency_key,
+            operator: ADA,
+            admin: true,
+        }
     }
 
     #[tokio::test]
@@ -370,19 +314,21 @@ mod tests {
         let idempotency_key = Uuid::from_u128(1).to_string();
         let asked = ControlRequest { reason: "a test".to_owned(), idempotency_key };
         let behind_a_freeze = overrides.control(&asked, true, ADA).await.unwrap_err();
-        let asked = Asked {
-            wish: Wish::Block,
-            observable: "81.2.69.142",
-            duration_ms: 60_000,
-            reason: "a test",
-            idempotency_key: &asked.idempotency_key,
-            operator: ADA,
-            admin: true,
-        };
-        let behind_a_block = overrides.decide(&asked).await.unwrap_err();
+        let behind_a_block = overrides.decide(&block(&asked.idempotency_key)).await.unwrap_err();
         for told in [behind_a_freeze, behind_a_block] {
             assert_eq!(told.code(), tonic::Code::Unavailable);
             assert!(told.message().starts_with("Kafka did not acknowledge"), "{}", told.message());
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_a_decider_that_does_not_come_to_read_is_told_so() {
+        let overrides = Overrides { read_within: Duration::ZERO, ..started() };
+        let key = Uuid::from_u128(1).to_string();
+        let told = overrides.decide(&block(&key)).await.unwrap_err();
+        assert_eq!(told.code(), tonic::Code::Unavailable);
+        assert!(told.message().contains("the same idempotency key"), "{}", told.message());
+        overrides.shared.index.completed(Topic::Decisions);
+        overrides.decide(&block(&key)).await.unwrap();
     }
 }

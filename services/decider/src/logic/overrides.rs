@@ -125,10 +125,10 @@ pub fn outranked_by(decision: &Decision, standing: &[Standing], now: Millis) -> 
     })
 }
 
-/// The decision as a lease shows it, whose words are not read yet.
+/// The decision as a lease shows it, whose words are not retained any more.
 pub fn leased(observable: Observable, claim: &Claim) -> Decision {
     let verb = names::action(claim.action);
-    let explanation = format!("{verb} {observable}: its reason is not read yet");
+    let explanation = format!("{verb} {observable}: its reason is not retained");
     let (decision_id, until) = (claim.decision_id, Some(claim.until));
     let origin = claim.origin;
     Decision {

@@ -1,5 +1,8 @@
 //! What an operator asks for where something stands already, or where it is not known yet what does.
 
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
 use decider::api::overrides::Overrides;
 use decider::logic::overrides::{Asked, Wish};
 use decider::stage::SharedNetworks;
@@ -141,6 +144,11 @@ async fn what_was_decided_here_counts_no_longer_once_the_log_shows_something_new
     overrides.decide(&by_responder(Wish::Unblock, IP)).await.unwrap();
 }
 
+/// Whether `answering` waits for something still.
+async fn waits<T>(answering: Pin<&mut impl Future<Output = T>>) -> bool {
+    tokio::time::timeout(Duration::from_millis(50), answering).await.is_err()
+}
+
 #[tokio::test]
 async fn a_request_is_taken_for_new_only_once_what_was_decided_before_is_read() {
     let api = Api::new();
@@ -151,26 +159,46 @@ async fn a_request_is_taken_for_new_only_once_what_was_decided_before_is_read() 
         SharedNetworks::default(),
         api.shared.index.clone(),
     );
+    let block = asked(Wish::Block, IP, MINUTE);
+    let mut deciding = pin!(overrides.decide(&block));
     for partition in 0..Topic::Decisions.partitions() {
-        let unread = overrides.decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap_err();
-        assert_eq!(unread.code(), Code::Unavailable, "{}", unread.message());
-        assert!(unread.message().contains("the same idempotency key"), "{}", unread.message());
+        assert!(waits(deciding.as_mut()).await, "before partition {partition} is read");
         tail.update(Update::Reached { topic: Topic::Decisions, partition, end: 0, now: NOW });
     }
     assert!(api.log.messages("decisions").is_empty());
-    overrides.decide(&asked(Wish::Block, IP, MINUTE)).await.unwrap();
+    deciding.await.unwrap();
     assert_eq!(api.log.messages("decisions").len(), 1);
 }
 
+/// A block under the key of [`asked`].
+fn first() -> Decision {
+    let decision_id = KEY.parse().unwrap();
+    Decision { decision_id, ..operator(Action::Block, IP, NOW - MINUTE, 2 * MINUTE) }
+}
+
 #[tokio::test]
-async fn a_repeat_is_known_by_the_lease_before_the_decision_itself_is_read() {
+async fn a_repeat_right_after_a_start_is_judged_by_all_that_was_decided() {
     let mut api = Api::new();
-    let first = Decision {
-        decision_id: KEY.parse().unwrap(),
-        ..operator(Action::Block, IP, NOW - MINUTE, 2 * MINUTE)
-    };
-    api.folded(&first);
+    // The lease and the log show the block. What came after it, nobody has folded, and it is not read yet.
+    api.decided(&first());
     let overrides = Overrides::new(api.shared.clone());
+    let block = asked(Wish::Block, IP, 2 * MINUTE);
+    let mut again = pin!(overrides.answer(&block));
+    assert!(waits(again.as_mut()).await);
+    api.shared.index.take(NOW, operator(Action::Allow, "81.2.69.0/24", NOW, HOUR), true);
+    api.read();
+    let answer = again.await.unwrap();
+    assert_eq!(answer.decision.unwrap().decision_id, KEY);
+    assert_eq!(answer.outranked_by, "an operator's allow of 81.2.69.0/24");
+    assert!(api.log.messages("decisions").is_empty());
+}
+
+#[tokio::test]
+async fn a_repeat_is_known_by_the_lease_when_the_decision_itself_is_not_retained_any_more() {
+    let mut api = Api::new();
+    let first = first();
+    api.folded(&first);
+    let overrides = api.overrides();
     let again = overrides.decide(&asked(Wish::Block, IP, 2 * MINUTE)).await.unwrap();
     assert_eq!((again.decision_id, again.until), (first.decision_id, first.until));
     let other = overrides.decide(&asked(Wish::Allow, IP, 2 * MINUTE)).await.unwrap_err();
