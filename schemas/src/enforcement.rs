@@ -37,7 +37,7 @@ pub struct Enforcement {
     pub enforcement_id: Uuid,
     pub decision_id: Uuid,
     pub observable: Observable,
-    /// Name of the point: `envoy/0`, `aws-waf`, `blocklist`; `executor` for a refusal by the fold.
+    /// Name of the point: `envoy/0`, `aws-waf`, `blocklist`; [`Enforcement::FOLD`] for a refusal by the fold.
     pub point: String,
     pub phase: Phase,
     pub status: Status,
@@ -50,6 +50,9 @@ pub struct Enforcement {
 }
 
 impl Enforcement {
+    /// Under which name the fold says what it refused. It holds nothing, so it is no point.
+    pub const FOLD: &str = "executor";
+
     /// The id of an act: the same act told twice has the same id.
     pub fn id(decision_id: Uuid, point: &str, phase: Phase, status: Status) -> Uuid {
         Uuid::new_v5(&decision_id, format!("enforcement/{point}/{phase:?}/{status:?}").as_bytes())

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ipnet::IpNet;
 use proto::v1::{Happening, PointState};
-use schemas::{Control, Decision, Effect, Millis, Setting, Topic};
+use schemas::{Control, Decision, Effect, Enforcement, Millis, Setting, Topic};
 use uuid::Uuid;
 
 pub use shared::Shared;
@@ -197,10 +197,11 @@ impl Index {
         in_words.map(|(place, control, told)| (control, words::happening(place.at, told))).collect()
     }
 
-    /// The points that spoke.
+    /// The points that spoke. What the fold of an executor refused is told with the decision itself.
     pub fn points(&self) -> BTreeMap<String, Spoken> {
         let mut points: BTreeMap<String, Spoken> = BTreeMap::new();
-        for said in self.stories.values().flat_map(Story::consequences) {
+        let said = self.stories.values().flat_map(Story::consequences);
+        for said in said.filter(|said| said.point() != Enforcement::FOLD) {
             if !points.contains_key(said.point()) {
                 points.insert(said.point().to_owned(), Spoken::default());
             }

@@ -14,8 +14,6 @@ use schemas::{
 use crate::ownership::{Owned, Ownership, partition_of};
 use crate::view::Repairs;
 
-/// Name under which the fold reports a refusal.
-pub const POINT: &str = "executor";
 /// How many decisions are folded between two looks for leases that nobody needs any more.
 const FORGET_INTERVAL: usize = 65_536;
 
@@ -233,7 +231,10 @@ fn refused(decision: &Decision, appended: Appended, refusal: &Refusal) -> Enforc
     let (phase, status) = (Phase::Apply, Status::Refused);
     let Appended { generation, at } = appended;
     let reason = refusal.to_string();
-    Enforcement { reason, ..Enforcement::of(decision, POINT, phase, status, generation, at) }
+    Enforcement {
+        reason,
+        ..Enforcement::of(decision, Enforcement::FOLD, phase, status, generation, at)
+    }
 }
 
 fn fuse(refusal: &Refusal) -> &'static str {

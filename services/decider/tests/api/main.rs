@@ -187,6 +187,29 @@ async fn a_claim_is_listed_with_where_it_stands_and_why() {
 }
 
 #[tokio::test]
+async fn an_executor_that_refused_is_no_point_that_should_hold_anything() {
+    let mut api = Api::new();
+    let decision = api.blocked();
+    let refused = Enforcement { status: Status::Refused, ..applied(&decision, Enforcement::FOLD) };
+    api.shared.index.take(NOW, refused, true);
+    // The verifier repeats it.
+    let repeated =
+        Outcome { effect: Effect::Ineffective, ..proved(&decision, Enforcement::FOLD, 1) };
+    api.shared.index.take(NOW, repeated, true);
+    api.shared.index.take(NOW, applied(&decision, "envoy/0"), true);
+    api.shared.clock.advance(MINUTE);
+    let (mut client, _serving) = api.query().await;
+    let status = client.status(StatusRequest {}).await.unwrap().into_inner();
+    let points: Vec<_> = status.points.iter().map(|point| point.point.as_str()).collect();
+    assert_eq!(points, ["envoy/0"]);
+    assert!(!status.problems.iter().any(|problem| problem.contains("lacks")), "{status:?}");
+    // Of the claim itself it is told.
+    let list = client.list(ListRequest::default()).await.unwrap().into_inner();
+    let told = list.claims[0].points.iter().map(|point| point.status.as_str());
+    assert_eq!(told.collect::<Vec<_>>(), ["applied", "refused"]);
+}
+
+#[tokio::test]
 async fn an_ended_claim_is_listed_only_when_asked_and_an_outranked_one_says_by_whom() {
     let mut api = Api::new();
     api.blocked();
