@@ -2,6 +2,7 @@
 //!
 //! Who may call what over mutual TLS is the table in [`proto::roles`]; plaintext serves only what changes nothing.
 
+mod aging;
 mod answers;
 mod explain;
 pub mod overrides;
@@ -19,12 +20,14 @@ use proto::roles::Guard;
 use proto::v1::override_server::OverrideServer;
 use proto::v1::query_server::QueryServer;
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::{Router, TcpIncoming};
 
 use crate::index;
 use crate::logic::Rules;
+use aging::Aging;
 use overrides::Overrides;
 use query::Queries;
 
@@ -33,11 +36,12 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_MAX: u32 = 128;
 /// A connection is told to close at this age, and no stream of ours lasts longer: who may call is read off a certificate,
 /// which may have run out since it was shown. A stream that begins shortly before its connection is of this age runs to
-/// its own end, so a certificate is of use for at most twice this long after it was shown.
-///
-/// The streams of health and reflection last as long as their connection is kept open. They tell nothing secret: which
-/// services answer, and the contract that is published.
+/// its own end, so a certificate is of use for at most twice this long after it was shown. At that age a connection is
+/// closed: the streams of health and reflection, which are not ours, last for as long as it does.
 pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
+/// How much sooner it is told to close, so that what ends in time is not cut off: a connection is some seconds old when its
+/// client has shown who he is, and he goes on for a moment before he hears that he must leave.
+const TOLD_SOONER: Duration = Duration::from_secs(20);
 /// Longest call that is no stream, or one kept open would keep its connection. Whoever waits for Kafka is told sooner.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often an idle connection is asked whether there is still somebody at its other end.
@@ -87,7 +91,9 @@ pub async fn serve(
         .add_service(overriding);
     let secured = async {
         let stop = context.shutdown.clone().cancelled_owned();
-        let served = secured.serve_with_incoming_shutdown(incoming(listener), stop);
+        let accepted = incoming(listener)
+            .map(|accepted| accepted.map(|stream| Aging::new(stream, 2 * CONNECTION_AGE_MAX)));
+        let served = secured.serve_with_incoming_shutdown(accepted, stop);
         served.await.context("the gRPC port stopped")
     };
     let open = async {
@@ -146,12 +152,12 @@ fn server() -> Server {
 }
 
 /// A connection of that age takes nothing new; what began on it before is answered to its end. Without a grace after the
-/// age: with one, tonic 0.14.9 does not tell the client to leave, but drops the connection when the grace is over, whatever
-/// is answered on it just then.
+/// age: with one, tonic 0.14.9 does not tell the client to leave, but only drops the connection when the grace is over,
+/// which is done here by [`Aging`].
 fn secured(tls: &Tls) -> Result<Server> {
     server()
         .timeout(CALL_TIMEOUT)
-        .max_connection_age(CONNECTION_AGE_MAX)
+        .max_connection_age(CONNECTION_AGE_MAX - TOLD_SOONER)
         .tls_config(proto::mtls::server(tls.ca(), tls.certificate(), tls.key()))
         .context(
             "could not use the certificates of DECIDER_TLS_CA, DECIDER_TLS_CERT and DECIDER_TLS_KEY",
