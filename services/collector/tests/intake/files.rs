@@ -214,6 +214,37 @@ async fn logs_that_are_shipped_again_are_the_same_events() {
     assert_eq!(places.len(), 2);
 }
 
+/// What sshd writes of one try: first what PAM said, then its own line.
+const TRY: [&str; 2] = [
+    "2026-05-28T20:26:40+00:00 web sshd[7]: error: PAM: Authentication failure for ann from 81.2.69.142\n",
+    "2026-05-28T20:26:40+00:00 web sshd[7]: Failed keyboard-interactive/pam for ann from 81.2.69.142 port 5 ssh2\n",
+];
+
+#[tokio::test]
+async fn a_login_of_which_two_lines_tell_is_one_when_a_restart_stands_between_them() {
+    const OTHER: &str =
+        "2026-05-28T20:26:40+00:00 web sshd[8]: Connection closed by 81.2.69.143 port 5\n";
+    let [by_pam, own] = TRY;
+    // In a file of a few lines, in one so long that its head says nothing of its end, and after a whole try.
+    for (before, tries) in
+        [(String::new(), 1), (OTHER.repeat(2_000), 1), (OTHER.repeat(70) + by_pam + own, 2)]
+    {
+        let mut world = World::new();
+        let settings = "state = \"FOLDER/state.json\"\n[[file]]\npath = \"FOLDER/auth.log\"\nformat = \"sshd\"";
+        let mut follower = world.follower_of(settings);
+        world.append("auth.log", &(before + by_pam + OTHER));
+        world.settle(&mut follower).await;
+        let mut follower = world.follower_of(settings);
+        world.append("auth.log", own);
+        world.settle(&mut follower).await;
+        assert_eq!(events(&world.log).len(), tries);
+        // Nobody told of this one before.
+        world.append("auth.log", own);
+        world.settle(&mut follower).await;
+        assert_eq!(events(&world.log).len(), tries + 1);
+    }
+}
+
 #[tokio::test]
 async fn what_kafka_does_not_have_is_read_again() {
     let mut world = World::new();

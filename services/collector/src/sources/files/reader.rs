@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 use observe::logs::{DETECT_LINES_MAX, Format, Parser, detect};
 use observe::{Dead, Line};
 use schemas::Millis;
@@ -21,6 +21,8 @@ use crate::publish::{Origin, Outgoing};
 pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
 /// Most lines of the head of a file that its parser is shown before it reads on in the middle.
 const PRIMING_LINES_MAX: usize = 64;
+/// How much before that place it is shown as well: two lines may tell of one login, with others between them.
+const RECENT_BYTES_MAX: u64 = 4 * 1024;
 /// How often a place is noted whose only news is that nothing was written.
 const QUIET_NOTE_MS: Millis = 5_000;
 /// How long a file must be quiet before it is closed for another.
@@ -195,6 +197,10 @@ impl Reader {
         if tail.is_some_and(|tail| tail != follow::digest(&before)) {
             return Ok(Opened::Another);
         }
+        let recent = match &input {
+            Input::Plain(file) => recent(file, place.offset),
+            Input::Packed(_) => before,
+        };
         let head_bytes = follow::identity_bytes(&probe.head).unwrap_or(probe.head.len());
         Ok(Opened::Here(Box::new(Reader {
             path: probe.path.clone(),
@@ -208,7 +214,7 @@ impl Reader {
             head_bytes,
             input,
             lines: Lines::starting_at(place.offset),
-            parser: primed(parser, &probe.head, place),
+            parser: primed(parser, &probe.head, &recent, place),
             read_at: place.read_at,
             noted_at: place.read_at.unwrap_or(0),
             tail: place.tail,
@@ -358,13 +364,33 @@ fn take(
     }
 }
 
-/// A parser that has seen how the file begins, as some formats say there what their lines mean.
-fn primed(mut parser: Parser, head: &[u8], place: &Place) -> Parser {
+/// What stands just before `offset`; nothing where that is not there any more.
+fn recent(file: &File, offset: u64) -> Vec<u8> {
+    let bytes = offset.min(RECENT_BYTES_MAX);
+    let mut recent = vec![0; bytes as usize];
+    let read = file.read_exact_at(&mut recent, offset - bytes);
+    read.map_or_else(|_| Vec::new(), |()| recent)
+}
+
+/// A parser that has seen how the file begins, as some formats say there what their lines mean, and what stands just
+/// before the place, as if it had read on to there. It is shown no line twice.
+fn primed(mut parser: Parser, head: &[u8], recent: &[u8], place: &Place) -> Parser {
     let known = head.len().min(usize::try_from(place.offset).unwrap_or(usize::MAX));
     let mut lines = Lines::default();
     lines.push(&head[..known]);
     for _ in 0..PRIMING_LINES_MAX {
         let Some(line) = lines.next_line() else { break };
+        drop(parser.line(line.bytes, place.changed_at));
+    }
+    let begins = place.offset.saturating_sub(recent.len() as u64);
+    let unseen = match lines.next_offset().checked_sub(begins) {
+        Some(seen) => recent.get(usize::try_from(seen).unwrap_or(usize::MAX)..),
+        // It begins inside a line.
+        None => memchr(b'\n', recent).map(|end| &recent[end + 1..]),
+    };
+    let mut lines = Lines::default();
+    lines.push(unseen.unwrap_or_default());
+    while let Some(line) = lines.next_line() {
         drop(parser.line(line.bytes, place.changed_at));
     }
     parser
