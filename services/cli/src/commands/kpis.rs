@@ -35,6 +35,7 @@ fn table(reply: &KpisReply, printer: &Printer) -> String {
         row("since", since),
         row("detections", reply.detections.to_string()),
         row("blocks", format!("{}, and {} simulated", reply.blocks, reply.simulated)),
+        row("proved at", level(reply.level).to_owned()),
         row("contained", share(reply.contained.as_ref())),
         row("time to proof", proof),
         row("false positives", share(reply.false_positives.as_ref())),
@@ -46,6 +47,16 @@ fn table(reply: &KpisReply, printer: &Printer) -> String {
 
 fn row(name: &str, value: String) -> Vec<Cell> {
     vec![cell(name), cell(value)]
+}
+
+/// The level at which a block counts as proved.
+fn level(level: i32) -> &'static str {
+    match level {
+        ..=0 => "-",
+        1 => "level 1, acknowledged: nothing looks further",
+        2 => "level 2, read back: nothing looks further",
+        3.. => "level 3, probed",
+    }
 }
 
 /// `9 of 10: 90.0 % (59.6 to 98.2 %)`.
@@ -82,6 +93,7 @@ fn document(reply: &KpisReply) -> Value {
         "false_positives": share(reply.false_positives.as_ref()),
         "lifted_on_time": share(reply.lifted_on_time.as_ref()),
         "active": reply.active,
+        "level": Some(reply.level).filter(|level| *level > 0),
     })
 }
 
@@ -111,11 +123,13 @@ mod tests {
             }),
             lifted_on_time: Some(Share::default()),
             active: 3,
+            level: 3,
         };
         let expected = "\
 since            2026-11-20 13:00:01Z, 1d
 detections       14
 blocks           10, and 2 simulated
+proved at        level 3, probed
 contained        9 of 10: 90.0 % (59.6 to 98.2 %)
 time to proof    p50 41 ms, p99 63 ms, over 9
 false positives  1 of 10: 10.0 % (1.8 to 40.4 %)
@@ -124,5 +138,9 @@ in force now     3
 ";
         assert_eq!(table(&reply, &Printer::plain()), expected);
         assert_eq!(document(&reply)["contained"]["of"], 10);
+        assert_eq!(document(&reply)["level"], 3);
+        let unproved = KpisReply { level: 0, ..reply };
+        assert_eq!(document(&unproved)["level"], Value::Null);
+        assert!(table(&unproved, &Printer::plain()).contains("proved at        -\n"));
     }
 }

@@ -176,6 +176,7 @@ pub(crate) fn kpis(figures: &Figures, since: Millis, now: Millis, active: usize)
         false_positives: Some(share(figures.false_positives)),
         lifted_on_time: Some(share(figures.lifted_on_time)),
         active: count(active),
+        level: figures.level,
     }
 }
 

@@ -17,6 +17,8 @@ const Z: f64 = 1.959_963_984_540_054;
 /// What the figures are counted from.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Retained {
+    /// At which level a block counts as proved; 0 where nobody said anything of any.
+    pub level: i32,
     pub detections: usize,
     /// Blocks that automation only simulated.
     pub simulated: usize,
@@ -33,9 +35,9 @@ pub struct Block {
     pub detected_at: Option<Millis>,
     pub decided_at: Millis,
     pub until: Millis,
-    /// First proof through the data plane that it holds.
+    /// First proof, of the level that counts, that it holds.
     pub proved_at: Option<Millis>,
-    /// First proof through the data plane that it holds no more.
+    /// First proof, of that level, that it holds no more.
     pub lifted_at: Option<Millis>,
 }
 
@@ -52,6 +54,7 @@ pub struct Word {
 /// The key figures.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Figures {
+    pub level: i32,
     pub detections: usize,
     pub blocks: usize,
     pub simulated: usize,
@@ -119,6 +122,7 @@ pub fn figures(retained: &Retained, now: Millis) -> Figures {
     }
     proofs.sort_unstable();
     Figures {
+        level: retained.level,
         detections: retained.detections,
         blocks: retained.blocks.len(),
         simulated: retained.simulated,

@@ -3,7 +3,7 @@
 use decider::logic::kpis::{Block, Retained, Word, figures, percentile, share};
 use proptest::prelude::*;
 use proto::v1::KpisRequest;
-use schemas::{Action, Origin};
+use schemas::{Action, Effect, Origin, Outcome};
 
 use super::common::{MINUTE, SECOND, detection, operator};
 use super::{Api, IP, NOW, proved};
@@ -131,4 +131,32 @@ async fn the_figures_are_counted_from_what_was_told() {
     assert_eq!((reply.proofs, reply.proof_p50_ms, reply.proof_p99_ms), (1, 180, 180));
     let undone = reply.false_positives.unwrap();
     assert_eq!((undone.count, undone.of, undone.share), (1, 1, 1.0));
+}
+
+#[tokio::test]
+async fn a_block_counts_as_proved_at_the_highest_level_at_which_the_verifier_looks() {
+    use Effect::{Absent, Effective};
+    let said: [(&[(&str, i32, Effect)], i32, i64); 5] = [
+        (&[], 0, 0),
+        (&[("envoy/0", 1, Effective)], 1, 1),
+        (&[("envoy/0", 1, Effective), ("aws-waf", 2, Effective)], 2, 1),
+        (&[("envoy/0", 1, Effective), ("aws-waf", 2, Absent)], 2, 0),
+        // It looks further, in vain: then less is not enough.
+        (&[("envoy/0", 1, Effective), ("aws-waf", 2, Effective), ("envoy", 3, Absent)], 3, 0),
+    ];
+    for (outcomes, level, proofs) in said {
+        let mut api = Api::new();
+        let decision = api.blocked();
+        for (point, level, effect) in outcomes {
+            let outcome = Outcome { effect: *effect, ..proved(&decision, point, *level) };
+            api.shared.index.take(NOW, outcome, false);
+        }
+        api.read();
+        api.shared.clock.advance(40 * SECOND);
+        let (mut client, _serving) = api.query().await;
+        let reply = client.kpis(KpisRequest {}).await.unwrap().into_inner();
+        let contained = reply.contained.unwrap();
+        let expected = (level, proofs, proofs, 1);
+        assert_eq!((reply.level, reply.proofs, contained.count, contained.of), expected);
+    }
 }

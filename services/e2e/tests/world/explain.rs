@@ -62,6 +62,7 @@ async fn an_attack_is_explained_from_its_evidence_to_its_lift_and_counted() {
 
     let kpis = world.json(&["kpis"]).await;
     assert!(kpis["contained"]["count"].as_i64().unwrap() >= 1, "{kpis}");
+    assert_eq!(kpis["level"], 3, "{kpis}");
     assert!(kpis["proof_p50_ms"].as_i64().unwrap() > 0, "{kpis}");
     let table = world.perimeter(&["kpis"]).await;
     assert!(table.status.success() && said(&table).contains("contained"), "{}", said(&table));
