@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             error.print().ok();
-            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
+            return ExitCode::from(exit_code(&error));
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -112,6 +112,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(if error.is::<Usage>() { EXIT_USAGE } else { 1 })
         }
     }
+}
+
+/// Who asks for help or the version asks for nothing wrong.
+fn exit_code(error: &clap::Error) -> u8 {
+    if error.use_stderr() { EXIT_USAGE } else { 0 }
 }
 
 /// Asked for something that cannot be.
@@ -146,8 +151,8 @@ async fn run(command: Command) -> Result<bool> {
         Command::Verify { deep } => verify::run(&paths, &policy, deep, &interrupted).await,
         Command::Up(args) => {
             // For tests run by hand, which listen for the traces.
+            let stages = args.stages();
             let world = options(args.world, policy)?;
-            let stages = if args.stages.is_empty() { world.stages } else { args.stages };
             let options = world::Options { traced: true, logs: args.logs, stages, ..world };
             up(&paths, options, &interrupted).await
         }
@@ -178,6 +183,17 @@ async fn up(
     Ok(true)
 }
 
+impl UpArgs {
+    /// The services to start.
+    fn stages(&self) -> Vec<String> {
+        if self.stages.is_empty() { every_stage() } else { self.stages.clone() }
+    }
+}
+
+fn every_stage() -> Vec<String> {
+    services::STAGES.map(str::to_owned).to_vec()
+}
+
 /// Settings that cannot be used are refused before anything is installed.
 fn options(args: WorldArgs, demo_policy: PathBuf) -> Result<world::Options> {
     let options = world::Options {
@@ -187,7 +203,7 @@ fn options(args: WorldArgs, demo_policy: PathBuf) -> Result<world::Options> {
         policy: args.policy.unwrap_or(demo_policy),
         traced: false,
         logs: None,
-        stages: services::STAGES.map(str::to_owned).to_vec(),
+        stages: every_stage(),
     };
     options.check().map_err(usage)?;
     Ok(options)
@@ -213,4 +229,37 @@ fn interrupted() -> Result<CancellationToken> {
         });
     }
     Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The services that `compose up` with these arguments is to start.
+    fn stages(arguments: &[&str]) -> Result<Vec<String>, clap::Error> {
+        let words = ["compose", "up"].iter().chain(arguments);
+        let Command::Up(up) = Cli::try_parse_from(words)?.command else {
+            panic!("{arguments:?} is another command");
+        };
+        Ok(up.stages())
+    }
+
+    #[test]
+    fn every_service_is_started_unless_some_are_named() {
+        assert_eq!(stages(&[]).unwrap(), services::STAGES);
+        assert_eq!(stages(&["--stages", "scorer"]).unwrap(), ["scorer"]);
+        assert_eq!(stages(&["--stages", "collector,scorer"]).unwrap(), ["collector", "scorer"]);
+    }
+
+    #[test]
+    fn a_service_that_is_none_is_refused_and_the_services_are_told() {
+        let right = services::STAGES.join(", ");
+        for wrong in ["collector,scorrer", "executor-0", "Scorer", "collector,"] {
+            let refused = stages(&["--stages", wrong]).unwrap_err();
+            assert_eq!(exit_code(&refused), EXIT_USAGE, "{wrong}");
+            assert!(refused.to_string().contains(&right), "{refused}");
+        }
+        let help = Cli::try_parse_from(["compose", "up", "--help"]).unwrap_err();
+        assert_eq!(exit_code(&help), 0);
+    }
 }

@@ -231,3 +231,39 @@ fn aws(places: &Places) -> Vec<(String, String)> {
     settings.insert("AWS_ENDPOINT_URL_WAFV2".to_owned(), places.waf_endpoint.clone());
     settings.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The processes that are started of these services.
+    fn started(stages: &[&str]) -> Vec<String> {
+        let paths = Paths {
+            root: PathBuf::from("/workspace"),
+            world: PathBuf::from("/workspace/target/world"),
+            data: PathBuf::from("/workspace/target/world/data"),
+            programs: PathBuf::from("/workspace/target/debug"),
+        };
+        let places = Places {
+            ports: Ports::choose().unwrap(),
+            brokers: "127.0.0.1:9092".to_owned(),
+            redis_url: "redis://127.0.0.1:6379/".to_owned(),
+            waf_endpoint: "http://127.0.0.1:4566".to_owned(),
+            policy: "policy.toml".to_owned(),
+            traces: None,
+            logs: None,
+            stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
+            own: Vec::new(),
+        };
+        plans(&paths, &places).into_iter().map(|plan| plan.program.name).collect()
+    }
+
+    #[test]
+    fn of_the_services_that_are_named_every_process_is_started_and_no_other() {
+        let all = ["collector", "scorer", "decider", "executor-0", "executor-1", "verifier"];
+        assert_eq!(started(&STAGES), all);
+        // In the order of the loop, whatever that of the names.
+        assert_eq!(started(&["scorer", "collector"]), ["collector", "scorer"]);
+        assert_eq!(started(&["executor"]), ["executor-0", "executor-1"]);
+    }
+}
