@@ -7,6 +7,9 @@ mod authority;
 #[path = "../common/mod.rs"]
 mod common;
 mod config;
+#[path = "../../../common/pipeline/tests/counters/mod.rs"]
+mod counters;
+mod fenced;
 mod files;
 mod frames;
 mod http;
