@@ -132,6 +132,10 @@ pub async fn repair(
             },
             () = context.shutdown.cancelled() => return Ok(()),
         };
+        // Kept until then: the view meets a late write once.
+        if !until(context, leases, not_behind).await {
+            return Ok(());
+        }
         // Others may have folded on since it was asked for: the lease is looked up now, not then.
         let lease = leases.read(|reader| match reader.hold() {
             Some(_) => None,
@@ -184,8 +188,13 @@ pub async fn repeat_epoch(
 
 /// Waits until both topics were once read to their ends. Answers false when the process must stop first.
 pub async fn complete(context: &Context, leases: &Leases) -> bool {
+    until(context, leases, |leases| leases.read(Reader::complete)).await
+}
+
+/// Waits until the copy is as `wanted`. Answers false when the process must stop first.
+async fn until(context: &Context, leases: &Leases, wanted: impl Fn(&Leases) -> bool) -> bool {
     let mut changes = leases.changes();
-    while !leases.read(Reader::complete) {
+    while !wanted(leases) {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return false },
             () = context.shutdown.cancelled() => return false,

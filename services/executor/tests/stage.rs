@@ -3,10 +3,14 @@
 
 mod common;
 
+use std::pin::pin;
+use std::time::Duration;
+
 use common::{EPOCH, START, World, block, operator};
 use executor::Restored;
+use executor::ownership::partition_of;
 use executor::stage::Restoring;
-use executor::view::{epoch_due, serving};
+use executor::view::{Repairs, epoch_due, repair, serving};
 use schemas::reader::Mark;
 use schemas::{
     Action, Epoch, Generation, Lease, LeaseEntry, Mode, Observable, Position, Reader, Record,
@@ -199,7 +203,7 @@ async fn an_undecodable_decision_is_a_dead_letter_and_the_rest_goes_on() {
 #[test]
 fn a_restored_fold_knows_over_which_leases_somebody_wrote() {
     let observable: Observable = "81.2.69.142".parse().unwrap();
-    let partition = executor::ownership::partition_of(&observable);
+    let partition = partition_of(&observable);
     let at = |offset| {
         let generation = Generation { epoch: EPOCH, offset };
         LeaseEntry::Lease(Lease { generation, ..Lease::empty(observable.clone(), EPOCH) })
@@ -217,6 +221,35 @@ fn a_restored_fold_knows_over_which_leases_somebody_wrote() {
     assert_eq!(restored.leases[&observable].generation.offset, 7, "a late write changes nothing");
     assert!(restore(partition, &[at(7), at(3), at(7)]).overwritten.is_empty(), "repaired");
     assert!(restore(partition + 1, &[at(7), at(3)]).overwritten.is_empty(), "somebody else's");
+}
+
+#[tokio::test]
+async fn a_lease_over_which_somebody_wrote_is_published_again_once_the_copy_has_come_to_the_mark() {
+    let mut world = World::new();
+    world.decide(&block("81.2.69.142", START + MINUTE)).await;
+    let observable: Observable = "81.2.69.142".parse().unwrap();
+    let _owned = world.ownership.take(partition_of(&observable));
+    // Who wrote to a provider had read one record more.
+    let read = world.leases.read(Reader::position);
+    let position = Position { leases: read.leases + 1, ..read };
+    world.leases.may_write(Some(Mark { epoch: EPOCH, position }), world.clock.now());
+
+    let (repairs, asking) = Repairs::channel();
+    repairs.ask(observable.clone());
+    let (context, copy, owner) =
+        (world.context(0, None), world.leases.clone(), world.ownership.clone());
+    let publisher = context.bus.publisher().unwrap();
+    let mut repairing = pin!(repair(&context, &copy, &owner, &publisher, asking));
+    let mut repaired = async |world: &World| {
+        let ended = tokio::time::timeout(Duration::from_millis(50), repairing.as_mut()).await;
+        assert!(ended.is_err(), "it goes on for as long as the process");
+        leases(world).iter().filter(|lease| lease.observable == observable).count() - 1
+    };
+    assert_eq!(repaired(&world).await, 0, "what is published now hides what the log has lost");
+    let other = Lease::empty("81.2.69.143".parse().unwrap(), EPOCH);
+    world.append(&LeaseEntry::Lease(other));
+    world.follow();
+    assert_eq!(repaired(&world).await, 1);
 }
 
 #[test]
