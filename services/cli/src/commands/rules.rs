@@ -102,6 +102,7 @@ fn document(detector: &Detector, at: usize, signature: &Signature) -> Value {
         "prior": number(signature.prior),
         "weight": number(detector.model.weight(features::signature(at))),
         "decisive": signature.decisive,
+        "asks": signature.asks,
         "explanation": signature.explanation,
         "hits": signature.hits,
         "misses": signature.misses,
@@ -156,6 +157,7 @@ fn explain(arguments: &RulesExplain, printer: &Printer) -> Outcome {
         list => list.join("  ").replace('\n', " / "),
     };
     let request = signature.request.as_ref().map_or_else(|| "-".to_owned(), told);
+    let asks = if signature.asks { "a plain question to a database hits too" } else { "-" };
     let rows: Vec<Vec<Cell>> = [
         ("means", signature.explanation.clone()),
         ("category", signature.category.clone()),
@@ -167,6 +169,7 @@ fn explain(arguments: &RulesExplain, printer: &Printer) -> Outcome {
         ("needs", listed(&signature.needs)),
         ("pattern", signature.pattern.clone().unwrap_or_else(|| "-".to_owned())),
         ("flags", listed(&flags)),
+        ("asks", asks.to_owned()),
         ("request", request),
         ("hits", listed(&signature.hits)),
         ("misses", listed(&signature.misses)),

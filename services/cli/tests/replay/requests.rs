@@ -151,6 +151,7 @@ fn a_pack_of_ones_own_counts_once_it_is_signed() {
     check(path, "rules list --pack shop.toml", "", 0, &["shop.calc-shell", "sql_injection"]);
     check(path, "rules list --flags", "", 0, &["sql.break_out", "closes and SQL goes on"]);
     check(path, "rules explain mark.nul", "", 0, &["zero byte"]);
+    check(path, "rules explain sqli.statement", "", 0, &["a plain question to a database hits"]);
     let key = SigningKey::from_bytes(&[7; 32]);
     let public = key.verifying_key();
     let spki = [&[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0][..], public.as_bytes()];

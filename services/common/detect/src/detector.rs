@@ -218,12 +218,12 @@ impl Detector {
         true
     }
 
-    /// Whether it is one whole question to a database, which nothing was broken out of and in which nothing else was
-    /// found: so do tools ask on purpose.
+    /// Whether it is one whole question to a database, which nothing was broken out of and in which no signature hits but
+    /// those that such a question is made of: so do tools ask on purpose.
     fn asks(&self, reading: &Reading<'_>, flags: &Flags, hits: &Hits) -> bool {
         let part = |at: &u16| {
             let known = self.signatures.get(usize::from(*at));
-            known.is_some_and(|known| ASKING.contains(&known.id.as_str()))
+            known.is_some_and(|known| known.asks)
         };
         reading.sql.starts_with(b"select ")
             && flags.sql & Sql::STATEMENT.0 != 0
@@ -268,19 +268,6 @@ impl Detector {
         })
     }
 }
-
-/// What any question to a database is made of.
-const ASKING: [&str; 9] = [
-    "sqli.after-value",
-    "sqli.break-out",
-    "sqli.condition-number",
-    "sqli.condition-placed",
-    "sqli.group-probe",
-    "sqli.loose-quote",
-    "sqli.select-star",
-    "sqli.statement",
-    "sqli.subquery",
-];
 
 /// Adds what is in a reading that is not left at the quiet floor.
 fn tell(

@@ -85,6 +85,8 @@ pub struct Signature {
     pub prior: f32,
     /// Whether a hit may suffice alone before anything was learnt.
     pub decisive: bool,
+    /// Whether a plain question to a database, as tools ask it on purpose, hits as well.
+    pub asks: bool,
     pub explanation: String,
     pub needs: Vec<String>,
     pub pattern: Option<String>,

@@ -55,6 +55,8 @@ struct Entry {
     prior: f32,
     #[serde(default)]
     decisive: bool,
+    #[serde(default)]
+    asks: bool,
     explanation: String,
     #[serde(default)]
     needs: Vec<String>,
@@ -116,6 +118,7 @@ fn validate(pack: &str, entry: Entry) -> Result<Signature, String> {
         attack: entry.attack,
         prior: entry.prior,
         decisive: entry.decisive,
+        asks: entry.asks,
         explanation: entry.explanation,
         needs: entry.needs,
         pattern: entry.pattern,
@@ -133,7 +136,7 @@ fn check_limits(entry: &Entry) -> Result<(), String> {
         .id
         .split_once('.')
         .is_some_and(|(family, rest)| !family.is_empty() && !rest.is_empty());
-    let asks = entry.pattern.is_some() || !entry.needs.is_empty() || !entry.flags.is_empty();
+    let looks = entry.pattern.is_some() || !entry.needs.is_empty() || !entry.flags.is_empty();
     let limits = [
         (
             family && entry.id.len() <= ID_BYTES_MAX && entry.id.bytes().all(plain),
@@ -161,12 +164,12 @@ fn check_limits(entry: &Entry) -> Result<(), String> {
             "the pattern must have 1 to 4096 bytes: split the signature",
         ),
         (
-            asks || entry.request.is_some(),
+            looks || entry.request.is_some(),
             "it looks for nothing: give it `pattern`, `needs`, `flags` or `request`",
         ),
         (
-            entry.request.is_none() || !asks && entry.places.is_none(),
-            "it is about the whole request: leave out `places`, `pattern`, `needs` and `flags`",
+            entry.request.is_none() || !looks && !entry.asks && entry.places.is_none(),
+            "it is about the whole request: leave out `places`, `pattern`, `needs`, `flags` and `asks`",
         ),
         (entry.needs.len() <= NEEDS_MAX, "more than 256 `needs`: split the signature"),
         (

@@ -2,7 +2,7 @@
 
 use detect::evidence::Explanation;
 use detect::model::{FORMAT, Grams, Model, ModelFile};
-use detect::signatures::{Severity, Signatures};
+use detect::signatures::{Severity, Signatures, packs};
 use detect::{Detector, Header, Reader, Request};
 
 use super::signature;
@@ -134,6 +134,20 @@ fn what_ships_blocks_nobody_for_one_light_finding() {
     }
 }
 
+/// The explanation of `text` in a field of JSON.
+fn in_json(detector: &Detector, text: &str) -> Explanation {
+    let body = format!("{{\"q\":\"{text}\"}}");
+    let headers = [Header { name: b"content-type", value: b"application/json" }];
+    let request = Request {
+        method: b"POST",
+        uri: b"/q",
+        headers: &headers,
+        body: Some(body.as_bytes()),
+        ..Request::default()
+    };
+    explain(detector, &request)
+}
+
 #[test]
 fn a_whole_question_to_a_database_is_evidence_and_one_that_breaks_out_more() {
     let detector = Detector::shipped(0.001);
@@ -154,16 +168,24 @@ fn a_whole_question_to_a_database_is_evidence_and_one_that_breaks_out_more() {
         ("select case when substr(password,1,1)='a' then 1 else 2 end from users", Severity::High),
         ("x' AND (SELECT a FROM t LIMIT 1)='b'-- ", Severity::High),
     ] {
-        let body = format!("{{\"q\":\"{text}\"}}");
-        let headers = [Header { name: b"content-type", value: b"application/json" }];
-        let request = Request {
-            method: b"POST",
-            uri: b"/q",
-            headers: &headers,
-            body: Some(body.as_bytes()),
-            ..Request::default()
-        };
-        assert_eq!(explain(&detector, &request).severity, Some(expected), "{text}");
+        assert_eq!(in_json(&detector, text).severity, Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_pack_says_of_each_signature_whether_a_plain_question_hits_as_well() {
+    for (says, expected) in
+        [("", Severity::High), ("asks = false", Severity::High), ("asks = true", Severity::Low)]
+    {
+        let own = format!("needs = ['order by a']\nhits = ['order by a']\n{says}");
+        let own = signature("a.order", &own);
+        let all = packs().iter().copied().chain([("own.toml", own.as_str())]);
+        let signatures = Signatures::parse(all).expect("valid packs");
+        let model = Model::shipped(&signatures);
+        let detector = Detector::new(signatures, model);
+        let found = in_json(&detector, "SELECT a, b FROM t WHERE c > 5 AND d = 'e' ORDER BY a");
+        assert_eq!(found.severity, Some(expected), "{says}: {found:?}");
+        assert!(found.evidence.iter().any(|piece| piece.id == "a.order"), "{says}: {found:?}");
     }
 }
 

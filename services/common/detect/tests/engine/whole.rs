@@ -83,9 +83,11 @@ fn a_pack_that_asks_for_what_cannot_be_is_refused_with_the_reason() {
         let error = Signatures::parse([("mine.toml", pack(asked).as_str())]).expect_err(asked);
         assert!(error.to_string().contains(why), "{asked}: {error}");
     }
-    let both = signature("a.b", "pattern = 'x'\n[signature.request]\nmethods = [\"PUT\"]");
-    let error = Signatures::parse([("mine.toml", both.as_str())]).expect_err("both");
-    assert!(error.to_string().contains("leave out"), "{error}");
+    for more in ["pattern = 'x'", "asks = true"] {
+        let both = signature("a.b", &format!("{more}\n[signature.request]\nmethods = [\"PUT\"]"));
+        let error = Signatures::parse([("mine.toml", both.as_str())]).expect_err("both");
+        assert!(error.to_string().contains("leave out"), "{error}");
+    }
 }
 
 #[test]
