@@ -14,6 +14,7 @@ pub mod lexical;
 pub mod model;
 pub mod normalise;
 pub mod offline;
+mod percent;
 pub mod request;
 pub mod signatures;
 pub mod split;

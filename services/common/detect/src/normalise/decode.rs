@@ -1,6 +1,7 @@
 //! Decoders that work in place: what they write is never longer than what they read.
 
 use super::Marks;
+use crate::percent::escape;
 use memchr::memchr;
 
 pub(super) fn hex(byte: u8) -> Option<u32> {
@@ -59,12 +60,11 @@ enum Put {
     Code(u32),
 }
 
-/// `%41` and `%u0041`, once. `round` counts from 0.
+/// `%41`, and `%u0041` as some programs read it in a value, once. `round` counts from 0.
 pub(super) fn percent(buf: &mut Vec<u8>, round: usize) -> Marks {
     let mut marks = Marks::default();
     rewrite(buf, b'%', |rest| {
-        if let Some(code) = hex_number(rest, 1, 2) {
-            let byte = code as u8;
+        if let Some(byte) = escape(rest) {
             if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
                 marks |= Marks::PERCENT_NEEDLESS;
             }

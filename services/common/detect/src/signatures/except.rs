@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::percent;
 use crate::request::{Request, Value};
 
 /// Most days that an exception lasts: one that nobody looks at again is a hole.
@@ -139,31 +140,7 @@ fn leads_up(path: &[u8]) -> bool {
         if !path.contains(&b'%') {
             return false;
         }
-        path = Cow::Owned(decoded(&path));
+        path = Cow::Owned(percent::decoded(&path).collect());
     }
     path.split(|byte| matches!(byte, b'/' | b'\\')).any(up)
-}
-
-/// `path` with each `%XX` decoded once; a `%` without two digits stays.
-fn decoded(path: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((&first, after)) = rest.split_first() {
-        let pair = match rest {
-            [b'%', high, low, ..] => digit(*high).zip(digit(*low)),
-            _ => None,
-        };
-        match pair {
-            Some((high, low)) => {
-                bytes.push((high << 4 | low) as u8);
-                rest = &rest[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    bytes
 }

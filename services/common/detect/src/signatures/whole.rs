@@ -11,6 +11,7 @@ use super::matching::COMPILED_BYTES_MAX;
 use super::pack::PATTERN_BYTES_MAX;
 use super::required;
 use super::symbols::set;
+use crate::percent;
 use crate::request::{Header, Request};
 
 /// Most methods, and most headers of each kind, that one signature names.
@@ -149,12 +150,10 @@ fn otherwise(uri: &[u8]) -> bool {
 /// A target without scheme and authority, its escapes undone once and its first slash single: as servers read what is
 /// sent otherwise. It is put into `room`, as far as that goes.
 fn plain<'a>(uri: &[u8], room: &'a mut [u8]) -> &'a [u8] {
-    let (mut rest, mut length) = (path_of(uri), 0);
-    while let (Some((first, behind)), true) = (rest.split_first(), length < room.len()) {
-        let escaped = if *first == b'%' { escaped(behind) } else { None };
-        room[length] = escaped.unwrap_or(*first);
+    let mut length = 0;
+    for (place, byte) in room.iter_mut().zip(percent::decoded(path_of(uri))) {
+        *place = byte;
         length += 1;
-        rest = if escaped.is_some() { &behind[2..] } else { behind };
     }
     let plain = &room[..length];
     let slashes = plain.iter().take_while(|byte| **byte == b'/').count();
@@ -168,16 +167,10 @@ fn path_of(uri: &[u8]) -> &[u8] {
     authority.iter().position(|byte| *byte == b'/').map_or(uri, |at| &authority[at..])
 }
 
-/// The byte that the two digits at the head of `digits` stand for.
-fn escaped(digits: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? << 4 | digit(1)?).ok()
-}
-
 /// The symbols of a target and of what is escaped in it.
 fn symbols(uri: &[u8]) -> u64 {
     let escapes = memchr::memchr_iter(b'%', uri);
-    let undone = escapes.filter_map(|at| escaped(&uri[at + 1..]));
+    let undone = escapes.filter_map(|at| percent::escape(&uri[at..]));
     undone.fold(set(uri), |all, byte| all | set(&[byte]))
 }
 

@@ -5,6 +5,7 @@
 
 use super::{WINDOW_BYTES, WINDOW_OVERLAP_BYTES, json};
 use crate::normalise::{ROUNDS, entity_sign};
+use crate::percent;
 use std::ops::Range;
 
 /// How many bytes of a run of blanks and comments count.
@@ -111,27 +112,9 @@ fn sign(text: &[u8]) -> Option<(u8, usize)> {
     match first {
         // A blank in queries and forms; elsewhere a run of them says as little.
         b'+' => Some((b' ', 1)),
-        b'%' => percent(text, ROUNDS),
+        b'%' => percent::sign(text, ROUNDS),
         b'\\' => json::escape(text).or(Some((first, 1))),
         b'&' => entity_sign(text).or(Some((first, 1))),
         _ => Some((first, 1)),
     }
-}
-
-/// The same after so many rounds of percent-decoding alone: each digit may be encoded itself.
-fn percent(text: &[u8], rounds: usize) -> Option<(u8, usize)> {
-    let Some(before) = rounds.checked_sub(1) else { return Some((*text.first()?, 1)) };
-    let (first, length) = percent(text, before)?;
-    if first != b'%' {
-        return Some((first, length));
-    }
-    let digit = |at: usize| {
-        let (one, length) = percent(&text[at..], before)?;
-        Some((char::from(one).to_digit(16)?, at + length))
-    };
-    let decoded = digit(length).and_then(|(high, at)| {
-        let (low, end) = digit(at)?;
-        Some(((high << 4 | low) as u8, end))
-    });
-    decoded.or(Some((first, length)))
 }
