@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Request<'a> {
     pub method: &'a [u8],
-    /// Path and query as sent.
+    /// The target as sent: path and query, or more or less than these (RFC 9112, 3.2).
     pub uri: &'a [u8],
     pub agent: Option<&'a [u8]>,
     pub referer: Option<&'a [u8]>,
@@ -12,6 +12,39 @@ pub struct Request<'a> {
     pub headers: &'a [Header<'a>],
     /// The head of the body.
     pub body: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    /// The target as servers read it: what an absolute one has in front of its path is no part of the path.
+    pub fn target(&self) -> Target<'a> {
+        let other = Target { origin: self.uri, host: None };
+        // As nearly every one is written.
+        if self.uri.starts_with(b"/") { other } else { absolute(self.uri).unwrap_or(other) }
+    }
+}
+
+/// Where a request is sent, read from its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Path and query, the origin form; a target that is neither in this form nor absolute stands here whole.
+    pub origin: &'a [u8],
+    /// Host and port that an absolute target names, without who asks; empty where it names none.
+    pub host: Option<&'a [u8]>,
+}
+
+/// `uri` in absolute form: scheme, authority, path and query.
+fn absolute(uri: &[u8]) -> Option<Target<'_>> {
+    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let scheme = uri.iter().take_while(part).count();
+    let rest = uri[scheme..].strip_prefix(b"://")?;
+    if !uri[0].is_ascii_alphabetic() {
+        return None;
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let (authority, behind) = rest.split_at(end.unwrap_or(rest.len()));
+    let origin = if behind.is_empty() { &b"/"[..] } else { behind };
+    let host = authority.rsplit(|byte| *byte == b'@').next();
+    Some(Target { origin, host })
 }
 
 /// One header; names are compared without case.

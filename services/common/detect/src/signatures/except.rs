@@ -120,7 +120,8 @@ impl Exceptions {
         value: &Value<'_>,
         now: u64,
     ) -> Option<&Except> {
-        let target = request.uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let target = request.target().origin;
+        let target = target.split(|byte| *byte == b'?').next().unwrap_or_default();
         self.0.iter().find(|except| now < except.until && except.fits(signature, target, value))
     }
 }

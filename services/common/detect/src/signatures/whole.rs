@@ -30,13 +30,14 @@ pub struct Whole {
     /// Its method is one of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
-    /// Path and query as sent match this pattern, case aside.
+    /// The target matches this pattern, case aside: as sent, or its path and query as servers read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Each of these headers stands in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
-    /// Each of these headers stands in it more than once, with values that differ.
+    /// Each of these headers stands in it more than once, with values that differ. The host of an absolute target counts
+    /// as one more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differing: Vec<String>,
     /// By name of a header, a pattern that its value matches, case aside.
@@ -127,19 +128,24 @@ impl Compiled {
         let any = |name: &str| request.headers.iter().any(|header| is(header, name));
         (methods.is_empty() || methods.iter().any(|method| method.as_bytes() == request.method))
             && headers.iter().all(|name| any(name))
-            && differing.iter().all(|name| differs(request.headers, name))
+            && differing.iter().all(|name| differs(request, name))
             && self.values.iter().all(|(name, pattern)| {
                 let mut named = request.headers.iter().filter(|header| is(header, name));
                 named.any(|header| pattern.is_match(header.value))
             })
-            && self.target.as_ref().is_none_or(|target| {
+            && self.target.as_ref().is_none_or(|pattern| {
                 let possible = self.symbols.iter().any(|way| way & !symbols == 0);
-                possible
-                    && (target.is_match(request.uri)
-                        || otherwise(request.uri)
-                            && target.is_match(plain(request.uri, &mut [0; PLAIN_MAX])))
+                possible && aims(pattern, request)
             })
     }
+}
+
+/// Whether the target of `request` matches `pattern`: as sent, or as servers read what is sent otherwise.
+fn aims(pattern: &Regex, request: &Request<'_>) -> bool {
+    let (sent, origin) = (request.uri, request.target().origin);
+    pattern.is_match(sent)
+        || sent.len() != origin.len() && pattern.is_match(origin)
+        || otherwise(sent) && pattern.is_match(plain(origin, &mut [0; PLAIN_MAX]))
 }
 
 /// Whether [`plain`] may change a target.
@@ -147,24 +153,16 @@ fn otherwise(uri: &[u8]) -> bool {
     !uri.starts_with(b"/") || uri.starts_with(b"//") || uri.contains(&b'%')
 }
 
-/// A target without scheme and authority, its escapes undone once and its first slash single: as servers read what is
-/// sent otherwise. It is put into `room`, as far as that goes.
-fn plain<'a>(uri: &[u8], room: &'a mut [u8]) -> &'a [u8] {
+/// Path and query, their escapes undone once and their first slash single. They are put into `room`, as far as that goes.
+fn plain<'a>(origin: &[u8], room: &'a mut [u8]) -> &'a [u8] {
     let mut length = 0;
-    for (place, byte) in room.iter_mut().zip(percent::decoded(path_of(uri))) {
+    for (place, byte) in room.iter_mut().zip(percent::decoded(origin)) {
         *place = byte;
         length += 1;
     }
     let plain = &room[..length];
     let slashes = plain.iter().take_while(|byte| **byte == b'/').count();
     &plain[slashes.saturating_sub(1)..]
-}
-
-/// What follows the authority of a target in absolute form (RFC 9112, 3.2.2); another form whole.
-fn path_of(uri: &[u8]) -> &[u8] {
-    let scheme = uri.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let Some(authority) = uri[scheme..].strip_prefix(b"://") else { return uri };
-    authority.iter().position(|byte| *byte == b'/').map_or(uri, |at| &authority[at..])
 }
 
 /// The symbols of a target and of what is escaped in it.
@@ -210,11 +208,21 @@ fn is(header: &Header<'_>, name: &str) -> bool {
     header.name.eq_ignore_ascii_case(name.as_bytes())
 }
 
-/// Whether a header called `name` stands twice with different values.
-fn differs(headers: &[Header<'_>], name: &str) -> bool {
-    let mut values =
-        headers.iter().filter(|header| is(header, name)).map(|header| header.value.trim_ascii());
-    values.next().is_some_and(|first| values.any(|value| value != first))
+/// Whether a header called `name` stands twice with different values, or a host beside another one in the target.
+fn differs(request: &Request<'_>, name: &str) -> bool {
+    let named = request.headers.iter().filter(|header| is(header, name));
+    let mut values = named.map(|header| header.value.trim_ascii());
+    let Some(first) = values.next() else { return false };
+    let elsewhere = || {
+        let host = request.target().host.filter(|host| !host.is_empty());
+        host.is_some_and(|host| !portless(host).eq_ignore_ascii_case(portless(first)))
+    };
+    values.any(|value| value != first) || name == "host" && elsewhere()
+}
+
+/// A host without the port of HTTP and of HTTPS, which both go without saying.
+fn portless(host: &[u8]) -> &[u8] {
+    host.strip_suffix(b":80").or_else(|| host.strip_suffix(b":443")).unwrap_or(host)
 }
 
 fn compile(pattern: &str) -> Result<Regex, String> {

@@ -52,7 +52,7 @@ pub fn split<'a>(request: &Request<'a>, mut each: impl FnMut(Value<'a>)) -> usiz
 /// hide what stands at another. What they leave of it is for the values that found no room.
 fn values<'a, F: FnMut(Value<'a>)>(request: &Request<'a>, out: &mut Out<'_, F>) {
     out.at_most(PATH_VALUES_MAX);
-    let query = path(request.uri, out);
+    let query = path(request, out);
     out.at_most(HEAD_VALUES_MAX);
     if let Some(agent) = request.agent {
         out.value(Place::Agent, b"", agent);
@@ -91,13 +91,16 @@ fn values<'a, F: FnMut(Value<'a>)>(request: &Request<'a>, out: &mut Out<'_, F>) 
     }
 }
 
-/// Hands out the path and its odd segments; answers the query.
-fn path<'a, F: FnMut(Value<'a>)>(uri: &'a [u8], out: &mut Out<'_, F>) -> &'a [u8] {
-    let (path, query) = match memchr(b'?', uri) {
-        Some(at) => (&uri[..at], &uri[at + 1..]),
-        None => (uri, &uri[..0]),
-    };
+/// Hands out the path and its odd segments; answers the query. An absolute target is handed out as sent besides, for its
+/// address may be the attack, and its host like the header that servers read it in place of (RFC 9112, 3.2.2).
+fn path<'a, F: FnMut(Value<'a>)>(request: &Request<'a>, out: &mut Out<'_, F>) -> &'a [u8] {
+    let target = request.target();
+    let (path, query) = parted(target.origin);
     out.value(Place::Path, b"", path);
+    if let Some(host) = target.host {
+        out.value(Place::Path, b"", parted(request.uri).0);
+        out.value(Place::Header, b"host", host);
+    }
     if !path.iter().all(|&b| segment_byte(b) || b == b'/') {
         for segment in path.split(|&b| b == b'/') {
             if !segment.iter().all(|&b| segment_byte(b)) {
@@ -106,6 +109,14 @@ fn path<'a, F: FnMut(Value<'a>)>(uri: &'a [u8], out: &mut Out<'_, F>) -> &'a [u8
         }
     }
     query
+}
+
+/// What stands before the query, and the query.
+fn parted(target: &[u8]) -> (&[u8], &[u8]) {
+    match memchr(b'?', target) {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, &target[..0]),
+    }
 }
 
 fn segment_byte(byte: u8) -> bool {

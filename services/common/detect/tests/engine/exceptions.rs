@@ -71,6 +71,19 @@ fn check(route: &str, path: &str, hidden: bool) {
 }
 
 #[test]
+fn an_exception_holds_on_its_route_however_the_target_is_written() {
+    for (route, path, hidden) in [
+        ("/edit/page", "http://shop.example/edit/page", true),
+        ("/edit/*", "HTTP://shop.example:8080/edit/page", true),
+        ("/edit/*", "http://shop.example/other", false),
+        ("/edit/*", "http://shop.example/edit/../admin", false),
+        ("/edit/*", "http://edit/page", false),
+    ] {
+        check(route, path, hidden);
+    }
+}
+
+#[test]
 fn what_leads_up_from_the_beginning_of_a_path_is_not_under_it() {
     for path in [
         "/static/../admin",

@@ -10,6 +10,7 @@ mod packs;
 mod reach;
 mod run;
 mod signing;
+mod targets;
 mod whole;
 mod worth;
 

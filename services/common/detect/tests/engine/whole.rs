@@ -37,6 +37,7 @@ fn all_that_is_asked_of_a_request_must_hold() {
     let put = "methods = [\"PUT\"]";
     let jsp = "target = '\\.jsp$'";
     let ss = "target = '^/ss\\?sid='";
+    let sent = "target = '^/a%20b$'";
     let both = "headers = [\"content-length\", \"transfer-encoding\"]";
     let two = "differing = [\"content-length\"]";
     let range = "values = { range = '^bytes=0-,' }";
@@ -52,6 +53,10 @@ fn all_that_is_asked_of_a_request_must_hold() {
         (ss, "GET", "/s%73?si%64=1", &[], true),
         (ss, "GET", "http://a.example:8/ss?sid=1", &[], true),
         (ss, "GET", "/a/ss?sid=1", &[], false),
+        (ss, "GET", "http://a.example?b=/ss?sid=1", &[], false),
+        (sent, "GET", "/a%20b", &[], true),
+        (sent, "GET", "http://a.example/a%20b", &[], true),
+        (sent, "GET", "http://a.example/a b", &[], false),
         (ss, "GET", "/s%2573?sid=1", &[], false),
         (both, "POST", "/", &[long, chunked], true),
         (both, "POST", "/", &[chunked, ("content-length", "9")], true),
@@ -68,6 +73,31 @@ fn all_that_is_asked_of_a_request_must_hold() {
     check(&all, "PUT", "/a.jsp", &[], true);
     check(&all, "PUT", "/a.txt", &[], false);
     check(&all, "GET", "/a.jsp", &[], false);
+}
+
+#[test]
+fn a_target_that_names_another_host_than_the_header_is_two_hosts() {
+    let two = "differing = [\"host\"]";
+    let host = ("Host", "shop.example");
+    for (uri, headers, hit) in [
+        ("http://evil.example/a?b=1", &[host][..], true),
+        ("http://shop.example@evil.example/", &[host], true),
+        ("http://shop.example:8080/", &[host], true),
+        ("http://Shop.Example:80/a", &[host], false),
+        ("https://me@shop.example/", &[("host", " shop.example:443 ")], false),
+        ("http://evil.example/", &[], false),
+        ("http:///a", &[host], false),
+        ("/a?b=http://evil.example/", &[host], false),
+    ] {
+        check(two, "GET", uri, headers, hit);
+    }
+    check(
+        "differing = [\"content-length\"]",
+        "GET",
+        "http://5/",
+        &[("Content-Length", "4")],
+        false,
+    );
 }
 
 #[test]

@@ -50,6 +50,33 @@ fn a_uri_is_its_path_its_odd_segments_and_its_pairs() {
 }
 
 #[test]
+fn an_absolute_target_is_its_path_and_its_query_and_as_sent_an_address_and_a_host() {
+    check_uri(
+        "http://shop.example:8080/a/b%27?c=1",
+        &[
+            "Path =/a/b%27",
+            "Path =http://shop.example:8080/a/b%27",
+            "Header host=shop.example:8080",
+            "Segment =b%27",
+            "Query c=1",
+        ],
+    );
+    check_uri(
+        "HTTPS://me:word@shop.example?c=/1",
+        &["Path =HTTPS://me:word@shop.example", "Header host=shop.example", "Query c=/1"],
+    );
+    check_uri(
+        "http://shop.example",
+        &["Path =/", "Path =http://shop.example", "Header host=shop.example"],
+    );
+    check_uri("file:///etc/passwd", &["Path =/etc/passwd", "Path =file:///etc/passwd"]);
+    check_uri("/go?to=http://shop.example/", &["Path =/go", "Query to=http://shop.example/"]);
+    check_uri("/http://a/b", &["Path =/http://a/b", "Segment =http:"]);
+    check_uri("shop.example:443", &["Path =shop.example:443", "Segment =shop.example:443"]);
+    check_uri("*", &["Path =*", "Segment =*"]);
+}
+
+#[test]
 fn headers_are_values_and_cookies_and_referers_pairs_too() {
     let headers = [
         Header { name: b"cookie", value: b"a=1; b' =2" },
