@@ -13,6 +13,7 @@ pub mod page;
 pub mod pictures;
 pub mod report;
 pub mod rows;
+pub mod scored;
 mod text;
 pub mod train;
 pub mod work;

@@ -290,20 +290,23 @@ pub struct Report {
 }
 
 impl Report {
-    /// `blind` keeps totals only.
+    /// `scored` are the rows of `out` as the scorer answers them; `blind` keeps totals only.
     pub fn of(
         data: &Data,
         out: &OutOfFold,
+        scored: &OutOfFold,
         owned_off: Option<&OutOfFold>,
         blind: bool,
         kinds: bool,
     ) -> Self {
         let results = Results { data, out };
         let evidence = results.evidence();
+        // As the file of a model keeps it, and as the scorer compares.
+        let alone = f64::from(results.alone().max(evidence) as f32);
         let mut tables = vec![
             results.table("evidence", evidence),
             results.table("bars of plain and hard only", results.plain_and_hard()),
-            results.table("alone", results.alone()),
+            Results { data, out: scored }.table("alone", alone),
             results.at_all_benign(),
         ];
         if let Some(out) = owned_off {

@@ -9,6 +9,7 @@ use super::folds::{Folds, Inner};
 use super::learn::{Learner, Settings};
 use super::report::{Report, Results, Table};
 use super::rows::{Row, RowError, parse};
+use super::scored::scored;
 use crate::detector::Detector;
 use crate::golden;
 use crate::model::{Model, ModelFile};
@@ -112,23 +113,23 @@ pub fn run(
 ) -> Result<Evaluation, WorkError> {
     let priors = priors(&signatures);
     let model = Model::priors(&signatures);
-    let detector = Detector::new(signatures, model);
-    let mut extract = extractor(&detector);
+    let mut detector = Detector::new(signatures, model);
     check(rows)?;
     let settings = &options.settings;
-    let data = read(rows, settings, false, &mut extract);
+    let data = read(rows, settings, false, &mut extractor(&detector));
     let folds = Folds::new(Learner { data: &data, settings, priors: &priors });
     let out = folds.leave_one_out();
     let off = (!options.quick).then(|| folds.without_owned(&out));
-    let report = Report::of(&data, &out, off.as_ref(), options.blind, options.kinds);
     let results = Results { data: &data, out: &out };
+    let thresholds = (results.evidence(), results.alone());
+    let scored = scored(rows, results, thresholds, &mut detector);
+    let report = Report::of(&data, &out, &scored, off.as_ref(), options.blind, options.kinds);
     let moved = if options.moved {
-        moves(rows, &data, &out, results.evidence(), settings.gram_cap, &mut extract)
+        moves(rows, &data, &out, thresholds.0, settings.gram_cap, &mut extractor(&detector))
     } else {
         Vec::new()
     };
     let made = if keep {
-        let thresholds = (results.evidence(), results.alone());
         let figures = serde_json::to_value(Figures::of(&report))?;
         let weights = folds.everything();
         let scale = folds.scale(&out);
@@ -142,12 +143,11 @@ pub fn run(
     let (inner_loss, inner_found) = (mean(|inner| inner.loss), mean(|inner| inner.found));
     let pictures = results.pictures(&report);
     let emptied = options.emptied.then(|| {
-        let data = read(rows, settings, true, &mut extract);
+        let data = read(rows, settings, true, &mut extractor(&detector));
         let out = Folds::new(Learner { data: &data, settings, priors: &priors }).leave_one_out();
         let table = Results { data: &data, out: &out }.at_all_benign();
         Table { name: format!("payloads replaced by x, {}", table.name), ..table }
     });
-    drop(extract);
     let model = made.map(|made| above_golden(made, detector.signatures)).transpose()?;
     let rows = rows.len();
     Ok(Evaluation { rows, report, emptied, moved, inner_loss, inner_found, model, pictures })

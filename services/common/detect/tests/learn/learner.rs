@@ -151,7 +151,7 @@ fn report(payload: bool) -> Report {
     let settings = Settings::default();
     let folds = Folds::new(Learner { data: &data, settings: &settings, priors: &priors });
     let out = folds.leave_one_out();
-    Report::of(&data, &out, Some(&folds.without_owned(&out)), false, false)
+    Report::of(&data, &out, &out, Some(&folds.without_owned(&out)), false, false)
 }
 
 #[test]

@@ -6,5 +6,6 @@ mod measures;
 mod model;
 mod page;
 mod rows;
+mod scored;
 mod shipped;
 mod work;

@@ -18,7 +18,8 @@ fn about(table: &str) -> &'static str {
         }
         "alone" => {
             "From here one request suffices; the model that ships asks for a little more where something of the golden set \
-             reaches this. "
+             reaches this. It is counted as the scorer does: with signatures of the whole request, and without what is \
+             held just below. "
         }
         "evidence, owned signatures off" => {
             "In each fold every signature is off that has four fifths or more of its attack hits in the source left \
