@@ -1,7 +1,8 @@
 //! The text of an address or a network without an allocation: what the hot topic `events` writes and compares.
 
 use std::fmt::{self, Display, Write as _};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use ipnet::IpNet;
 
@@ -22,30 +23,23 @@ impl ShortText {
         text
     }
 
-    /// The text of an address, which for one of version 4 is written without the machinery of formatting.
+    /// The text of an address, written without the machinery of formatting.
     pub(crate) fn address(address: IpAddr) -> Self {
+        let mut text = ShortText { bytes: [0; BYTES_MAX], length: 0 };
         match address {
-            IpAddr::V4(address) => {
-                let mut text = ShortText { bytes: [0; BYTES_MAX], length: 0 };
-                text.dotted(address);
-                text
-            }
-            IpAddr::V6(address) => Self::of(address),
+            IpAddr::V4(address) => text.dotted(address),
+            IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => return Self::of(address),
+            IpAddr::V6(address) => text.groups(address),
         }
+        text
     }
 
     /// The text of a network, as [`ShortText::address`].
     pub(crate) fn network(network: IpNet) -> Self {
-        match network {
-            IpNet::V4(network) => {
-                let mut text = ShortText { bytes: [0; BYTES_MAX], length: 0 };
-                text.dotted(network.addr());
-                text.push(b'/');
-                text.number(network.prefix_len());
-                text
-            }
-            IpNet::V6(network) => Self::of(network),
-        }
+        let mut text = Self::address(network.addr());
+        text.push(b'/');
+        text.number(network.prefix_len());
+        text
     }
 
     fn dotted(&mut self, address: Ipv4Addr) {
@@ -67,7 +61,34 @@ impl ShortText {
         self.push(b'0' + number % 10);
     }
 
-    /// Of the longest text of version 4 there is always room for one more byte.
+    /// RFC 5952: lower case, no leading zeros, the first of the longest runs of two zero groups or more left out.
+    fn groups(&mut self, address: Ipv6Addr) {
+        let groups = address.segments();
+        let left_out = zeros(groups);
+        let mut at = 0;
+        while at < groups.len() {
+            if at == left_out.start && !left_out.is_empty() {
+                self.push(b':');
+                self.push(b':');
+                at = left_out.end;
+                continue;
+            }
+            if at > 0 && at != left_out.end {
+                self.push(b':');
+            }
+            self.group(groups[at]);
+            at += 1;
+        }
+    }
+
+    fn group(&mut self, group: u16) {
+        let digits = (16 - group.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            self.push(b"0123456789abcdef"[usize::from(group >> (4 * digit) & 0xf)]);
+        }
+    }
+
+    /// Of the longest text there is always room for what an address or a network has.
     fn push(&mut self, byte: u8) {
         self.bytes[self.length] = byte;
         self.length += 1;
@@ -82,6 +103,19 @@ impl ShortText {
     }
 }
 
+/// The first of the longest runs of zero groups; empty where none has two.
+fn zeros(groups: [u16; 8]) -> Range<usize> {
+    let (mut longest, mut begun) = (0..0, 0);
+    for (at, group) in groups.into_iter().enumerate() {
+        if group != 0 {
+            begun = at + 1;
+        } else if at + 1 - begun > longest.len().max(1) {
+            longest = begun..at + 1;
+        }
+    }
+    longest
+}
+
 impl fmt::Write for ShortText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.length + text.len();
@@ -93,8 +127,6 @@ impl fmt::Write for ShortText {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -107,6 +139,15 @@ mod tests {
             let (short, long) = (ShortText::address(address), ShortText::network(network));
             prop_assert_eq!(short.as_str(), address.to_string());
             prop_assert_eq!(long.as_str(), network.to_string());
+        }
+
+        #[test]
+        fn runs_of_zeros_are_left_out_as_formatting_does(
+            groups in proptest::array::uniform8(prop_oneof![3 => Just(0_u16), 1 => any::<u16>()]),
+        ) {
+            let address = IpAddr::V6(Ipv6Addr::from(groups));
+            let short = ShortText::address(address);
+            prop_assert_eq!(short.as_str(), address.to_string());
         }
     }
 

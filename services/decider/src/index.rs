@@ -13,6 +13,7 @@ mod words;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use proto::v1::{Happening, PointState};
@@ -32,7 +33,7 @@ pub const RECORDS_MAX: usize = 300_000;
 /// Most memory that they take.
 pub const BYTES_MAX: usize = 128 * 1024 * 1024;
 /// What a story takes beside its records.
-const STORY_BYTES: usize = 256;
+const STORY_BYTES: usize = 320;
 
 /// How much is kept: whichever is reached first.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,8 @@ pub struct Index {
     stories: HashMap<Uuid, Story>,
     /// Every record, oldest first, with its story.
     order: BTreeSet<(Place, Uuid)>,
+    /// Whom the records of a story are about.
+    about: BTreeSet<(IpNet, Uuid)>,
     bytes: usize,
     /// The newest that fell out. What lies there or before is refused, or the answers would depend on who came first.
     floor: Option<Place>,
@@ -83,7 +86,7 @@ impl Index {
         if self.floor.is_some_and(|floor| place <= floor) {
             return false;
         }
-        let (id, bytes) = (told.story(), told.bytes());
+        let (id, bytes, network) = (told.story(), told.bytes(), told.network());
         let story = match self.stories.entry(id) {
             Entry::Occupied(story) => story.into_mut(),
             Entry::Vacant(vacant) => {
@@ -96,6 +99,7 @@ impl Index {
             return false;
         }
         self.order.insert((place, id));
+        self.about.extend(network.map(|network| (network, id)));
         self.bytes += bytes;
         while self.order.len() > self.bounds.records_max || self.bytes > self.bounds.bytes_max {
             self.forget_oldest();
@@ -158,23 +162,24 @@ impl Index {
         self.story(decision_id).map(Story::points).unwrap_or_default()
     }
 
-    /// The stories about the networks that `concerns` says, oldest first.
-    pub fn stories(&self, concerns: impl Fn(IpNet) -> bool) -> Vec<(Uuid, &Story)> {
-        let concerned = |story: &Story| story.network().is_some_and(&concerns);
-        let mut stories: Vec<(Uuid, &Story)> = self
-            .stories
-            .iter()
-            .filter(|(_, story)| concerned(story))
-            .map(|(id, story)| (*id, story))
-            .collect();
+    /// The stories about `network`, and about those around and inside it, oldest first.
+    pub fn stories(&self, network: IpNet) -> Vec<(Uuid, &Story)> {
+        let around = std::iter::successors(network.supernet(), IpNet::supernet);
+        let around = around.flat_map(|network| self.about.range(every(network, network)));
+        // Networks stand by their first address, and of those that share it the largest first.
+        let last = IpNet::from(network.broadcast());
+        let inside = self.about.range(every(network, last));
+        let ids: BTreeSet<Uuid> = around.chain(inside).map(|(_, id)| *id).collect();
+        let mut stories: Vec<(Uuid, &Story)> =
+            ids.into_iter().filter_map(|id| Some((id, self.stories.get(&id)?))).collect();
         stories.sort_by_key(|(id, story)| (story.first(), *id));
         stories
     }
 
-    /// What last happened to the networks that `concerns` says, oldest first, each thing once; at most `limit`.
-    pub fn history(&self, concerns: impl Fn(IpNet) -> bool, limit: usize) -> Vec<Happening> {
+    /// What last happened to `network`, and to those around and inside it, oldest first, each thing once; at most `limit`.
+    pub fn history(&self, network: IpNet, limit: usize) -> Vec<Happening> {
         let mut told: Vec<_> = self
-            .stories(concerns)
+            .stories(network)
             .into_iter()
             .flat_map(|(_, story)| first_tellings(story.told()))
             .collect();
@@ -219,12 +224,22 @@ impl Index {
         self.floor = self.floor.max(Some(place));
         let Entry::Occupied(mut story) = self.stories.entry(id) else { return };
         // The oldest of all is the oldest of its own story.
-        self.bytes -= story.get_mut().forget_first().map_or(0, |told| told.bytes());
+        let told = story.get_mut().forget_first();
+        self.bytes -= told.as_ref().map_or(0, Told::bytes);
+        let network = told.and_then(|told| told.network());
+        if let Some(network) = network.filter(|network| !story.get().is_about(*network)) {
+            self.about.remove(&(network, id));
+        }
         if story.get().is_empty() {
             story.remove();
             self.bytes -= STORY_BYTES;
         }
     }
+}
+
+/// The stories of all networks from `first` to `last`.
+fn every(first: IpNet, last: IpNet) -> RangeInclusive<(IpNet, Uuid)> {
+    (first, Uuid::nil())..=(last, Uuid::max())
 }
 
 /// What is told, each record as it was told first.

@@ -26,8 +26,8 @@ use reader::{CHUNK_BYTES, Opened, Probe, Progress, Reader};
 /// Most files open at a time.
 pub const READERS_MAX: usize = 512;
 /// A pass ends when it has this much; the next begins with the file after.
-const EVENTS_MAX: usize = 8_192;
-const BYTES_MAX: usize = 4 * 1024 * 1024;
+const EVENTS_MAX: usize = 16_384;
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How often files are looked for.
 const LOOK_INTERVAL_MS: Millis = 200;
 const SAVE_INTERVAL_MS: Millis = 1_000;
@@ -117,6 +117,7 @@ pub async fn run(mut follower: Follower, outbox: Outbox, context: &Context) -> R
 /// batch is worth more to everybody after us than the time that it waits.
 fn idle(events: usize) -> Duration {
     Duration::from_millis(match events {
+        4_000.. => 200,
         1_000.. => 100,
         25.. => 50,
         _ => 25,

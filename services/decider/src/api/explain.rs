@@ -33,7 +33,7 @@ pub(crate) fn explain(observable: &Observable, index: &Index, around: &Around<'_
     let network = observable.network();
     let (action, protected, explanation) =
         answers::holding(network, around.view, around.protected, around.now);
-    let stories = index.stories(|other| answers::concerns(network, other));
+    let stories = index.stories(network);
     let shown = &stories[stories.len().saturating_sub(EPISODES_MAX)..];
     let began_at = shown.first().map_or(around.now, |(_, story)| story.began_at());
     ExplainReply {

@@ -76,13 +76,12 @@ impl Queries {
             });
             (claims, total, answers::holding(network, view, protected, now))
         });
-        let concerned = |other| answers::concerns(network, other);
         ObservableState {
             observable: observable.to_string(),
             action: names::action(action).to_owned(),
             explanation,
             claims,
-            history: shared.index.read(|index| index.history(concerned, HISTORY_MAX)),
+            history: shared.index.read(|index| index.history(network, HISTORY_MAX)),
             protected: overlaps,
             total,
         }

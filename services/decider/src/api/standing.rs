@@ -27,7 +27,7 @@ pub(super) fn standing(
         let standing = Standing { network, action, until, decision_id };
         newest.insert(network, (claim.decided_at, standing));
     }
-    for (_, story) in index.stories(|other| answers::concerns(network, other)) {
+    for (_, story) in index.stories(network) {
         let Some((at, decision)) = story.decision() else { continue };
         let Some(standing) = by_operator(decision) else { continue };
         if newest.get(&standing.network).is_none_or(|(known_at, _)| *known_at < at) {

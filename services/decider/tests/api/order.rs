@@ -2,6 +2,7 @@
 
 use decider::index::{Bounds, Index, Told};
 use decider::logic::{Known, decide};
+use ipnet::IpNet;
 use proptest::prelude::*;
 use schemas::control::SCOPE_ALL;
 use schemas::{Action, Control, Effect, Enforcement, Outcome, Phase, Status};
@@ -62,10 +63,15 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
     prop::collection::vec(record, 1..80)
 }
 
+/// The network of all [`ADDRESSES`].
+fn everybody() -> IpNet {
+    "0.0.0.0/0".parse().unwrap()
+}
+
 /// Everything that answers are made of.
 fn portrait(index: &Index) -> String {
     let points: Vec<_> =
-        index.stories(|_| true).iter().map(|(id, _)| index.points_of(*id)).collect();
+        index.stories(everybody()).iter().map(|(id, _)| index.points_of(*id)).collect();
     let mut retained = index.retained();
     retained.blocks.sort_by_key(|block| format!("{block:?}"));
     retained.words.sort_by_key(|word| format!("{word:?}"));
@@ -74,9 +80,9 @@ fn portrait(index: &Index) -> String {
         (
             index.retained_since(),
             index.size(),
-            index.stories(|_| true),
+            index.stories(everybody()),
             points,
-            index.history(|_| true, 1_000),
+            index.history(everybody(), 1_000),
             index.controls(),
             index.points(),
             retained,
@@ -90,6 +96,29 @@ fn told(bounds: Bounds, records: &[Record]) -> Index {
         index.take(*at, told.clone());
     }
     index
+}
+
+#[test]
+fn a_network_is_told_of_with_those_around_and_inside_it_until_all_of_that_is_forgotten() {
+    let networks =
+        ["0.0.0.0/0", "81.2.0.0/16", "81.2.69.0/24", "81.2.69.142", "81.2.69.143", "81.3.0.0/16"];
+    let mut index = Index::default();
+    for (at, network) in (NOW..).zip(networks) {
+        index.take(at, operator(Action::Allow, network, NOW, MINUTE));
+    }
+    let told = |index: &Index, network: &str| {
+        let network = network.parse().unwrap();
+        let stories = index.stories(network).into_iter();
+        let at: Vec<_> = stories.map(|(_, story)| (story.began_at() - NOW) as usize).collect();
+        at.into_iter().map(|at| networks[at]).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&index, "81.2.69.0/24"), &networks[..5]);
+    assert_eq!(told(&index, "81.2.69.142/32"), &networks[..4]);
+    assert_eq!(told(&index, "81.2.69.0/25"), &networks[..3]);
+    assert_eq!(told(&index, "0.0.0.0/0"), &networks);
+    assert!(told(&index, "2a00:1450::/32").is_empty());
+    index.forget(NOW + 3);
+    assert_eq!(told(&index, "0.0.0.0/0"), &networks[3..]);
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 //! The address is the first field, or the second after a virtual host, and never another one: all else is or may be
 //! the client's own text.
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memrchr};
 use schemas::Millis;
 
 use super::text::{
@@ -11,6 +11,7 @@ use super::text::{
 };
 use super::time::{Dates, clf};
 use crate::Trusted;
+use crate::client::hop_address;
 use crate::observation::{Dead, Observation};
 
 /// The fields of one line, as they stand.
@@ -72,8 +73,8 @@ fn split(line: &str, vhost: bool) -> Result<Fields<'_>, Dead> {
     let malformed = |what: &str| Dead::malformed(format!("{what}: '{}'", excerpt(line)));
     // A user may hold any text, but no quote that is not escaped: the time is the last bracket before the request.
     let request_at = request_at(line).ok_or_else(|| malformed("no request follows a time"))?;
-    let time_at =
-        line[..request_at].rfind('[').ok_or_else(|| malformed("no time is in brackets"))?;
+    let time_at = memrchr(b'[', &line.as_bytes()[..request_at])
+        .ok_or_else(|| malformed("no time is in brackets"))?;
     let head = &line[..time_at];
     let (host, head) = if vhost {
         let (host, head) = word(head).ok_or_else(|| malformed("no virtual host leads"))?;
@@ -83,7 +84,7 @@ fn split(line: &str, vhost: bool) -> Result<Fields<'_>, Dead> {
     };
     let (peer, users) = word(head).ok_or_else(|| malformed("no address leads"))?;
     let (identity, _user) = word(users).ok_or_else(|| malformed("no user follows the address"))?;
-    if address(identity).is_ok() {
+    if hop_address(identity).is_some() {
         // One field more leads than this format has. It may be the client's own text, and may well be an address.
         return Err(malformed("an address stands where the identity should be"));
     }
