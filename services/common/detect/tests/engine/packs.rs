@@ -1,6 +1,9 @@
-//! Packs: what is refused, and that every example of the built-in ones holds.
+//! Packs: what is refused, and that every example and every branch of the built-in ones holds.
 
 use detect::signatures::{Signatures, packs};
+use memchr::memmem;
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::signature;
 
@@ -66,6 +69,65 @@ fn every_signature_built_in_keeps_to_its_own_examples() {
     let signatures = Signatures::built_in().expect("the packs are read");
     let failures = signatures.check();
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_branch_of_a_pattern_holds_one_of_its_needs() {
+    let signatures = Signatures::built_in().expect("the packs are read");
+    let mut dead = Vec::new();
+    for signature in signatures.iter().filter(|signature| !signature.needs.is_empty()) {
+        let Some(pattern) = &signature.pattern else { continue };
+        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+        let hir = parser.parse(pattern).expect("the pattern is compiled already");
+        for text in [ways(&hir, 0), ways(&hir, 1)].concat() {
+            let held = |need: &String| memmem::find(&text, need.as_bytes()).is_some();
+            if !signature.needs.iter().any(held) {
+                dead.push(format!("{}: {}", signature.id, text.escape_ascii()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{} branches without a need:\n{}", dead.len(), dead.join("\n"));
+}
+
+/// Texts that match `hir`, each of its branches in one of them. What is optional stands there `optional` times; a byte
+/// that may be many is a NUL, which is in no need, and one that may be a blank is one, as in the text that is read.
+fn ways(hir: &Hir, optional: u32) -> Vec<Vec<u8>> {
+    const FEW: usize = 8;
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => vec![Vec::new()],
+        HirKind::Literal(literal) => vec![literal.0.to_vec()],
+        HirKind::Class(Class::Unicode(_)) => panic!("patterns are of bytes"),
+        HirKind::Class(Class::Bytes(class)) => {
+            let bytes = class.iter().flat_map(|range| range.start()..=range.end());
+            let bytes: Vec<u8> = bytes.take(FEW + 1).collect();
+            match bytes.len() {
+                ..=FEW if bytes.contains(&b' ') => vec![vec![b' ']],
+                ..=FEW => bytes.into_iter().map(|byte| vec![byte]).collect(),
+                _ => vec![vec![0]],
+            }
+        }
+        HirKind::Capture(capture) => ways(&capture.sub, optional),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.min.max(optional) as usize;
+            ways(&repetition.sub, optional).iter().map(|way| way.repeat(times)).collect()
+        }
+        HirKind::Alternation(parts) => parts.iter().flat_map(|part| ways(part, optional)).collect(),
+        HirKind::Concat(parts) => {
+            parts.iter().fold(vec![Vec::new()], |heads, part| joined(&heads, &ways(part, optional)))
+        }
+    }
+}
+
+/// Each of `heads` with each of `tails` behind it; where these are many, each of both at least once.
+fn joined(heads: &[Vec<u8>], tails: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    const MANY: usize = 256;
+    let join = |head: &Vec<u8>, tail: &Vec<u8>| [&head[..], tail].concat();
+    if heads.len() * tails.len() <= MANY {
+        let all = heads.iter().flat_map(|head| tails.iter().map(move |tail| join(head, tail)));
+        return all.collect();
+    }
+    let pairs = heads.iter().cycle().zip(tails.iter().cycle());
+    pairs.take(heads.len().max(tails.len())).map(|(head, tail)| join(head, tail)).collect()
 }
 
 #[test]
