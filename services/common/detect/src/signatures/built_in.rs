@@ -7,6 +7,7 @@ macro_rules! built_in {
 }
 
 const PACKS: &[(&str, &str)] = built_in![
+    "exploits.toml",
     "graphql.toml",
     "java-calls.toml",
     "java.toml",
