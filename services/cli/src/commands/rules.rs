@@ -189,6 +189,10 @@ fn told(whole: &Whole) -> String {
         parts.push(format!("method {}", whole.methods.join(" or ")));
     }
     parts.extend(whole.target.as_ref().map(|pattern| format!("target like {pattern}")));
+    parts.extend(whole.body.as_ref().map(|pattern| format!("body like {pattern}")));
+    if whole.lookalike {
+        parts.push("an address in the query of a host that is called like its own".to_owned());
+    }
     parts.extend(whole.headers.iter().map(|name| format!("header {name}")));
     parts.extend(whole.differing.iter().map(|name| format!("header {name} twice, differing")));
     parts.extend(whole.values.iter().map(|(name, pattern)| format!("{name} like {pattern}")));

@@ -8,6 +8,7 @@ pub mod built_in;
 pub mod compile;
 pub mod except;
 mod literals;
+mod lookalike;
 mod matching;
 pub mod pack;
 mod pieces;

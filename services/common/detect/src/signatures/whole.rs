@@ -7,6 +7,7 @@ use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::lookalike;
 use super::matching::COMPILED_BYTES_MAX;
 use super::pack::PATTERN_BYTES_MAX;
 use super::required;
@@ -20,6 +21,8 @@ const NAMES_MAX: usize = 16;
 const ORDINARY: [&[u8]; 3] = [b"GET", b"POST", b"HEAD"];
 /// Most bytes of a target that are read otherwise than sent.
 const PLAIN_MAX: usize = 2048;
+/// Most bytes of a body that are read for a signature.
+const BODY_MAX: usize = 1 << 16;
 /// Most headers of an example.
 const HEADERS_MAX: usize = 32;
 
@@ -33,6 +36,12 @@ pub struct Whole {
     /// The target matches this pattern, case aside: as sent, or its path and query as servers read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Its body as sent matches this pattern, case aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// A parameter of its query is an address of another host that is called like its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lookalike: bool,
     /// Each of these headers stands in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
@@ -48,13 +57,17 @@ pub struct Whole {
 impl Whole {
     /// What is wrong with it, and what to do.
     pub(super) fn check(&self) -> Result<(), String> {
-        let Self { methods, target, headers, differing, values } = self;
-        let patterns = target.iter().chain(values.values());
+        let Self { methods, target, body, headers, differing, values, .. } = self;
+        let patterns = target.iter().chain(body).chain(values.values());
         let names = headers.iter().chain(differing).chain(values.keys());
         let limits = [
             (
                 *self != Self::default(),
                 "`request` asks for nothing: name methods, a target or headers",
+            ),
+            (
+                body.is_none() || target.is_some(),
+                "`body` would be read in every request: give it the `target` that it is sent to",
             ),
             (
                 methods.iter().all(|method| {
@@ -103,6 +116,7 @@ pub(super) struct Compiled {
     at: u16,
     whole: Whole,
     target: Option<Regex>,
+    body: Option<Regex>,
     /// Sets of symbols, all of one of which stand in every target that matches.
     symbols: Vec<u64>,
     values: Vec<(String, Regex)>,
@@ -115,6 +129,7 @@ impl Compiled {
             at,
             whole: whole.clone(),
             target: whole.target.as_deref().map(compile).transpose()?,
+            body: whole.body.as_deref().map(compile).transpose()?,
             symbols: whole.target.as_deref().map_or_else(Vec::new, symbols_of),
             values: values
                 .map(|(name, pattern)| Ok((name.clone(), compile(pattern)?)))
@@ -124,7 +139,7 @@ impl Compiled {
 
     /// `symbols` are those of the request's target, its escapes undone as well.
     fn hits(&self, request: &Request<'_>, symbols: u64) -> bool {
-        let Whole { methods, headers, differing, .. } = &self.whole;
+        let Whole { methods, lookalike, headers, differing, .. } = &self.whole;
         let any = |name: &str| request.headers.iter().any(|header| is(header, name));
         (methods.is_empty() || methods.iter().any(|method| method.as_bytes() == request.method))
             && headers.iter().all(|name| any(name))
@@ -137,6 +152,11 @@ impl Compiled {
                 let possible = self.symbols.iter().any(|way| way & !symbols == 0);
                 possible && aims(pattern, request)
             })
+            && self.body.as_ref().is_none_or(|body| {
+                let head = |bytes: &[u8]| body.is_match(&bytes[..bytes.len().min(BODY_MAX)]);
+                request.body.is_some_and(head)
+            })
+            && (!lookalike || lookalike::stands_in(request))
     }
 }
 
@@ -155,14 +175,19 @@ fn otherwise(uri: &[u8]) -> bool {
 
 /// Path and query, their escapes undone once and their first slash single. They are put into `room`, as far as that goes.
 fn plain<'a>(origin: &[u8], room: &'a mut [u8]) -> &'a [u8] {
+    let plain = undone(origin, room);
+    let slashes = plain.iter().take_while(|byte| **byte == b'/').count();
+    &plain[slashes.saturating_sub(1)..]
+}
+
+/// `text` with its escapes undone once, as far as `room` goes.
+pub(super) fn undone<'a>(text: &[u8], room: &'a mut [u8]) -> &'a mut [u8] {
     let mut length = 0;
-    for (place, byte) in room.iter_mut().zip(percent::decoded(origin)) {
+    for (place, byte) in room.iter_mut().zip(percent::decoded(text)) {
         *place = byte;
         length += 1;
     }
-    let plain = &room[..length];
-    let slashes = plain.iter().take_while(|byte| **byte == b'/').count();
-    &plain[slashes.saturating_sub(1)..]
+    &mut room[..length]
 }
 
 /// The symbols of a target and of what is escaped in it.
@@ -181,9 +206,10 @@ pub(super) struct Wholes {
 
 impl Wholes {
     pub(super) fn push(&mut self, one: Compiled) {
-        let Whole { methods, headers, differing, values, .. } = &one.whole;
+        let Whole { methods, lookalike, headers, differing, values, .. } = &one.whole;
         let method = |method: &String| ORDINARY.contains(&method.as_bytes());
         let ordinary = (methods.is_empty() || methods.iter().any(method))
+            && !lookalike
             && headers.is_empty()
             && differing.is_empty()
             && values.is_empty();
@@ -239,9 +265,11 @@ fn symbols_of(pattern: &str) -> Vec<u64> {
     parser.parse(pattern).map_or_else(|_| vec![0], |hir| required::ways(&hir))
 }
 
-/// Reads an example: a request line, and a header on each line after it.
+/// Reads an example: a request line, a header on each line after it, and behind an empty line the body.
 pub(super) fn example<T>(text: &str, look: impl FnOnce(&Request<'_>) -> T) -> Result<T, String> {
-    let mut lines = text.lines();
+    let (head, body) =
+        text.split_once("\n\n").map_or((text, None), |(head, body)| (head, Some(body)));
+    let mut lines = head.lines();
     let mut parts = lines.next().unwrap_or_default().splitn(2, ' ');
     let (method, uri) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let headers: Option<Vec<Header<'_>>> = lines
@@ -255,6 +283,7 @@ pub(super) fn example<T>(text: &str, look: impl FnOnce(&Request<'_>) -> T) -> Re
             method: method.as_bytes(),
             uri: uri.as_bytes(),
             headers: &headers,
+            body: body.map(str::as_bytes),
             ..Request::default()
         })),
         _ => Err("is no request: write `METHOD TARGET`, and `name: value` on each line after it"

@@ -101,6 +101,43 @@ fn a_target_that_names_another_host_than_the_header_is_two_hosts() {
 }
 
 #[test]
+fn a_body_is_read_where_the_target_asks_for_it() {
+    let asked = "target = '^/reset'\nbody = '(?s)\"to\".*\\['";
+    let signatures = Signatures::parse([("mine.toml", pack(asked).as_str())]).expect("a pack");
+    let long = [" ".repeat(1 << 16), "\"to\":[]".to_owned()].concat();
+    for (uri, body, hit) in [
+        ("/reset", Some("{\"TO\":\n[1]}"), true),
+        ("/reset", Some("{\"to\":1}"), false),
+        ("/reset", Some(long.as_str()), false),
+        ("/reset", None, false),
+        ("/other", Some("{\"to\":[1]}"), false),
+    ] {
+        let body = body.map(str::as_bytes);
+        let request = Request { uri: uri.as_bytes(), body, ..Request::default() };
+        let mut hits = 0;
+        signatures.whole(&request, |_| hits += 1);
+        assert_eq!(hits == 1, hit, "{uri}");
+    }
+    let examples = signature(
+        "a.b",
+        &format!(
+            "hits = ['POST /reset']\nmisses = [\"\"\"POST /reset\nA: b\n\n\"to\":[\"\"\"]\n[signature.request]\n{asked}"
+        ),
+    );
+    let signatures = Signatures::parse([("mine.toml", examples.as_str())]).expect("a pack");
+    assert_eq!(signatures.check().len(), 2, "an example has a body behind an empty line");
+}
+
+#[test]
+fn a_host_that_is_called_like_the_one_asked_is_looked_for_in_the_query() {
+    let host = [("Host", "shop.example")];
+    let uri = "/login?next=https://shop.example.evil.example/";
+    check("lookalike = true", "GET", uri, &host, true);
+    check("lookalike = true", "GET", uri, &[], false);
+    check("lookalike = true", "GET", "/login?next=https://shop.example/", &host, false);
+}
+
+#[test]
 fn a_pack_that_asks_for_what_cannot_be_is_refused_with_the_reason() {
     for (asked, why) in [
         ("", "asks for nothing"),
@@ -108,6 +145,8 @@ fn a_pack_that_asks_for_what_cannot_be_is_refused_with_the_reason() {
         ("headers = [\"Host\"]", "lower case"),
         ("target = '('", "does not compile"),
         ("target = ''", "1 to 4096 bytes"),
+        ("body = 'x'", "give it the `target`"),
+        ("target = 'x'\nbody = '('", "does not compile"),
         ("cookies = 3", "unknown field"),
     ] {
         let error = Signatures::parse([("mine.toml", pack(asked).as_str())]).expect_err(asked);
