@@ -59,6 +59,11 @@ impl Story {
         self.told.iter().map(|(place, told)| (*place, told))
     }
 
+    /// Whom it is about; nobody for a control.
+    pub fn network(&self) -> Option<IpNet> {
+        self.told.iter().find_map(|(_, told)| told.network())
+    }
+
     /// Whether a record of it is about `network`.
     pub(super) fn is_about(&self, network: IpNet) -> bool {
         self.told.iter().any(|(_, told)| told.network() == Some(network))

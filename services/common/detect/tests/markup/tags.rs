@@ -180,6 +180,28 @@ fn a_picture_that_runs_and_loads_nothing_is_no_markup() {
         !flags("<svg viewbox='0 0 9 9'><g></g></svg>").is_empty(),
         "it does not say what it is"
     );
+    let drawn = "<?xml version='1.0'?>\n<!-- drawn by hand -->\n<!-- twice -->\n";
+    check(&[(&format!("{drawn}{named}<g></g></svg>"), &[])]);
+}
+
+#[test]
+fn a_page_that_runs_and_loads_nothing_is_no_markup() {
+    let begun = "<html><head><meta http-equiv='content-type' content='text/html'><style>p {margin:0}</style>";
+    for (text, wanted) in [
+        ("</head><body dir=ltr><div>We meet on Monday.</div></body></html>", &[][..]),
+        ("</head><body>We meet on Monday.<img src='cid:1'></body></html>", &[]),
+        ("</head><body></body></html>", &["active_tag"]),
+        ("</head><body>We meet on Monday.</body></html><style>a{}", &["active_tag"]),
+        ("</head><body>We meet on Monday.<form action=/a></form></body></html>", &["active_tag"]),
+        ("<meta http-equiv=refresh content=0>We meet on Monday.</html>", &["active_tag"]),
+        ("</head><body onload=a>We meet on Monday.</body></html>", &["event_handler"]),
+        ("</head><body>We meet.<script>a()</script></body></html>", &["script_body"]),
+        ("</head><body>We meet on Monday.<img src=//a></body></html>", &["remote_source"]),
+    ] {
+        let found = flags(&format!("{begun}{text}"));
+        assert!(wanted.iter().all(|flag| found.contains(flag)), "{text}: {found:?}");
+        assert_eq!(found.is_empty(), wanted.is_empty(), "{text}: {found:?}");
+    }
 }
 
 #[test]

@@ -141,29 +141,62 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
         *steps += text.len() as u64;
         scan.found = 0;
     }
-    if scan.found & !DRAWN == 0 && drawing(text) {
+    if scan.found & !DRAWN == 0 && (drawing(text) || document(text)) {
+        *steps += text.len() as u64;
         scan.found = 0;
     }
     Markup(scan.found)
 }
 
-/// Whether it is a picture as SVG has them, from its first byte to its last, of nothing but shapes and texts. What of it
-/// would run, another flag says.
+/// Whether it is a picture as SVG has them, from its first element to its last byte, of nothing but shapes and texts. What
+/// of it would run, another flag says.
 fn drawing(text: &[u8]) -> bool {
+    let text = behind_comments(text);
     let head = &text[..text.len().min(HEAD_BYTES)];
-    let end = memchr::memmem::find(text, b"</svg");
-    let whole = end.is_some_and(|end| memchr::memchr(b'<', &text[end + 1..]).is_none());
     text.starts_with(b"<svg ")
-        && whole
+        && ends_with(text, b"</svg")
         && memchr::memmem::find(head, b"http://www.w3.org/2000/svg").is_some()
-        && text.split(|byte| *byte == b'<').skip(1).all(shape)
+        && names(text).all(|name| name.starts_with(b"!--") || SHAPES.contains(&name))
 }
 
-/// Whether what stands behind a `<` is an element of a picture that leads nowhere and loads nothing, its end or a comment.
-fn shape(text: &[u8]) -> bool {
-    let name = text.strip_prefix(b"/").unwrap_or(text);
-    let length = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    name.starts_with(b"!--") || SHAPES.contains(&&name[..length])
+/// Whether it is a whole page of HTML with a text, as writers of mail send it: it has a style and says how it is encoded,
+/// and no other element of it is active.
+fn document(text: &[u8]) -> bool {
+    let text = behind_comments(text);
+    let passive = |name: &[u8]| matches!(name, b"style" | b"meta") || !words::is_active(name);
+    (text.starts_with(b"<html") || text.starts_with(b"<!doctype html"))
+        && ends_with(text, b"</html")
+        && names(text).all(passive)
+        && memchr::memmem::find(text, b"refresh").is_none()
+        && written(text)
+}
+
+/// What follows the blanks and comments that `text` begins with.
+fn behind_comments(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = text.trim_ascii_start();
+        let Some(inside) = text.strip_prefix(b"<!--") else { return text };
+        let Some(end) = memchr::memmem::find(inside, b"-->") else { return text };
+        text = &inside[end + 3..];
+    }
+}
+
+/// Whether `end` is what the last bracket of `text` opens, and stands there alone.
+fn ends_with(text: &[u8], end: &[u8]) -> bool {
+    memchr::memmem::find(text, end)
+        .is_some_and(|at| memchr::memchr(b'<', &text[at + 1..]).is_none())
+}
+
+/// The names of all elements that open or end in `text`, each as it stands behind its bracket.
+fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'<').skip(1).map(|behind| {
+        if behind.starts_with(b"!--") {
+            return &behind[..3];
+        }
+        let name = behind.strip_prefix(b"/").unwrap_or(behind);
+        let length = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        &name[..length]
+    })
 }
 
 /// Whether there are elements and nothing else: what every document of XML has.

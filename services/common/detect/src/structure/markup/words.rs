@@ -124,6 +124,11 @@ pub(super) fn kind(name: &[u8]) -> Kind {
     if local == b"script" { Kind::Script } else { TABLE.get(name).unwrap_or(Kind::Unknown) }
 }
 
+/// Whether an element of this name loads, sends, redirects or draws.
+pub(super) fn is_active(name: &[u8]) -> bool {
+    matches!(kind(name), Kind::Script | Kind::Active)
+}
+
 /// Whether `name` is shaped as an event's attribute.
 pub(super) fn is_handler(name: &[u8]) -> bool {
     name.len() >= 5 && name.starts_with(b"on") && name[2..].iter().all(u8::is_ascii_lowercase)

@@ -171,12 +171,12 @@ const LISTS: &[(Kind, &[&[u8]])] = &[
     (Kind::Word, &[
         b"alias", b"apropos", b"arch", b"at", b"batch", b"builtin", b"cal", b"cat", b"choice", b"clear",
         b"command", b"copy", b"cut", b"date", b"diff", b"eval", b"exec", b"exit", b"expand", b"export", b"factor",
-        b"false", b"file", b"find", b"finger", b"fold", b"free", b"go", b"groups", b"head", b"help", b"history",
+        b"file", b"find", b"finger", b"fold", b"free", b"go", b"groups", b"head", b"help", b"history",
         b"host", b"id", b"install", b"jobs", b"join", b"kill", b"last", b"less", b"link", b"locate", b"look",
         b"mail", b"man", b"more", b"mount", b"move", b"net", b"nice", b"paste", b"path", b"print", b"query",
         b"read", b"reg", b"ren", b"route", b"screen", b"service", b"set", b"sleep", b"snap", b"sort", b"source",
         b"split", b"start", b"sync", b"tail", b"talk", b"test", b"time", b"timeout", b"title", b"top", b"touch",
-        b"tree", b"true", b"type", b"umount", b"unset", b"users", b"wall", b"watch", b"which", b"who",
+        b"tree", b"type", b"umount", b"unset", b"users", b"wall", b"watch", b"which", b"who",
         b"write", b"yes",
     ]),
 ];
