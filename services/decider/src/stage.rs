@@ -61,7 +61,7 @@ impl Stage for Decide {
             let answer = past.answer(&self.rules, &received.record, around, mode, frozen);
             let Some(decision) = answer else { continue };
             count(&decision);
-            out.continue_trace(received.trace);
+            out.continue_trace(received.headers.trace());
             out.push(&decision);
         }
     }

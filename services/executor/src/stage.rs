@@ -188,12 +188,12 @@ impl FoldStage {
             Folded::Refused(refusal) => {
                 metrics::counter!("perimeter_fuse_trips_total", "fuse" => fuse(&refusal))
                     .increment(1);
-                out.continue_trace(received.trace);
+                out.continue_trace(received.headers.trace());
                 out.push(&refused(decision, appended, &refusal));
             }
             Folded::Lease(lease) => {
                 self.folded.insert(lease.observable.clone(), lease.clone());
-                out.continue_trace(received.trace);
+                out.continue_trace(received.headers.trace());
                 out.push(&LeaseEntry::Lease(lease));
             }
         }

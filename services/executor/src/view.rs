@@ -40,7 +40,7 @@ impl ViewSink {
 
     /// Remembers which trace the decision came with that was folded in last.
     fn note_trace(&self, raw: &Raw<'_>) {
-        if let Some(trace) = raw.trace
+        if let Some(trace) = raw.headers.trace()
             && let Ok(LeaseEntry::Lease(lease)) = raw.decode::<LeaseEntry>()
             && let Some(decision_id) = lease.recent_decisions.last()
         {

@@ -47,7 +47,7 @@ impl Stage for Scorer {
                 Err(rejected) => out.fault(received.offset, fault(rejected)),
             }
             if !self.detections.is_empty() {
-                out.continue_trace(received.trace);
+                out.continue_trace(received.headers.trace());
                 for detection in self.detections.drain(..) {
                     metrics::counter!("perimeter_scorer_detections_total", "rule" => rule(&detection), "category" => detection.category.words()).increment(1);
                     out.push(&detection);

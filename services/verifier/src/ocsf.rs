@@ -45,7 +45,7 @@ where
 
     async fn handle(&mut self, batch: &[Received<'_, R>], out: &mut Outputs) {
         for received in batch {
-            out.continue_trace(received.trace);
+            out.continue_trace(received.headers.trace());
             match (self.document)(&received.record) {
                 Ok(payload) => {
                     let key = received.record.key().into_bytes();

@@ -63,7 +63,7 @@ pub fn restore(
             if let Ok(decision) = raw.decode::<Decision>() {
                 let generation = Generation { epoch, offset: raw.offset };
                 let appended = Appended { generation, at: raw.timestamp };
-                let trace = raw.trace.map(str::to_owned);
+                let trace = raw.headers.trace().map(str::to_owned);
                 verification.with(|core| {
                     core.refold(&decision, appended, trace, now);
                     Effects::default()

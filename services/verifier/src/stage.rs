@@ -42,7 +42,7 @@ impl Stage for Decisions {
             let generation = Generation { epoch, offset: received.offset };
             let appended = Appended { generation, at: received.timestamp };
             let decision = Box::new(received.record.clone());
-            out.continue_trace(received.trace);
+            out.continue_trace(received.headers.trace());
             let trace = out.trace().map(str::to_owned);
             self.verification.apply(Input::Decision { decision, appended, trace }, now);
         }
@@ -67,7 +67,7 @@ impl Stage for Enforcements {
     async fn handle(&mut self, batch: &[Received<'_, Enforcement>], out: &mut Outputs) {
         let now = self.clock.now();
         for received in batch {
-            out.continue_trace(received.trace);
+            out.continue_trace(received.headers.trace());
             let enforcement = Box::new(received.record.clone());
             self.verification.apply(Input::Enforcement(enforcement), now);
         }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{ATTACKER, EPOCH, T0, block};
 use pipeline::memory::Log;
-use pipeline::{Bus, Clock, Follow as _, Leases, Message, Raw, Update, Worker};
+use pipeline::{Bus, Clock, Follow as _, Headers, Leases, Message, Raw, Update, Worker};
 use schemas::{
     Decision, Detection, Effect, Enforcement, Epoch, Generation, LeaseEntry, Limits, Outcome,
     Phase, Protected, Record, Status, Topic,
@@ -45,7 +45,8 @@ fn applied(decision: &Decision) -> Enforcement {
 /// Hands everything in a partition to a stage; answers whether it held.
 async fn feed<S: pipeline::Stage>(log: &Log, stage: S, partition: i32) -> bool {
     let batch = log.batch(<S::Input as Record>::TOPIC, partition, 0, usize::MAX / 2);
-    let traced = batch.raws().into_iter().map(|raw| Raw { trace: Some("00-trace"), ..raw });
+    let headers = Headers::of(&[("traceparent", b"00-trace".to_vec())]);
+    let traced = batch.raws().into_iter().map(|raw| Raw { headers, ..raw });
     let traced: Vec<Raw<'_>> = traced.collect();
     let produced = Worker::new(stage, partition).work(&traced).await;
     assert!(produced.messages.is_empty(), "outcomes leave by the loop, not by the stage");
@@ -188,10 +189,11 @@ async fn documents<S>(stage: S, record: &S::Input) -> Vec<Message>
 where
     S: pipeline::Stage,
 {
-    let message = Message::of(record).unwrap();
+    let headers = vec![("traceparent", TRACE.as_bytes().to_vec())];
+    let message = Message { headers, ..Message::of(record).unwrap() };
     let topic = <S::Input as Record>::TOPIC;
     let partition = schemas::topic::partition_of_key(&message.key, topic.partitions());
-    let raw = Raw { trace: Some(TRACE), ..Raw::of(&message, topic, partition, 0, T0) };
+    let raw = Raw::of(&message, topic, partition, 0, T0);
     let mut worker = Worker::new(stage, partition);
     [worker.work(&[raw]).await.messages, worker.work(&[raw]).await.messages].concat()
 }

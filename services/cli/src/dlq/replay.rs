@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use observe::HEAD_BYTES_MAX;
-use pipeline::{Bus, DeadLetter, Message, Publisher, REPLAYED, Raw};
+use pipeline::{Bus, DeadLetter, Headers, Message, Publisher, REPLAYED, Raw};
 use schemas::{Detection, Event, Millis, Topic};
 use tokio::sync::mpsc;
 
@@ -142,8 +142,7 @@ pub fn judge(letter: &DeadLetter<'_>, now: Millis) -> Result<(), String> {
         timestamp: now,
         key: letter.key,
         payload: letter.payload,
-        trace: None,
-        replayed: None,
+        headers: Headers::NONE,
     };
     let unread = |error: schemas::DecodeError| error.to_string();
     if letter.topic == Topic::Detections {

@@ -1,6 +1,7 @@
 //! The bus: Kafka, or its twin in memory, behind the same types.
 
 use anyhow::Result;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use schemas::{DecodeError, Millis, Record, Topic};
 use telemetry::trace::TRACEPARENT;
 
@@ -11,6 +12,9 @@ use crate::publisher::Publisher;
 use crate::registry::Registry;
 use crate::stage::Message;
 
+/// Longest `traceparent` that goes on: W3C's is 55 bytes (Trace Context, §3.2), and a later version may be longer.
+const TRACE_BYTES_MAX: usize = 256;
+
 /// One record as bytes, borrowed from the client's buffer.
 #[derive(Debug, Clone, Copy)]
 pub struct Raw<'a> {
@@ -20,10 +24,7 @@ pub struct Raw<'a> {
     pub timestamp: Millis,
     pub key: &'a [u8],
     pub payload: &'a [u8],
-    /// W3C `traceparent`, if the record came with one.
-    pub trace: Option<&'a str>,
-    /// Who published the record again, if it was a dead letter before ([`crate::REPLAYED`]).
-    pub replayed: Option<&'a str>,
+    pub headers: Headers<'a>,
 }
 
 impl<'a> Raw<'a> {
@@ -42,14 +43,59 @@ impl<'a> Raw<'a> {
             timestamp,
             key: &message.key,
             payload: &message.payload,
-            trace: message.header(TRACEPARENT),
-            replayed: message.header(REPLAYED),
+            headers: Headers::of(&message.headers),
         }
     }
 
     /// Decodes the record and checks that its key and partition are its own.
     pub fn decode<R: Record>(&self) -> Result<R::View<'a>, DecodeError> {
         crate::worker::decode::<R>(self)
+    }
+}
+
+/// What came beside a record. Nothing is looked for until it is asked for: the client takes a while to find out that there
+/// is nothing, and most records are answered with nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Headers<'a>(Carried<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Carried<'a> {
+    ByKafka(&'a BorrowedMessage<'a>),
+    Here(&'a [(&'static str, Vec<u8>)]),
+}
+
+impl<'a> Headers<'a> {
+    /// There are none.
+    pub const NONE: Headers<'static> = Headers(Carried::Here(&[]));
+
+    /// These.
+    pub fn of(headers: &'a [(&'static str, Vec<u8>)]) -> Self {
+        Headers(Carried::Here(headers))
+    }
+
+    pub(crate) fn of_message(message: &'a BorrowedMessage<'a>) -> Self {
+        Headers(Carried::ByKafka(message))
+    }
+
+    /// W3C `traceparent`, if the record came with one.
+    pub fn trace(self) -> Option<&'a str> {
+        self.text(TRACEPARENT).filter(|trace| trace.len() <= TRACE_BYTES_MAX)
+    }
+
+    /// Who published the record again, if it was a dead letter before ([`crate::REPLAYED`]).
+    pub fn replayed(self) -> Option<&'a str> {
+        self.text(REPLAYED)
+    }
+
+    /// The text of the first header of that name.
+    fn text(self, name: &str) -> Option<&'a str> {
+        let value = match self.0 {
+            Carried::ByKafka(message) => {
+                message.headers()?.iter().find(|header| header.key == name)?.value?
+            }
+            Carried::Here(headers) => &headers.iter().find(|(key, _)| *key == name)?.1,
+        };
+        std::str::from_utf8(value).ok()
     }
 }
 

@@ -9,16 +9,14 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::Topic;
-use telemetry::trace::TRACEPARENT;
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{From, Raw};
+use crate::bus::{From, Headers, Raw};
 use crate::follow::{Follow, Update};
 use crate::follower::Follower;
-use crate::letters::REPLAYED;
 use crate::membership::{Delivery, Membership, Producer, polled};
 use crate::registry::Registry;
 use crate::service::Clock;
@@ -356,11 +354,6 @@ pub(crate) fn start_offset(
 
 /// A message of the client as the pipeline sees it.
 pub(crate) fn raw<'a>(topic: Topic, message: &'a BorrowedMessage<'_>) -> Raw<'a> {
-    let headers = message.headers();
-    let text = |name: &str| {
-        let header = headers?.iter().find(|header| header.key == name)?;
-        std::str::from_utf8(header.value?).ok()
-    };
     Raw {
         topic,
         partition: message.partition(),
@@ -368,7 +361,6 @@ pub(crate) fn raw<'a>(topic: Topic, message: &'a BorrowedMessage<'_>) -> Raw<'a>
         timestamp: message.timestamp().to_millis().unwrap_or(0),
         key: message.key().unwrap_or_default(),
         payload: message.payload().unwrap_or_default(),
-        trace: text(TRACEPARENT),
-        replayed: text(REPLAYED),
+        headers: Headers::of_message(message),
     }
 }

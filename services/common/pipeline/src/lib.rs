@@ -28,7 +28,7 @@ mod stage;
 mod tls;
 mod worker;
 
-pub use bus::{Bus, From, Raw, ReadBack};
+pub use bus::{Bus, From, Headers, Raw, ReadBack};
 pub use changed::Seen;
 pub use config::{ConfigError, Env};
 pub use follow::{Follow, Update, follow};

@@ -44,7 +44,7 @@ mod tests {
     use schemas::{Control, Topic};
 
     use super::*;
-    use crate::bus::Raw;
+    use crate::bus::{Headers, Raw};
     use crate::worker::Worker;
 
     #[tokio::test]
@@ -57,8 +57,7 @@ mod tests {
             timestamp: 0,
             key: b"all",
             payload,
-            trace: None,
-            replayed: None,
+            headers: Headers::NONE,
         };
         let mut worker = Worker::new(Proofread::<Control>::default(), 0);
         let produced = worker.work(&[raw(4, &good), raw(5, b"{}")]).await;

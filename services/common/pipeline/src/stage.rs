@@ -3,6 +3,8 @@
 use schemas::{Millis, Record};
 use telemetry::trace::{Handling, TRACEPARENT};
 
+use crate::bus::Headers;
+
 /// Room for the payload of nearly every record.
 const PAYLOAD_BYTES_USUAL: usize = 512;
 
@@ -33,8 +35,7 @@ pub struct Received<'a, R: Record> {
     pub offset: i64,
     /// The broker's append time where the topic has it, else the publisher's.
     pub timestamp: Millis,
-    /// W3C `traceparent` of the record, if it came with one.
-    pub trace: Option<&'a str>,
+    pub headers: Headers<'a>,
 }
 
 /// Why a stage could not answer a record.
@@ -76,12 +77,6 @@ impl Message {
     pub fn continue_trace(&mut self, stage: &'static str, parent: &str) {
         let sent = telemetry::trace::sent(stage, &self.topic, parent);
         self.carry(sent.as_deref().unwrap_or(parent));
-    }
-
-    /// The text of the first header of that name.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(key, _)| *key == name)?;
-        std::str::from_utf8(value).ok()
     }
 
     fn carry(&mut self, trace: &str) {

@@ -18,8 +18,6 @@ const KEY_BYTES_MAX: usize = 4 * 1024;
 const TEXT_BYTES_MAX: usize = 4 * 1024;
 /// How much of a key that is not a record's own its reason quotes.
 const QUOTED_BYTES_MAX: usize = 256;
-/// Longest `traceparent` that goes on: W3C's is 55 bytes (Trace Context, §3.2), and a later version may be longer.
-const TRACE_BYTES_MAX: usize = 256;
 
 /// What a batch came to.
 #[derive(Debug)]
@@ -73,7 +71,7 @@ impl<S: Stage> Worker<S> {
                     partition: raw.partition,
                     offset: raw.offset,
                     timestamp: raw.timestamp,
-                    trace: raw.trace.filter(|trace| trace.len() <= TRACE_BYTES_MAX),
+                    headers: raw.headers,
                 }),
                 Err(error) => dead.push(dead_letter(raw, error.class(), &error.to_string())),
             }
@@ -158,7 +156,7 @@ fn dead_letter(raw: &Raw<'_>, class: &'static str, reason: &str) -> Message {
         ("perimeter-reason", header(reason)),
     ];
     // A record that fails again after a replay shows it.
-    headers.extend(raw.replayed.map(|replay| (REPLAYED, header(replay))));
+    headers.extend(raw.headers.replayed().map(|replay| (REPLAYED, header(replay))));
     Message {
         topic: topic.dead_letters(),
         key: head(raw.key, KEY_BYTES_MAX).to_vec(),
@@ -204,7 +202,7 @@ mod tests {
 
         async fn handle(&mut self, batch: &[Received<'_, Control>], out: &mut Outputs) {
             for received in batch {
-                out.continue_trace(received.trace);
+                out.continue_trace(received.headers.trace());
                 out.push(&received.record);
             }
         }
@@ -213,7 +211,9 @@ mod tests {
     /// The `traceparent` of what a stage answers to a record that came with `trace`.
     fn answered(worker: &mut Worker<Echo>, trace: Option<&str>) -> Option<String> {
         let message = Message::of(&Control::decode(FREEZE).unwrap()).unwrap();
-        let raw = Raw { trace, ..Raw::of(&message, Topic::Controls, 0, 0, 0) };
+        let headers = trace.map(|trace| ("traceparent", trace.as_bytes().to_vec()));
+        let message = Message { headers: headers.into_iter().collect(), ..message };
+        let raw = Raw::of(&message, Topic::Controls, 0, 0, 0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let produced = runtime.block_on(worker.work(&[raw]));
         let headers = &produced.messages.first().unwrap().headers;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pipeline::{Message, Raw, Worker};
+use pipeline::{Headers, Message, Raw, Worker};
 use schemas::Topic;
 
 use super::{Echo, decision};
@@ -13,7 +13,8 @@ const LETTER_BYTES_MAX: usize = 900_000;
 #[tokio::test]
 async fn the_dead_letter_of_whatever_kafka_holds_can_be_published() {
     let good = Message::of(&decision("81.2.69.1", 1)).unwrap();
-    let (long, text) = (vec![0xFF; 1_040_000], "é".repeat(300_000));
+    let (long, text) = (vec![0xFF; 1_040_000], "é".repeat(300_000).into_bytes());
+    let headers = [("traceparent", text.clone()), (pipeline::REPLAYED, text)];
     for (key, payload, class) in [
         (&good.key[..], &long[..], "too_large"),
         (&long[..300_000], &good.payload[..], "wrong_key"),
@@ -26,8 +27,7 @@ async fn the_dead_letter_of_whatever_kafka_holds_can_be_published() {
             timestamp: 0,
             key,
             payload,
-            trace: Some(&text),
-            replayed: Some(&text),
+            headers: Headers::of(&headers),
         };
         let stage = Echo { seen: Arc::default(), refuse: Arc::default() };
         let produced = Worker::new(stage, 0).work(&[raw]).await;
