@@ -164,7 +164,9 @@ impl Kafka {
             .set("fetch.min.bytes", self.pace.fetch_bytes_min)
             .set("fetch.wait.max.ms", self.pace.fetch_wait_ms)
             .set("fetch.error.backoff.ms", "50")
-            .set("queued.max.messages.kbytes", "65536");
+            .set("queued.max.messages.kbytes", "65536")
+            // A full queue is eaten in half of the second for which nothing more is fetched by default.
+            .set("fetch.queue.backoff.ms", "20");
         config
     }
 
