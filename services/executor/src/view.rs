@@ -133,15 +133,19 @@ pub async fn repair(
             () = context.shutdown.cancelled() => return Ok(()),
         };
         // Kept until then: the view meets a late write once.
-        if !until(context, leases, not_behind).await {
-            return Ok(());
-        }
-        // Others may have folded on since it was asked for: the lease is looked up now, not then.
-        let lease = leases.read(|reader| match reader.hold() {
-            Some(_) => None,
-            None => reader.view().lease(&observable).cloned(),
-        });
-        let lease = lease.filter(|_| not_behind(leases) && ownership.owns(&observable));
+        let lease = loop {
+            if !until(context, leases, whole).await {
+                return Ok(());
+            }
+            // Others may have folded on since it was asked for: the lease is looked up now, not then.
+            let lease = leases.read(|reader| match reader.hold() {
+                Some(_) => None,
+                None => Some(reader.view().lease(&observable).cloned()),
+            });
+            if let Some(lease) = lease.filter(|_| not_behind(leases)) {
+                break lease.filter(|_| ownership.owns(&observable));
+            }
+        };
         let Some(lease) = lease else { continue };
         metrics::counter!("perimeter_leases_repaired_total").increment(1);
         tracing::warn!(%observable, generation = %lease.generation, "a late write of a lower generation; publishing again");
@@ -184,6 +188,11 @@ pub async fn repeat_epoch(
             () = context.shutdown.cancelled() => return Ok(()),
         }
     }
+}
+
+/// Whether the copy is what the log says now.
+fn whole(leases: &Leases) -> bool {
+    not_behind(leases) && leases.read(|reader| reader.hold().is_none())
 }
 
 /// Waits until both topics were once read to their ends. Answers false when the process must stop first.

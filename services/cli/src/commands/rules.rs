@@ -190,9 +190,9 @@ fn told(whole: &Whole) -> String {
     }
     parts.extend(whole.target.as_ref().map(|pattern| format!("target like {pattern}")));
     parts.extend(whole.body.as_ref().map(|pattern| format!("body like {pattern}")));
-    if whole.lookalike {
-        parts.push("an address in the query of a host that is called like its own".to_owned());
-    }
+    parts.extend(whole.lookalike.as_ref().map(|names| {
+        format!("a parameter like {names} with an address of a host that is called like its own")
+    }));
     parts.extend(whole.headers.iter().map(|name| format!("header {name}")));
     parts.extend(whole.differing.iter().map(|name| format!("header {name} twice, differing")));
     parts.extend(whole.values.iter().map(|(name, pattern)| format!("{name} like {pattern}")));

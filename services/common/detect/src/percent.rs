@@ -1,7 +1,7 @@
 //! Escapes of a URI (RFC 3986, 2.1), undone in the same way wherever that is done.
 
 /// The byte that two digits stand for.
-fn byte(high: u8, low: u8) -> Option<u8> {
+pub(crate) fn byte(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     Some((digit(high)? << 4 | digit(low)?) as u8)
 }

@@ -2,6 +2,7 @@
 //! `shop.example`. A program that only looks whether an address begins like its own sends visitors there.
 
 use memchr::{memchr, memmem};
+use regex_automata::meta::Regex;
 
 use super::whole::undone;
 use crate::request::Request;
@@ -9,16 +10,21 @@ use crate::request::Request;
 /// Longest address that is read.
 const ADDRESS_MAX: usize = 512;
 
-/// Whether a parameter of the query of `request` is such an address.
-pub(super) fn stands_in(request: &Request<'_>) -> bool {
+/// Whether a parameter of the query of `request` with one of these `names` is such an address.
+pub(super) fn stands_in(request: &Request<'_>, names: &Regex) -> bool {
     let mut headers = request.headers.iter();
     let asked = headers.find(|header| header.name.eq_ignore_ascii_case(b"host"));
-    let query = memchr(b'?', request.uri).map(|at| &request.uri[at + 1..]);
+    let target = request.target().origin;
+    let query = memchr(b'?', target).map(|at| &target[at + 1..]);
     let (Some(asked), Some(query)) = (asked, query) else { return false };
     let mut room = [0; ADDRESS_MAX];
     let Some(site) = site(asked.value, &mut room) else { return false };
     query.split(|byte| *byte == b'&').any(|pair| {
-        let value = memchr(b'=', pair).map_or(pair, |at| &pair[at + 1..]);
+        let Some(equals) = memchr(b'=', pair) else { return false };
+        let (name, value) = (&pair[..equals], &pair[equals + 1..]);
+        if !names.is_match(name) {
+            return false;
+        }
         let mut room = [0; ADDRESS_MAX];
         let address = undone(value, &mut room);
         address.make_ascii_lowercase();
@@ -79,6 +85,7 @@ mod tests {
 
     #[test]
     fn a_host_is_told_from_one_that_is_only_called_like_it() {
+        let names = Regex::new("^next$").expect("a pattern");
         for (asked, uri, expected) in [
             ("shop.example", "/a?next=https://shop.example.evil.example/", true),
             ("www.shop.example", "/a?next=//shop.example.evil.example", true),
@@ -98,12 +105,15 @@ mod tests {
             ("shop.example", "/a?next=shop.example.evil.example", false),
             ("localhost", "/a?next=https://localhost.a.example/", false),
             ("192.0.2.7", "/a?next=https://192.0.2.7.a.example/", false),
+            ("shop.example", "/a?q=https://shop.example.evil.example/", false),
+            ("shop.example", "/a?q=https://shop.example.evil.example/&next=/home", false),
+            ("shop.example", "/a?https://shop.example.evil.example/", false),
             ("shop.example", "/a", false),
         ] {
             let headers = [Header { name: b"Host", value: asked.as_bytes() }];
             let request = Request { uri: uri.as_bytes(), headers: &headers, ..Request::default() };
-            assert_eq!(stands_in(&request), expected, "{asked} {uri}");
+            assert_eq!(stands_in(&request, &names), expected, "{asked} {uri}");
         }
-        assert!(!stands_in(&Request { uri: b"/a?b=//c.d.e", ..Request::default() }));
+        assert!(!stands_in(&Request { uri: b"/a?next=//c.d.e", ..Request::default() }, &names));
     }
 }

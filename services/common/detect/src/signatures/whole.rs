@@ -1,7 +1,10 @@
 //! Signatures of a request as a whole: what its method, its target and its headers say together, and no value alone.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use memchr::memchr2;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
@@ -22,7 +25,7 @@ const ORDINARY: [&[u8]; 3] = [b"GET", b"POST", b"HEAD"];
 /// Most bytes of a target that are read otherwise than sent.
 const PLAIN_MAX: usize = 2048;
 /// Most bytes of a body that are read for a signature.
-const BODY_MAX: usize = 1 << 16;
+const BODY_MAX: usize = 1 << 15;
 /// Most headers of an example.
 const HEADERS_MAX: usize = 32;
 
@@ -36,12 +39,13 @@ pub struct Whole {
     /// The target matches this pattern, case aside: as sent, or its path and query as servers read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Its body as sent matches this pattern, case aside.
+    /// Its body matches this pattern, case aside: as sent, or with the escapes of forms and JSON undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// A parameter of its query is an address of another host that is called like its own.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub lookalike: bool,
+    /// A parameter of its query whose name matches this pattern, case aside, is an address of another host that is called
+    /// like its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookalike: Option<String>,
     /// Each of these headers stands in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
@@ -57,8 +61,8 @@ pub struct Whole {
 impl Whole {
     /// What is wrong with it, and what to do.
     pub(super) fn check(&self) -> Result<(), String> {
-        let Self { methods, target, body, headers, differing, values, .. } = self;
-        let patterns = target.iter().chain(body).chain(values.values());
+        let Self { methods, target, body, lookalike, headers, differing, values } = self;
+        let patterns = target.iter().chain(body).chain(lookalike).chain(values.values());
         let names = headers.iter().chain(differing).chain(values.keys());
         let limits = [
             (
@@ -117,6 +121,7 @@ pub(super) struct Compiled {
     whole: Whole,
     target: Option<Regex>,
     body: Option<Regex>,
+    lookalike: Option<Regex>,
     /// Sets of symbols, all of one of which stand in every target that matches.
     symbols: Vec<u64>,
     values: Vec<(String, Regex)>,
@@ -130,6 +135,7 @@ impl Compiled {
             whole: whole.clone(),
             target: whole.target.as_deref().map(compile).transpose()?,
             body: whole.body.as_deref().map(compile).transpose()?,
+            lookalike: whole.lookalike.as_deref().map(compile).transpose()?,
             symbols: whole.target.as_deref().map_or_else(Vec::new, symbols_of),
             values: values
                 .map(|(name, pattern)| Ok((name.clone(), compile(pattern)?)))
@@ -137,9 +143,8 @@ impl Compiled {
         })
     }
 
-    /// `symbols` are those of the request's target, its escapes undone as well.
-    fn hits(&self, request: &Request<'_>, symbols: u64) -> bool {
-        let Whole { methods, lookalike, headers, differing, .. } = &self.whole;
+    fn hits(&self, request: &Request<'_>, target: &Target<'_>) -> bool {
+        let Whole { methods, headers, differing, .. } = &self.whole;
         let any = |name: &str| request.headers.iter().any(|header| is(header, name));
         (methods.is_empty() || methods.iter().any(|method| method.as_bytes() == request.method))
             && headers.iter().all(|name| any(name))
@@ -149,35 +154,79 @@ impl Compiled {
                 named.any(|header| pattern.is_match(header.value))
             })
             && self.target.as_ref().is_none_or(|pattern| {
-                let possible = self.symbols.iter().any(|way| way & !symbols == 0);
-                possible && aims(pattern, request)
+                let possible = self.symbols.iter().any(|way| way & !target.symbols == 0);
+                possible && target.matches(pattern)
             })
-            && self.body.as_ref().is_none_or(|body| {
-                let head = |bytes: &[u8]| body.is_match(&bytes[..bytes.len().min(BODY_MAX)]);
-                request.body.is_some_and(head)
-            })
-            && (!lookalike || lookalike::stands_in(request))
+            && self.body.as_ref().is_none_or(|pattern| says(request.body, pattern))
+            && self.lookalike.as_ref().is_none_or(|names| lookalike::stands_in(request, names))
     }
 }
 
-/// Whether the target of `request` matches `pattern`: as sent, or as servers read what is sent otherwise.
-fn aims(pattern: &Regex, request: &Request<'_>) -> bool {
-    let (sent, origin) = (request.uri, request.target().origin);
-    pattern.is_match(sent)
-        || sent.len() != origin.len() && pattern.is_match(origin)
-        || otherwise(sent) && pattern.is_match(plain(origin, &mut [0; PLAIN_MAX]))
+/// A target as it was sent, and as servers read what is sent otherwise.
+struct Target<'a> {
+    sent: &'a [u8],
+    /// Its path and query.
+    origin: &'a [u8],
+    /// The symbols of it and of what is escaped in it.
+    symbols: u64,
+    plain: OnceCell<Plain>,
 }
 
-/// Whether [`plain`] may change a target.
+/// Path and query, their escapes undone once, as far as there is room; from their last leading slash.
+struct Plain {
+    room: [u8; PLAIN_MAX],
+    stands: Range<usize>,
+}
+
+impl<'a> Target<'a> {
+    fn of(request: &Request<'a>) -> Self {
+        let (sent, origin) = (request.uri, request.target().origin);
+        Target { sent, origin, symbols: symbols(sent), plain: OnceCell::new() }
+    }
+
+    fn matches(&self, pattern: &Regex) -> bool {
+        pattern.is_match(self.sent)
+            || self.sent.len() != self.origin.len() && pattern.is_match(self.origin)
+            || otherwise(self.sent) && pattern.is_match(self.plain())
+    }
+
+    fn plain(&self) -> &[u8] {
+        let plain = self.plain.get_or_init(|| {
+            let mut room = [0; PLAIN_MAX];
+            let undone = undone(self.origin, &mut room);
+            let slashes = undone.iter().take_while(|byte| **byte == b'/').count();
+            let stands = slashes.saturating_sub(1)..undone.len();
+            Plain { room, stands }
+        });
+        &plain.room[plain.stands.clone()]
+    }
+}
+
+/// Whether the head of a body matches `pattern`: as sent, or with the escapes of forms and JSON undone.
+fn says(body: Option<&[u8]>, pattern: &Regex) -> bool {
+    let Some(body) = body else { return false };
+    let head = &body[..body.len().min(BODY_MAX)];
+    pattern.is_match(head)
+        || memchr2(b'%', b'\\', head).is_some() && pattern.is_match(&spelled_out(head))
+}
+
+/// `text` with `%41` and `\u0041` as the byte that they stand for.
+fn spelled_out(mut text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    while let Some((first, behind)) = text.split_first() {
+        let (byte, length) = match *text {
+            [b'\\', b'u', b'0', b'0', high, low, ..] => (percent::byte(high, low), 6),
+            _ => (percent::escape(text), 3),
+        };
+        out.push(byte.unwrap_or(*first));
+        text = if byte.is_some() { &text[length..] } else { behind };
+    }
+    out
+}
+
+/// Whether servers may read a target in another way than it is sent.
 fn otherwise(uri: &[u8]) -> bool {
     !uri.starts_with(b"/") || uri.starts_with(b"//") || uri.contains(&b'%')
-}
-
-/// Path and query, their escapes undone once and their first slash single. They are put into `room`, as far as that goes.
-fn plain<'a>(origin: &[u8], room: &'a mut [u8]) -> &'a [u8] {
-    let plain = undone(origin, room);
-    let slashes = plain.iter().take_while(|byte| **byte == b'/').count();
-    &plain[slashes.saturating_sub(1)..]
 }
 
 /// `text` with its escapes undone once, as far as `room` goes.
@@ -209,7 +258,7 @@ impl Wholes {
         let Whole { methods, lookalike, headers, differing, values, .. } = &one.whole;
         let method = |method: &String| ORDINARY.contains(&method.as_bytes());
         let ordinary = (methods.is_empty() || methods.iter().any(method))
-            && !lookalike
+            && lookalike.is_none()
             && headers.is_empty()
             && differing.is_empty()
             && values.is_empty();
@@ -218,9 +267,9 @@ impl Wholes {
 
     /// Calls `each` with the position of every signature that hits `request`.
     pub(super) fn run(&self, request: &Request<'_>, mut each: impl FnMut(usize)) {
-        let symbols = symbols(request.uri);
+        let target = Target::of(request);
         let mut all = |list: &[Compiled]| {
-            let hits = list.iter().filter(|one| one.hits(request, symbols));
+            let hits = list.iter().filter(|one| one.hits(request, &target));
             hits.for_each(|one| each(usize::from(one.at)));
         };
         all(&self.ordinary);

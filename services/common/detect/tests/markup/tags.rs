@@ -182,6 +182,20 @@ fn a_picture_that_runs_and_loads_nothing_is_no_markup() {
     );
     let drawn = "<?xml version='1.0'?>\n<!-- drawn by hand -->\n<!-- twice -->\n";
     check(&[(&format!("{drawn}{named}<g></g></svg>"), &[])]);
+    for hidden in [
+        "<!--><base href=/a/><form action=/b>-->",
+        "<!---><base href=/a/>-->",
+        "<!--a--!><base href=/a/>-->",
+        "<!--<base href=/a/>-->",
+    ] {
+        assert!(!flags(&format!("{hidden}{named}<g></g></svg>")).is_empty(), "{hidden}");
+    }
+    for loads in ["url(//a.example)", "url( 'http://a.example')", "url(\\\\a.example\\b)"] {
+        let styled = format!("{named}<style>.a{{fill:{loads}}}</style></svg>");
+        assert!(!flags(&styled).is_empty(), "{styled}");
+    }
+    let local = format!("{named}<style>.a{{fill:url(#b)}}</style></svg>");
+    assert!(flags(&local).is_empty(), "{local}");
 }
 
 #[test]
@@ -191,6 +205,8 @@ fn a_page_that_runs_and_loads_nothing_is_no_markup() {
         ("</head><body dir=ltr><div>We meet on Monday.</div></body></html>", &[][..]),
         ("</head><body>We meet on Monday.<img src='cid:1'></body></html>", &[]),
         ("</head><body></body></html>", &["active_tag"]),
+        ("</head><body class=` onload=a `>We meet on Monday.</body></html>", &["active_tag"]),
+        ("</head><!--><base href=/a>-->We meet on Monday.</html>", &["active_tag"]),
         ("</head><body>We meet on Monday.</body></html><style>a{}", &["active_tag"]),
         ("</head><body>We meet on Monday.<form action=/a></form></body></html>", &["active_tag"]),
         ("<meta http-equiv=refresh content=0>We meet on Monday.</html>", &["active_tag"]),

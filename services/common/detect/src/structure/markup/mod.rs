@@ -141,30 +141,46 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
         *steps += text.len() as u64;
         scan.found = 0;
     }
-    if scan.found & !DRAWN == 0 && (drawing(text) || document(text)) {
+    if scan.found & !DRAWN == 0 && scan.found & !(FORMAT | HARMLESS) != 0 {
         *steps += text.len() as u64;
-        scan.found = 0;
+        if still(text) && (drawing(text) || document(text)) {
+            scan.found = 0;
+        }
     }
     Markup(scan.found)
+}
+
+/// Whether nothing of `text` may stand where a browser sees something else than is seen here, and no style of it loads
+/// anything: no quote that is none in HTML, no comment that ends otherwise (HTML, 13.2.5.43 and 13.2.5.52).
+fn still(text: &[u8]) -> bool {
+    let odd = [&b"<!-->"[..], b"<!--->", b"--!>"];
+    let elsewhere = |at: usize| {
+        let before = |byte: &&u8| matches!(byte, b'"' | b'\'' | b' ');
+        let address = &text[at + text[at..].iter().take_while(before).count()..];
+        address.starts_with(b"http") || matches!(address, [b'/' | b'\\', b'/' | b'\\', ..])
+    };
+    memchr::memchr(b'`', text).is_none()
+        && odd.iter().all(|odd| memchr::memmem::find(text, odd).is_none())
+        && memchr::memmem::find_iter(text, b"url(").all(|at| !elsewhere(at + 4))
 }
 
 /// Whether it is a picture as SVG has them, from its first element to its last byte, of nothing but shapes and texts. What
 /// of it would run, another flag says.
 fn drawing(text: &[u8]) -> bool {
-    let text = behind_comments(text);
-    let head = &text[..text.len().min(HEAD_BYTES)];
-    text.starts_with(b"<svg ")
+    let begun = behind_comments(text);
+    let head = &begun[..begun.len().min(HEAD_BYTES)];
+    begun.starts_with(b"<svg ")
         && ends_with(text, b"</svg")
         && memchr::memmem::find(head, b"http://www.w3.org/2000/svg").is_some()
         && names(text).all(|name| name.starts_with(b"!--") || SHAPES.contains(&name))
 }
 
-/// Whether it is a whole page of HTML with a text, as writers of mail send it: it has a style and says how it is encoded,
-/// and no other element of it is active.
+/// Whether it is a whole page of HTML with a text, as writers of mail send it: of what is active in it there is nothing but
+/// styles, and words about the page that send nobody on.
 fn document(text: &[u8]) -> bool {
-    let text = behind_comments(text);
+    let begun = behind_comments(text);
     let passive = |name: &[u8]| matches!(name, b"style" | b"meta") || !words::is_active(name);
-    (text.starts_with(b"<html") || text.starts_with(b"<!doctype html"))
+    (begun.starts_with(b"<html") || begun.starts_with(b"<!doctype html"))
         && ends_with(text, b"</html")
         && names(text).all(passive)
         && memchr::memmem::find(text, b"refresh").is_none()
