@@ -45,7 +45,8 @@ fn applied(decision: &Decision) -> Enforcement {
 /// Hands everything in a partition to a stage; answers whether it held.
 async fn feed<S: pipeline::Stage>(log: &Log, stage: S, partition: i32) -> bool {
     let batch = log.batch(<S::Input as Record>::TOPIC, partition, 0, usize::MAX / 2);
-    let headers = Headers::of(&[("traceparent", b"00-trace".to_vec())]);
+    let trace = [("traceparent", b"00-trace".to_vec())];
+    let headers = Headers::of(&trace);
     let traced = batch.raws().into_iter().map(|raw| Raw { headers, ..raw });
     let traced: Vec<Raw<'_>> = traced.collect();
     let produced = Worker::new(stage, partition).work(&traced).await;

@@ -96,13 +96,21 @@ fn ways(hir: &Hir, optional: u32) -> Vec<Vec<u8>> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => vec![Vec::new()],
         HirKind::Literal(literal) => vec![literal.0.to_vec()],
-        HirKind::Class(Class::Unicode(_)) => panic!("patterns are of bytes"),
-        HirKind::Class(Class::Bytes(class)) => {
-            let bytes = class.iter().flat_map(|range| range.start()..=range.end());
-            let bytes: Vec<u8> = bytes.take(FEW + 1).collect();
-            match bytes.len() {
-                ..=FEW if bytes.contains(&b' ') => vec![vec![b' ']],
-                ..=FEW => bytes.into_iter().map(|byte| vec![byte]).collect(),
+        HirKind::Class(class) => {
+            let signs: Vec<Vec<u8>> = match class {
+                Class::Bytes(class) => {
+                    let bytes = class.iter().flat_map(|range| range.start()..=range.end());
+                    bytes.take(FEW + 1).map(|byte| vec![byte]).collect()
+                }
+                // Alternatives of one letter each are read as a class.
+                Class::Unicode(class) => {
+                    let letters = class.iter().flat_map(|range| range.start()..=range.end());
+                    letters.take(FEW + 1).map(|letter| letter.to_string().into_bytes()).collect()
+                }
+            };
+            match signs.len() {
+                ..=FEW if signs.contains(&vec![b' ']) => vec![vec![b' ']],
+                ..=FEW => signs,
                 _ => vec![vec![0]],
             }
         }
