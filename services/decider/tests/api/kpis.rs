@@ -136,7 +136,9 @@ async fn the_figures_are_counted_from_what_was_told() {
 #[tokio::test]
 async fn a_block_counts_as_proved_at_the_highest_level_at_which_the_verifier_looks() {
     use Effect::{Absent, Effective};
-    let said: [(&[(&str, i32, Effect)], i32, i64); 5] = [
+    /// Point, level and effect of one outcome.
+    type Said = (&'static str, i32, Effect);
+    let said: [(&[Said], i32, i64); 5] = [
         (&[], 0, 0),
         (&[("envoy/0", 1, Effective)], 1, 1),
         (&[("envoy/0", 1, Effective), ("aws-waf", 2, Effective)], 2, 1),

@@ -7,7 +7,6 @@ use super::rows::Row;
 use crate::detector::{Detector, Reader};
 use crate::features;
 use crate::model::Model;
-use crate::request::Request;
 use crate::signatures::Signatures;
 
 /// The log-likelihood ratios that [`Detector::score`] gives `rows`, which `results` are of, at the thresholds of evidence
@@ -29,10 +28,8 @@ pub fn scored(
         detector.model = model;
         let own = rows.iter().enumerate().filter(|(at, _)| data.bags[*at].source == source);
         for (at, row) in own {
-            let mut llr =
-                |request: &Request<'_>| f64::from(detector.score(&mut reader, request).llr);
-            shown[at] = llr(&row.logged());
-            all[at] = row.request(llr);
+            shown[at] = f64::from(detector.score(&mut reader, &row.logged()).llr);
+            all[at] = row.request(|request| f64::from(detector.score(&mut reader, request).llr));
         }
     }
     OutOfFold { shown, all, ..OutOfFold::default() }
