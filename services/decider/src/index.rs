@@ -33,7 +33,7 @@ pub const RECORDS_MAX: usize = 300_000;
 /// Most memory that they take.
 pub const BYTES_MAX: usize = 128 * 1024 * 1024;
 /// What a story takes beside its records.
-const STORY_BYTES: usize = 384;
+const STORY_BYTES: usize = 512;
 
 /// How much is kept: whichever is reached first.
 #[derive(Debug, Clone, Copy)]
