@@ -13,7 +13,6 @@ mod words;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use proto::v1::{Happening, PointState};
@@ -56,7 +55,7 @@ pub struct Index {
     /// Every record, oldest first, with its story.
     order: BTreeSet<(Place, Uuid)>,
     /// Whom the records of a story are about.
-    about: BTreeSet<(IpNet, Uuid)>,
+    about: BTreeMap<IpNet, HashSet<Uuid>>,
     bytes: usize,
     /// The newest that fell out. What lies there or before is refused, or the answers would depend on who came first.
     floor: Option<Place>,
@@ -99,7 +98,9 @@ impl Index {
             return false;
         }
         self.order.insert((place, id));
-        self.about.extend(network.map(|network| (network, id)));
+        if let Some(network) = network {
+            self.about.entry(network).or_default().insert(id);
+        }
         self.bytes += bytes;
         while self.order.len() > self.bounds.records_max || self.bytes > self.bounds.bytes_max {
             self.forget_oldest();
@@ -165,11 +166,11 @@ impl Index {
     /// The stories about `network`, and about those around and inside it, oldest first.
     pub fn stories(&self, network: IpNet) -> Vec<(Uuid, &Story)> {
         let around = std::iter::successors(network.supernet(), IpNet::supernet);
-        let around = around.flat_map(|network| self.about.range(every(network, network)));
+        let around = around.filter_map(|network| self.about.get(&network));
         // Networks stand by their first address, and of those that share it the largest first.
         let last = IpNet::from(network.broadcast());
-        let inside = self.about.range(every(network, last));
-        let ids: BTreeSet<Uuid> = around.chain(inside).map(|(_, id)| *id).collect();
+        let inside = self.about.range(network..=last).map(|(_, ids)| ids);
+        let ids: BTreeSet<Uuid> = around.chain(inside).flatten().copied().collect();
         let mut stories: Vec<(Uuid, &Story)> =
             ids.into_iter().filter_map(|id| Some((id, self.stories.get(&id)?))).collect();
         stories.sort_by_key(|(id, story)| (story.first(), *id));
@@ -228,18 +229,16 @@ impl Index {
         self.bytes -= told.as_ref().map_or(0, Told::bytes);
         let network = told.and_then(|told| told.network());
         if let Some(network) = network.filter(|network| !story.get().is_about(*network)) {
-            self.about.remove(&(network, id));
+            let ids = self.about.get_mut(&network);
+            if ids.is_some_and(|ids| ids.remove(&id) && ids.is_empty()) {
+                self.about.remove(&network);
+            }
         }
         if story.get().is_empty() {
             story.remove();
             self.bytes -= STORY_BYTES;
         }
     }
-}
-
-/// The stories of all networks from `first` to `last`.
-fn every(first: IpNet, last: IpNet) -> RangeInclusive<(IpNet, Uuid)> {
-    (first, Uuid::nil())..=(last, Uuid::max())
 }
 
 /// What is told, each record as it was told first.
