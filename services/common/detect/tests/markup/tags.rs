@@ -194,6 +194,12 @@ fn a_picture_that_runs_and_loads_nothing_is_no_markup() {
         let styled = format!("{named}<style>.a{{fill:{loads}}}</style></svg>");
         assert!(!flags(&styled).is_empty(), "{styled}");
     }
+    for loads in [r"u\72l(//a.example)", "image-set('//a.example' 1x)"] {
+        let styled = format!("{named}<style>.a{{fill:{loads}}}</style></svg>");
+        assert!(!flags(&styled).is_empty(), "{styled}");
+    }
+    let prefixed = format!("{named}<g:iframe src='a.html'/></svg>");
+    assert!(!flags(&prefixed).is_empty(), "{prefixed}");
     let local = format!("{named}<style>.a{{fill:url(#b)}}</style></svg>");
     assert!(flags(&local).is_empty(), "{local}");
 }

@@ -151,15 +151,17 @@ pub fn read(text: &[u8], steps: &mut u64) -> Markup {
 }
 
 /// Whether nothing of `text` may stand where a browser sees something else than is seen here, and no style of it loads
-/// anything: no quote that is none in HTML, no comment that ends otherwise (HTML, 13.2.5.43 and 13.2.5.52).
+/// anything: no quote that is none in HTML, no comment that ends otherwise (HTML, 13.2.5.43 and 13.2.5.52), no escape by
+/// which a style hides what it loads.
 fn still(text: &[u8]) -> bool {
     let odd = [&b"<!-->"[..], b"<!--->", b"--!>"];
     let elsewhere = |at: usize| {
         let before = |byte: &&u8| matches!(byte, b'"' | b'\'' | b' ');
         let address = &text[at + text[at..].iter().take_while(before).count()..];
-        address.starts_with(b"http") || matches!(address, [b'/' | b'\\', b'/' | b'\\', ..])
+        address.starts_with(b"http") || address.starts_with(b"//")
     };
-    memchr::memchr(b'`', text).is_none()
+    memchr::memchr2(b'`', b'\\', text).is_none()
+        && memchr::memmem::find(text, b"image-set(").is_none()
         && odd.iter().all(|odd| memchr::memmem::find(text, odd).is_none())
         && memchr::memmem::find_iter(text, b"url(").all(|at| !elsewhere(at + 4))
 }
@@ -210,8 +212,9 @@ fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
             return &behind[..3];
         }
         let name = behind.strip_prefix(b"/").unwrap_or(behind);
-        let length = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        &name[..length]
+        // With its prefix: `g:iframe` may be a frame in a picture.
+        let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-');
+        &name[..name.iter().take_while(part).count()]
     })
 }
 
