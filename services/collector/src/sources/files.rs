@@ -119,7 +119,7 @@ fn idle(events: usize) -> Duration {
     Duration::from_millis(match events {
         4_000.. => 200,
         1_000.. => 100,
-        25.. => 50,
+        200.. => 50,
         _ => 25,
     })
 }
