@@ -143,6 +143,7 @@ impl Compiled {
         })
     }
 
+    /// Whether it hits `request`, whose target has the symbols of one way to match it.
     fn hits(&self, request: &Request<'_>, target: &Target<'_>) -> bool {
         let Whole { methods, headers, differing, .. } = &self.whole;
         let any = |name: &str| request.headers.iter().any(|header| is(header, name));
@@ -153,10 +154,7 @@ impl Compiled {
                 let mut named = request.headers.iter().filter(|header| is(header, name));
                 named.any(|header| pattern.is_match(header.value))
             })
-            && self.target.as_ref().is_none_or(|pattern| {
-                let possible = self.symbols.iter().any(|way| way & !target.symbols == 0);
-                possible && target.matches(pattern)
-            })
+            && self.target.as_ref().is_none_or(|pattern| target.matches(pattern))
             && self.body.as_ref().is_none_or(|pattern| says(request.body, pattern))
             && self.lookalike.as_ref().is_none_or(|names| lookalike::stands_in(request, names))
     }
@@ -249,8 +247,58 @@ fn symbols(uri: &[u8]) -> u64 {
 /// All of them, those apart that may hit a request of an ordinary method without further headers.
 #[derive(Debug, Default)]
 pub(super) struct Wholes {
-    ordinary: Vec<Compiled>,
-    others: Vec<Compiled>,
+    ordinary: List,
+    others: List,
+}
+
+/// Some of them. Nearly none hits any one request, so what rules most of them out lies together.
+#[derive(Debug, Default)]
+struct List {
+    ways: Vec<Way>,
+    all: Vec<Compiled>,
+}
+
+/// One set of symbols, all of which stand in every target that `of` matches in one way.
+#[derive(Debug)]
+struct Way {
+    symbols: u64,
+    /// The [bits](method) of the methods that it may hit.
+    methods: u8,
+    of: u16,
+}
+
+impl List {
+    fn push(&mut self, one: Compiled) {
+        let Whole { methods, .. } = &one.whole;
+        let bits = methods.iter().fold(0, |bits, name| bits | method(name.as_bytes()));
+        let methods = if methods.is_empty() { u8::MAX } else { bits };
+        let of = self.all.len() as u16;
+        let free = if one.target.is_none() { Some(0) } else { None };
+        let ways = one.symbols.iter().copied().chain(free);
+        self.ways.extend(ways.map(|symbols| Way { symbols, methods, of }));
+        self.all.push(one);
+    }
+
+    fn run(&self, request: &Request<'_>, target: &Target<'_>, each: &mut impl FnMut(usize)) {
+        let (method, mut tried) = (method(request.method), None);
+        for Way { symbols, methods, of } in &self.ways {
+            // One question for both, as neither answer is foreseen.
+            if (symbols & !target.symbols != 0) | (methods & method == 0) | (tried == Some(*of)) {
+                continue;
+            }
+            tried = Some(*of);
+            let one = &self.all[usize::from(*of)];
+            if one.hits(request, target) {
+                each(usize::from(one.at));
+            }
+        }
+    }
+}
+
+/// A bit for each method that is [`ORDINARY`], and one for all others.
+fn method(name: &[u8]) -> u8 {
+    let known = ORDINARY.iter().position(|ordinary| *ordinary == name);
+    1 << known.unwrap_or(ORDINARY.len())
 }
 
 impl Wholes {
@@ -268,13 +316,9 @@ impl Wholes {
     /// Calls `each` with the position of every signature that hits `request`.
     pub(super) fn run(&self, request: &Request<'_>, mut each: impl FnMut(usize)) {
         let target = Target::of(request);
-        let mut all = |list: &[Compiled]| {
-            let hits = list.iter().filter(|one| one.hits(request, &target));
-            hits.for_each(|one| each(usize::from(one.at)));
-        };
-        all(&self.ordinary);
+        self.ordinary.run(request, &target, &mut each);
         if !request.headers.is_empty() || !ORDINARY.contains(&request.method) {
-            all(&self.others);
+            self.others.run(request, &target, &mut each);
         }
     }
 }
