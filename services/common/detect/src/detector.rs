@@ -40,7 +40,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Remembers what user agents and referers scored, in about 0.6 MB; every score is the same without. It forgets
+    /// Remembers what paths, user agents and referers scored, in about 1.2 MB; every score is the same without. It forgets
     /// all when it serves a detector of other signatures or another model, so it is meant for one at a time.
     #[must_use]
     pub fn remembering() -> Self {

@@ -1,11 +1,12 @@
-//! What user agents and referers scored before: few of them are new, and they are most of the bytes of a log's line.
+//! What paths, user agents and referers scored before: few of them are new, and they are most of the bytes of a log's
+//! line.
 
 use super::Detector;
 use crate::identity::Identity;
 use crate::request::{Part, Place, Value};
 
 /// Values remembered at most; each has one slot by its hash, and a newer one takes it over.
-const SLOTS: usize = 1024;
+const SLOTS: usize = 2048;
 /// Longest value that is remembered.
 const BYTES_MAX: usize = 512;
 
@@ -21,7 +22,7 @@ pub(crate) struct Best {
 struct Slot {
     hash: u64,
     /// None while the slot is free.
-    place: Option<Place>,
+    kind: Option<Kind>,
     length: usize,
     best: Best,
 }
@@ -34,12 +35,16 @@ pub(crate) struct Memory {
     of: Mark,
 }
 
+/// What a score depends on besides the bytes: where a value stood, and whether it is one of the pairs of a referer. How
+/// these are called does not matter.
+type Kind = (Place, bool);
+
 /// By what a detector is told from another one: its signatures, its weights, and its floor, which can be set.
 type Mark = (Identity, Identity, u32);
 
 const NOBODY: Mark = (Identity::NONE, Identity::NONE, 0);
 
-const FREE: Slot = Slot { hash: 0, place: None, length: 0, best: Best { llr: 0.0, reading: 0 } };
+const FREE: Slot = Slot { hash: 0, kind: None, length: 0, best: Best { llr: 0.0, reading: 0 } };
 
 impl Memory {
     pub(crate) fn new() -> Self {
@@ -58,11 +63,14 @@ impl Memory {
 
     /// The hash of `value` if it is one to remember.
     pub(crate) fn hash(value: &Value<'_>) -> Option<u64> {
-        let kept = matches!(value.place, Place::Agent | Place::Referer)
-            && value.part == Part::Value
-            && value.name.is_empty()
-            && value.raw.len() <= BYTES_MAX;
-        kept.then(|| hash(value.raw, value.place as u64))
+        let kept = match value.place {
+            Place::Path | Place::Agent => value.name.is_empty(),
+            Place::Referer => true,
+            _ => false,
+        };
+        let (place, pair) = kind(value);
+        (kept && value.part == Part::Value && value.raw.len() <= BYTES_MAX)
+            .then(|| hash(value.raw, (place as u64) << 1 | u64::from(pair)))
     }
 
     /// What `value` scored; a hash alone is not believed.
@@ -71,7 +79,7 @@ impl Memory {
         let known = &self.slots[at];
         let start = at * BYTES_MAX;
         let same = known.hash == hash
-            && known.place == Some(value.place)
+            && known.kind == Some(kind(value))
             && self.bytes[start..start + known.length] == *value.raw;
         same.then_some(known.best)
     }
@@ -80,9 +88,13 @@ impl Memory {
         let at = slot(hash);
         let start = at * BYTES_MAX;
         let length = value.raw.len();
-        self.slots[at] = Slot { hash, place: Some(value.place), length, best };
+        self.slots[at] = Slot { hash, kind: Some(kind(value)), length, best };
         self.bytes[start..start + length].copy_from_slice(value.raw);
     }
+}
+
+fn kind(value: &Value<'_>) -> Kind {
+    (value.place, !value.name.is_empty())
 }
 
 fn slot(hash: u64) -> usize {
@@ -111,15 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn short_agents_and_referers_are_remembered_and_nothing_else() {
+    fn short_paths_agents_and_referers_are_remembered_and_nothing_else() {
         let long = [b'a'; BYTES_MAX + 1];
         for (value, kept) in [
             (value(Place::Agent, b"a"), true),
             (value(Place::Referer, b"a"), true),
+            (value(Place::Path, b"a"), true),
+            (value(Place::Segment, b"a"), false),
             (value(Place::Query, b"a"), false),
             (value(Place::Agent, &long[1..]), true),
             (value(Place::Agent, &long), false),
-            (Value { name: b"q", ..value(Place::Referer, b"a") }, false),
+            (Value { name: b"q", ..value(Place::Referer, b"a") }, true),
+            (Value { name: b"q", ..value(Place::Agent, b"a") }, false),
             (Value { part: Part::Name, ..value(Place::Referer, b"a") }, false),
         ] {
             assert_eq!(Memory::hash(&value).is_some(), kept, "{value:?}");
@@ -136,6 +151,7 @@ mod tests {
             (hash, value(Place::Agent, b"abd"), false),
             (hash, value(Place::Agent, b"ab"), false),
             (hash, value(Place::Referer, b"abc"), false),
+            (hash, Value { name: b"q", ..value(Place::Agent, b"abc") }, false),
             (hash + 1, value(Place::Agent, b"abc"), false),
             (hash + (1 << 40), value(Place::Agent, b"abc"), false),
         ] {
@@ -149,10 +165,10 @@ mod tests {
         let mut memory = Memory::new();
         let raw = |at: u64| [(at % 251) as u8; BYTES_MAX];
         let best = |at: u64| Best { llr: at as f32, reading: 0 };
-        for at in 0..1024 {
+        for at in 0..SLOTS as u64 {
             memory.keep(at << 40, &value(Place::Agent, &raw(at)), best(at));
         }
-        for at in 0..1024 {
+        for at in 0..SLOTS as u64 {
             let found = memory.find(at << 40, &value(Place::Agent, &raw(at)));
             assert_eq!(found, Some(best(at)), "{at}");
         }
@@ -173,6 +189,10 @@ mod tests {
         assert_eq!(hashes.len(), seen.len());
         let slots: std::collections::HashSet<usize> =
             hashes.iter().map(|hash| slot(*hash)).collect();
-        assert!(slots.len() > 512 && slots.iter().all(|slot| *slot < SLOTS), "{}", slots.len());
+        assert!(
+            slots.len() > SLOTS / 4 && slots.iter().all(|slot| *slot < SLOTS),
+            "{}",
+            slots.len()
+        );
     }
 }

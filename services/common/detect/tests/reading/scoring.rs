@@ -4,7 +4,7 @@ use crate::properties::bytes;
 use detect::model::Model;
 use detect::signatures::Signatures;
 use detect::split::split;
-use detect::{Detector, Reader, Request};
+use detect::{Detector, Part, Place, Reader, Request, Value};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -58,6 +58,14 @@ proptest! {
             let sum = reference(request);
             prop_assert!((sum - score.llr).abs() < 1e-4, "{} is {}", score.llr, sum);
         }
+    }
+
+    #[test]
+    fn a_pair_of_a_referer_is_worth_the_same_whatever_it_is_called(raw in bytes(), name in bytes()) {
+        let value = |name| Value { place: Place::Referer, part: Part::Value, name, raw: &raw };
+        let score = |name| DETECTOR.score_value(&mut Reader::default(), &value(name));
+        let called = [b"n", &name[..]].concat();
+        prop_assert_eq!(score(&called), score(b"q"));
     }
 }
 
