@@ -7,11 +7,11 @@ use regex_syntax::hir::Hir;
 
 use super::literals::{Literals, looks};
 use super::matching::Pattern;
+use super::musts::{Musts, Pairs, musts};
 use super::pack::{self, PackError, SIGNATURES_MAX};
 use super::pieces::{Piece, bytes, cost, piece};
 use super::required::{self, Lead, Needed};
 use super::run::Flags;
-use super::symbols::set;
 use super::whole::{Compiled, Wholes};
 use super::{Signature, View, places};
 use crate::identity::Identity;
@@ -77,6 +77,8 @@ pub(super) struct Gate {
     /// It was found by what its pattern needs, so one of its own `needs` must be looked for still.
     pub(super) needs: bool,
     pub(super) flags: Flags,
+    /// Pairs of symbols that stand in every match, too.
+    pub(super) pairs: Pairs,
 }
 
 /// What is looked for to find one signature.
@@ -92,10 +94,12 @@ enum Sought {
 impl Gate {
     fn build(signature: &Signature, hir: Option<&Hir>) -> (Self, Sought) {
         let needs: Vec<Piece> = signature.needs.iter().map(|need| piece(need.as_bytes())).collect();
-        let common = signature.needs.iter().map(|need| set(need.as_bytes()));
-        let common = common.reduce(|all, one| all & one);
+        let common = signature.needs.iter().map(|need| Musts::of(need.as_bytes()));
+        let common = common.reduce(Musts::or).unwrap_or_default();
+        let required = hir.map_or_else(Musts::default, musts).and(common);
         let mut gate = Self {
-            required: hir.map_or(0, required::symbols) | common.unwrap_or(0),
+            required: required.symbols,
+            pairs: required.pairs,
             places: signature.places.mask(),
             headers: signature.places.names_headers(),
             view: signature.view,

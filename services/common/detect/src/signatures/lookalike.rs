@@ -4,7 +4,7 @@
 use memchr::{memchr, memmem};
 use regex_automata::meta::Regex;
 
-use super::whole::undone;
+use super::target::undone;
 use crate::request::Request;
 
 /// Longest address that is read.

@@ -10,6 +10,7 @@ pub mod except;
 mod literals;
 mod lookalike;
 mod matching;
+mod musts;
 pub mod pack;
 mod pieces;
 pub mod places;
@@ -18,6 +19,7 @@ mod required;
 pub mod run;
 pub mod signing;
 mod symbols;
+mod target;
 pub mod whole;
 
 pub use built_in::packs;

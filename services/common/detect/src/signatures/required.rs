@@ -4,15 +4,12 @@
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
 use super::pieces::{END, Piece, START, bytes, piece};
-use super::symbols::{set, symbol};
 
 /// Most strings of a set that is followed, and most bytes of one of them.
 const SET_MAX: usize = 48;
 const STRING_MAX: usize = 24;
 /// How often what is repeated is written out.
 const REPEATED_MAX: u32 = 8;
-/// Most ways to match a pattern that are told apart.
-const WAYS_MAX: usize = 12;
 /// Most literals of which one must stand.
 pub(super) const LITERALS_MAX: usize = 192;
 
@@ -62,47 +59,6 @@ struct Info {
     exact: Option<Strings>,
     /// One of these stands in whatever it matches.
     any: Option<Needed>,
-}
-
-/// Symbols that stand in every match of `hir`.
-pub(super) fn symbols(hir: &Hir) -> u64 {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 0,
-        HirKind::Literal(literal) => set(&literal.0),
-        HirKind::Class(class) => only_symbol(class),
-        HirKind::Repetition(repetition) if repetition.min > 0 => symbols(&repetition.sub),
-        HirKind::Repetition(_) => 0,
-        HirKind::Capture(capture) => symbols(&capture.sub),
-        HirKind::Concat(parts) => parts.iter().fold(0, |all, part| all | symbols(part)),
-        HirKind::Alternation(parts) => {
-            parts.iter().map(symbols).reduce(|all, one| all & one).unwrap_or(0)
-        }
-    }
-}
-
-/// As [`symbols`], of each way to match `hir` while these are few: all of one of the sets stand in every match.
-pub(super) fn ways(hir: &Hir) -> Vec<u64> {
-    let found = match hir.kind() {
-        HirKind::Capture(capture) => return ways(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => return ways(&repetition.sub),
-        HirKind::Alternation(parts) => parts.iter().map(ways).try_fold(Vec::new(), |all, part| {
-            (all.len() + part.len() <= WAYS_MAX).then(|| [all, part].concat())
-        }),
-        HirKind::Concat(parts) => parts.iter().map(ways).try_fold(vec![0], |heads, tails| {
-            let both = heads.iter().flat_map(|head| tails.iter().map(move |tail| head | tail));
-            (heads.len() * tails.len() <= WAYS_MAX).then(|| both.collect())
-        }),
-        _ => None,
-    };
-    found.unwrap_or_else(|| vec![symbols(hir)])
-}
-
-/// The symbol that all bytes of a class have.
-fn only_symbol(class: &Class) -> u64 {
-    let Class::Bytes(bytes) = class else { return 0 };
-    let all = bytes.iter().flat_map(|range| range.start()..=range.end());
-    let symbols = all.fold(0_u64, |symbols, byte| symbols | 1 << symbol(byte));
-    if symbols.count_ones() == 1 { symbols } else { 0 }
 }
 
 /// Whether a text of nothing but `bytes` may match `hir`.
@@ -298,7 +254,9 @@ fn alternation(parts: &[Hir], cost: Cost<'_>) -> Info {
 
 #[cfg(test)]
 mod tests {
+    use super::super::musts::musts;
     use super::super::pieces::cost;
+    use super::super::symbols::set;
     use super::*;
 
     fn parse(pattern: &str) -> Hir {
@@ -328,18 +286,6 @@ mod tests {
         ] {
             let found = literals(&parse(pattern), &cost).map_or(0, |needed| needed.strings.len());
             assert_eq!(found, number, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn each_way_to_match_has_symbols_of_its_own() {
-        for (pattern, expected) in [
-            ("(?:ab|cd)e", &["abe", "cde"][..]),
-            ("(?:ab|c*)e", &["abe", "e"]),
-            ("(?:qa|qb|qc|qd)(?:qe|qf|qg|qh)", &["q"]),
-        ] {
-            let expected: Vec<u64> = expected.iter().map(|way| set(way.as_bytes())).collect();
-            assert_eq!(ways(&parse(pattern)), expected, "{pattern}");
         }
     }
 
@@ -392,7 +338,7 @@ mod tests {
             let found: Vec<String> =
                 found.iter().map(|piece| piece.iter().map(shown).collect()).collect();
             assert_eq!(found, needed, "{pattern}");
-            assert_eq!(symbols(&hir), set(signs.as_bytes()), "{pattern}");
+            assert_eq!(musts(&hir).symbols, set(signs.as_bytes()), "{pattern}");
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Signatures on one reading.
 
+use std::cell::OnceCell;
+
 use super::Signature;
 use super::compile::Signatures;
 use super::literals::{Buffers, Literals, looks};
 use super::matching::{Caches, Met, Pattern};
+use super::musts::Pairs;
 use super::places::bit;
 use super::whole::example;
 use crate::features::flag;
@@ -174,6 +177,24 @@ struct Asked<'a> {
     header: bool,
 }
 
+/// What a text has that signatures need.
+struct Present<'a> {
+    text: &'a [u8],
+    symbols: u64,
+    /// Most texts have nothing for which these are asked.
+    pairs: OnceCell<Pairs>,
+}
+
+impl<'a> Present<'a> {
+    fn new(text: &'a [u8], symbols: u64) -> Self {
+        Self { text, symbols, pairs: OnceCell::new() }
+    }
+
+    fn has(&self, pairs: &Pairs) -> bool {
+        pairs.is_empty() || pairs.within(self.pairs.get_or_init(|| Pairs::of(self.text)))
+    }
+}
+
 impl Signatures {
     /// Fills `hits` with the signatures that hit `reading` of `value`. A quiet reading is searched for literals only.
     pub fn run(&self, value: &Value<'_>, reading: &Reading<'_>, flags: &Flags, hits: &mut Hits) {
@@ -196,10 +217,12 @@ impl Signatures {
         } else {
             self.views(literals, [text, sql, shell, path], &asked, hits);
         }
+        // These look at no text.
+        let any = Present::new(b"", u64::MAX);
         if header || asked.open {
             self.of_headers
                 .iter()
-                .for_each(|at| self.consider(*at, None, u64::MAX, u8::MAX, &asked, hits));
+                .for_each(|at| self.consider(*at, None, &any, u8::MAX, &asked, hits));
         }
         if asked.open {
             flags.each(|key| {
@@ -207,7 +230,7 @@ impl Signatures {
                 let these = usize::from(start)..usize::from(self.ends[key]);
                 for (wanted, at) in &self.flagged[these] {
                     if flags.contain(wanted) {
-                        self.consider(*at, None, u64::MAX, u8::MAX, &asked, hits);
+                        self.consider(*at, None, &any, u8::MAX, &asked, hits);
                     }
                 }
             });
@@ -244,12 +267,14 @@ impl Signatures {
     ) {
         let mut buffers = std::mem::take(&mut hits.buffers);
         let scanned = literals.scan(text, &mut buffers);
-        let present = scanned.present;
+        let present = Present::new(text, scanned.present);
         literals.find(&scanned, looks(asked.place, views), &mut buffers, |at, begin| {
-            self.consider(at, Some(begin), present, views, asked, hits);
+            self.consider(at, Some(begin), &present, views, asked, hits);
         });
         if asked.open || asked.header {
-            self.always.iter().for_each(|at| self.consider(*at, None, present, views, asked, hits));
+            self.always
+                .iter()
+                .for_each(|at| self.consider(*at, None, &present, views, asked, hits));
         }
         hits.buffers = buffers;
     }
@@ -259,7 +284,7 @@ impl Signatures {
         &self,
         at: u16,
         begin: Option<usize>,
-        present: u64,
+        present: &Present<'_>,
         views: u8,
         asked: &Asked<'_>,
         hits: &mut Hits,
@@ -276,10 +301,11 @@ impl Signatures {
             return;
         }
         let named = || self.get(usize::from(at)).is_some_and(|one| one.places.contain(asked.value));
-        let passes = gate.required & !present == 0
+        let passes = gate.required & !present.symbols == 0
             && (!gate.open || asked.open || asked.header && gate.only_headers)
             && asked.flags.contain(&gate.flags)
-            && (gate.places & asked.place != 0 || gate.headers && named());
+            && (gate.places & asked.place != 0 || gate.headers && named())
+            && present.has(&gate.pairs);
         if passes {
             hits.candidate(at, begin.map_or(Met::SOMEWHERE, Met::at));
         }

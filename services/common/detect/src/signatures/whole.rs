@@ -1,8 +1,6 @@
 //! Signatures of a request as a whole: what its method, its target and its headers say together, and no value alone.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use memchr::memchr2;
 use regex_automata::meta::Regex;
@@ -12,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::lookalike;
 use super::matching::COMPILED_BYTES_MAX;
+use super::musts::{self, Musts};
 use super::pack::PATTERN_BYTES_MAX;
-use super::required;
-use super::symbols::set;
+use super::target::Target;
 use crate::percent;
 use crate::request::{Header, Request};
 
@@ -22,8 +20,6 @@ use crate::request::{Header, Request};
 const NAMES_MAX: usize = 16;
 /// Methods that nearly every request has.
 const ORDINARY: [&[u8]; 3] = [b"GET", b"POST", b"HEAD"];
-/// Most bytes of a target that are read otherwise than sent.
-const PLAIN_MAX: usize = 2048;
 /// Most bytes of a body that are read for a signature.
 const BODY_MAX: usize = 1 << 15;
 /// Most headers of an example.
@@ -122,8 +118,8 @@ pub(super) struct Compiled {
     target: Option<Regex>,
     body: Option<Regex>,
     lookalike: Option<Regex>,
-    /// Sets of symbols, all of one of which stand in every target that matches.
-    symbols: Vec<u64>,
+    /// What stands in every target that matches in one of some ways.
+    ways: Vec<Musts>,
     values: Vec<(String, Regex)>,
 }
 
@@ -136,14 +132,14 @@ impl Compiled {
             target: whole.target.as_deref().map(compile).transpose()?,
             body: whole.body.as_deref().map(compile).transpose()?,
             lookalike: whole.lookalike.as_deref().map(compile).transpose()?,
-            symbols: whole.target.as_deref().map_or_else(Vec::new, symbols_of),
+            ways: whole.target.as_deref().map_or_else(Vec::new, ways_of),
             values: values
                 .map(|(name, pattern)| Ok((name.clone(), compile(pattern)?)))
                 .collect::<Result<_, String>>()?,
         })
     }
 
-    /// Whether it hits `request`, whose target has the symbols of one way to match it.
+    /// Whether it hits `request`, whose target has what one way to match it needs.
     fn hits(&self, request: &Request<'_>, target: &Target<'_>) -> bool {
         let Whole { methods, headers, differing, .. } = &self.whole;
         let any = |name: &str| request.headers.iter().any(|header| is(header, name));
@@ -157,46 +153,6 @@ impl Compiled {
             && self.target.as_ref().is_none_or(|pattern| target.matches(pattern))
             && self.body.as_ref().is_none_or(|pattern| says(request.body, pattern))
             && self.lookalike.as_ref().is_none_or(|names| lookalike::stands_in(request, names))
-    }
-}
-
-/// A target as it was sent, and as servers read what is sent otherwise.
-struct Target<'a> {
-    sent: &'a [u8],
-    /// Its path and query.
-    origin: &'a [u8],
-    /// The symbols of it and of what is escaped in it.
-    symbols: u64,
-    plain: OnceCell<Plain>,
-}
-
-/// Path and query, their escapes undone once, as far as there is room; from their last leading slash.
-struct Plain {
-    room: [u8; PLAIN_MAX],
-    stands: Range<usize>,
-}
-
-impl<'a> Target<'a> {
-    fn of(request: &Request<'a>) -> Self {
-        let (sent, origin) = (request.uri, request.target().origin);
-        Target { sent, origin, symbols: symbols(sent), plain: OnceCell::new() }
-    }
-
-    fn matches(&self, pattern: &Regex) -> bool {
-        pattern.is_match(self.sent)
-            || self.sent.len() != self.origin.len() && pattern.is_match(self.origin)
-            || otherwise(self.sent) && pattern.is_match(self.plain())
-    }
-
-    fn plain(&self) -> &[u8] {
-        let plain = self.plain.get_or_init(|| {
-            let mut room = [0; PLAIN_MAX];
-            let undone = undone(self.origin, &mut room);
-            let slashes = undone.iter().take_while(|byte| **byte == b'/').count();
-            let stands = slashes.saturating_sub(1)..undone.len();
-            Plain { room, stands }
-        });
-        &plain.room[plain.stands.clone()]
     }
 }
 
@@ -222,28 +178,6 @@ fn spelled_out(mut text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether servers may read a target in another way than it is sent.
-fn otherwise(uri: &[u8]) -> bool {
-    !uri.starts_with(b"/") || uri.starts_with(b"//") || uri.contains(&b'%')
-}
-
-/// `text` with its escapes undone once, as far as `room` goes.
-pub(super) fn undone<'a>(text: &[u8], room: &'a mut [u8]) -> &'a mut [u8] {
-    let mut length = 0;
-    for (place, byte) in room.iter_mut().zip(percent::decoded(text)) {
-        *place = byte;
-        length += 1;
-    }
-    &mut room[..length]
-}
-
-/// The symbols of a target and of what is escaped in it.
-fn symbols(uri: &[u8]) -> u64 {
-    let escapes = memchr::memchr_iter(b'%', uri);
-    let undone = escapes.filter_map(|at| percent::escape(&uri[at..]));
-    undone.fold(set(uri), |all, byte| all | set(&[byte]))
-}
-
 /// All of them, those apart that may hit a request of an ordinary method without further headers.
 #[derive(Debug, Default)]
 pub(super) struct Wholes {
@@ -258,10 +192,10 @@ struct List {
     all: Vec<Compiled>,
 }
 
-/// One set of symbols, all of which stand in every target that `of` matches in one way.
+/// What stands in every target that `of` matches in one way.
 #[derive(Debug)]
 struct Way {
-    symbols: u64,
+    musts: Musts,
     /// The [bits](method) of the methods that it may hit.
     methods: u8,
     of: u16,
@@ -273,17 +207,18 @@ impl List {
         let bits = methods.iter().fold(0, |bits, name| bits | method(name.as_bytes()));
         let methods = if methods.is_empty() { u8::MAX } else { bits };
         let of = self.all.len() as u16;
-        let free = if one.target.is_none() { Some(0) } else { None };
-        let ways = one.symbols.iter().copied().chain(free);
-        self.ways.extend(ways.map(|symbols| Way { symbols, methods, of }));
+        let free = if one.target.is_none() { Some(Musts::default()) } else { None };
+        let ways = one.ways.iter().copied().chain(free);
+        self.ways.extend(ways.map(|musts| Way { musts, methods, of }));
         self.all.push(one);
     }
 
     fn run(&self, request: &Request<'_>, target: &Target<'_>, each: &mut impl FnMut(usize)) {
         let (method, mut tried) = (method(request.method), None);
-        for Way { symbols, methods, of } in &self.ways {
-            // One question for both, as neither answer is foreseen.
-            if (symbols & !target.symbols != 0) | (methods & method == 0) | (tried == Some(*of)) {
+        for Way { musts, methods, of } in &self.ways {
+            // One question for all, as none of the answers is foreseen.
+            let other = (methods & method == 0) | (tried == Some(*of));
+            if (musts.symbols & !target.symbols != 0) | other || !target.has(&musts.pairs) {
                 continue;
             }
             tried = Some(*of);
@@ -352,10 +287,11 @@ fn compile(pattern: &str) -> Result<Regex, String> {
     })
 }
 
-/// Sets of symbols, all of one of which stand in whatever matches `pattern`.
-fn symbols_of(pattern: &str) -> Vec<u64> {
-    let mut parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(true).build();
-    parser.parse(pattern).map_or_else(|_| vec![0], |hir| required::ways(&hir))
+/// What stands in whatever matches `pattern` in one of some ways. Symbols have no case, so the pattern is taken as it is
+/// written.
+fn ways_of(pattern: &str) -> Vec<Musts> {
+    let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+    parser.parse(pattern).map_or_else(|_| vec![Musts::default()], |hir| musts::ways(&hir))
 }
 
 /// Reads an example: a request line, a header on each line after it, and behind an empty line the body.
