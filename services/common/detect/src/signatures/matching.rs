@@ -21,7 +21,7 @@ use crate::identity::Identity;
 /// Most memory of a compiled pattern.
 pub(super) const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Most memory of the states of one pattern: texts of an attacker's choice could reach many.
-const STATES_BYTES_MAX: usize = 256 << 10;
+const STATES_BYTES_MAX: usize = 512 << 10;
 /// Most places of the literals of one signature that are kept.
 pub(super) const MET_MAX: usize = 3;
 /// Most beginnings for each place that are tried one by one.
