@@ -330,7 +330,7 @@ impl Core {
     fn hold(&mut self, tracked: &mut Tracked, now: Millis) -> Millis {
         let mut next = tracked.until;
         if self.reach.envoy {
-            next = next.min(Self::probe_held(tracked, now));
+            next = next.min(self.probe_held(tracked, now));
         }
         let deadlines =
             [tracked.since + ABSENT_MS, tracked.since + WAF_ABSENT_MS, tracked.shortfall_at];

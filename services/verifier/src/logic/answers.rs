@@ -46,6 +46,7 @@ impl Core {
                 return;
             }
             tracked.unanswered = tracked.unanswered.saturating_sub(1);
+            tracked.answered_at = now;
             let (refused, point) = match answer {
                 Answer::Refused(point) => (true, point),
                 Answer::Passed(point) => (false, point),
@@ -79,7 +80,7 @@ impl Core {
     fn hear(&self, tracked: &mut Tracked, address: IpAddr, point: String, now: Millis) {
         tracked.heard.insert((address, point));
         if tracked.heard_by(self.prober.asked(now)) {
-            tracked.next_probe_at = tracked.probed_at + schedule::LOG_OVERDUE_MS;
+            tracked.next_probe_at = now + schedule::LOG_OVERDUE_MS;
         } else if tracked.unanswered == 0 && tracked.eager < EAGER_MAX {
             tracked.eager += 1;
             tracked.next_probe_at = now;

@@ -71,6 +71,8 @@ pub(super) struct Tracked {
     pub(super) next_probe_at: Millis,
     /// When probes were sent last.
     pub(super) probed_at: Millis,
+    /// When the last answer to one came.
+    pub(super) answered_at: Millis,
     /// How many probes sent since `proof_since` Envoy has not logged yet.
     pub(super) unlogged: usize,
     /// How many of them were not answered yet.
@@ -126,6 +128,7 @@ impl Tracked {
             tries: 0,
             next_probe_at: now,
             probed_at: now,
+            answered_at: now,
             unlogged: 0,
             unanswered: 0,
             proofs: BTreeSet::new(),
@@ -220,6 +223,13 @@ impl Tracked {
             .all(|address| replicas.iter().all(|replica| self.heard(*address, replica)))
     }
 
+    /// Whether each of `replicas` says that it holds the block.
+    pub(super) fn said_by(&self, replicas: &[String]) -> bool {
+        replicas
+            .iter()
+            .all(|replica| self.effect(Phase::Apply, 1, replica) == Some(Effect::Effective))
+    }
+
     /// Begins another look at a block that is proved; answers how many probes each address is due.
     ///
     /// Whom Envoy asks is Envoy's choice, and it may be the same replica each time: other requests between two of ours
@@ -245,6 +255,11 @@ impl Tracked {
             *phase == Phase::Apply && *level == 1 && published.effect == Effect::Effective
         });
         applied.map(|((_, _, point), _)| point.clone()).collect()
+    }
+
+    /// Whether it must hold and level 3 is still to be proved.
+    pub(super) fn unproved(&self) -> bool {
+        self.state == State::Holding && self.proved_at.is_none()
     }
 
     /// Whether the WAF's read-back has not shown yet what this state expects.

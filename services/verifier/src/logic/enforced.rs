@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use schemas::{Effect, Enforcement, Millis, Phase, Status};
 use uuid::Uuid;
 
-use super::claim::{Record, State, Tracked};
+use super::claim::{Record, Tracked};
 use super::{AWS_WAF, Core, EARLY_MAX, ENVOY, schedule};
 
 /// What was said about decisions that were not read yet: the newest [`EARLY_MAX`] of it.
@@ -77,9 +77,10 @@ impl Core {
             format!("{said}: {}", enforcement.reason)
         };
         self.record(tracked, Record { point, level: 1, phase, effect, reason }, now);
-        // A replica that just took the block in will refuse the next probe: no need to wait for the schedule.
-        let waiting = tracked.proved_at.is_none() && tracked.state == State::Holding;
-        if waiting && phase == Phase::Apply && point.starts_with("envoy/") {
+        // A replica that just took the block in will refuse the next probe: no need to wait for the schedule. One that was
+        // heard to refuse has nothing more to say.
+        let waiting = tracked.unproved() && phase == Phase::Apply && point.starts_with("envoy/");
+        if waiting && !tracked.heard_by(std::slice::from_ref(&enforcement.point)) {
             tracked.next_probe_at = tracked.next_probe_at.min(schedule::taken_in(tracked, now));
         }
     }

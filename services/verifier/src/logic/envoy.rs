@@ -71,16 +71,37 @@ impl Core {
     }
 
     /// Lets a block that must hold wait for its probe's turn, when one is due; answers when to look again.
-    pub(super) fn probe_held(tracked: &mut Tracked, now: Millis) -> Millis {
+    pub(super) fn probe_held(&self, tracked: &mut Tracked, now: Millis) -> Millis {
         let last = tracked.until - SKEW_MS;
         if now >= last {
             return tracked.until;
         }
-        if tracked.next_probe_at <= now {
+        let at = tracked.next_probe_at.max(self.held_back_until(tracked, now));
+        if at <= now {
             tracked.turn = Some(Turn::of(tracked));
             return last;
         }
-        tracked.next_probe_at.min(last)
+        at.min(last)
+    }
+
+    /// Until when a block that is not proved waits although its next probe is due: for the answers to those under way,
+    /// which may say what that one would; and where many wait, for the word of the replicas, before which it is a guess.
+    fn held_back_until(&self, tracked: &Tracked, now: Millis) -> Millis {
+        if tracked.proved_at.is_some() {
+            return Millis::MIN;
+        }
+        if tracked.unanswered > 0 {
+            return tracked.probed_at + schedule::ANSWER_LATE_MS;
+        }
+        let word_wait_ms = self.word_wait_ms();
+        if tracked.refused || word_wait_ms == 0 || tracked.said_by(self.prober.asked(now)) {
+            return Millis::MIN;
+        }
+        tracked.next_probe_at + word_wait_ms
+    }
+
+    fn word_wait_ms(&self) -> Millis {
+        schedule::word_wait_ms(self.watched.unproved())
     }
 
     /// As [`Core::probe_held`], for a block that must be gone.
@@ -110,12 +131,12 @@ impl Core {
         }
     }
 
-    /// One probe for each replica that is still to be heard, and one more, because Envoy chooses whom it asks. One in all
-    /// where a block begins or ends, until the first answer is as awaited: before, it is too early for the others. Of a
-    /// block that is proved, one in all, until that was tried as often as there are replicas and one of them is still
+    /// One probe for each replica that is still to be heard, and one to spare, because Envoy chooses whom it asks. One in
+    /// all where a block begins or ends, until the first answer is as awaited: before, it is too early for the others. Of
+    /// a block that is proved, one in all, until that was tried as often as there are replicas and one of them is still
     /// missing: then one for each.
     fn send_probes(&mut self, tracked: &mut Tracked, now: Millis) {
-        if now >= tracked.probed_at + schedule::LOG_LATE_MS {
+        if now >= tracked.probed_at.max(tracked.answered_at) + schedule::LOG_LATE_MS {
             tracked.unlogged = 0;
             tracked.heard.clear();
         }
@@ -124,16 +145,15 @@ impl Core {
         let proved = tracked.proved_at.is_some();
         let single = proved || self.begins(tracked);
         let again = if proved { tracked.begin_recheck(asked) } else { 1 };
-        // Of a lift nobody is in a hurry, so who is missing is asked for until it answers, a few times.
-        let sparing = tracked.state == State::Lifting
-            && !tracked.heard.is_empty()
-            && tracked.eager < answers::EAGER_MAX;
+        let spare = usize::from(!self.sparing(tracked));
         for address in &tracked.addresses {
             let missing = asked.iter().filter(|replica| !tracked.heard(*address, replica));
-            let count = if single { again } else { missing.count() + usize::from(!sparing) };
+            let count = if single { again } else { missing.count() + spare };
             counts.push((*address, count.min(PROBES_PER_ADDRESS_MAX)));
         }
         if counts.iter().all(|(_, count)| *count == 0) {
+            // An address less to be answered for may have been all that was missing.
+            self.prove(tracked, now);
             return;
         }
         tracked.probed_at = now;
@@ -145,6 +165,16 @@ impl Core {
                 self.effects.probes.push(probe);
             }
         }
+    }
+
+    /// Whether only those are probed that are still to be heard, with none to spare. Half of those to spare are in vain,
+    /// and the other half save the time of an answer. Of a lift nobody is in a hurry, and where many blocks wait, what is
+    /// in vain makes all of them wait longer: so the missing ones are asked for a few times, and of a single block once.
+    fn sparing(&self, tracked: &Tracked) -> bool {
+        let patient = tracked.state == State::Lifting || self.word_wait_ms() > 0;
+        let times = if patient { answers::EAGER_MAX } else { 2 };
+        let known = !tracked.heard.is_empty() || (self.prober.named && !tracked.proofs.is_empty());
+        known && tracked.eager < times
     }
 
     /// Whether no answer to a probe was as awaited yet, and a single one is enough to learn when they are.

@@ -12,7 +12,9 @@ const RECHECK_PER_CLAIM_MS: Millis = 20;
 /// How long the log of probes is waited for before others are sent: it is slow where a machine is busy, and more probes
 /// would make it busier.
 pub(super) const LOG_LATE_MS: Millis = 250;
-/// The same where every replica gave the awaited answer: more probes would tell nothing new.
+/// How long the answer to a probe is waited for before another is sent: it may say what the other would.
+pub(super) const ANSWER_LATE_MS: Millis = 250;
+/// As [`LOG_LATE_MS`], where every replica gave the awaited answer: more probes would tell nothing new.
 pub(super) const LOG_OVERDUE_MS: Millis = 1_000;
 /// How soon after a probe its entry in Envoy's log is usually here.
 const LOG_USUAL_MS: Millis = 30;
@@ -21,6 +23,10 @@ const LIFT_INTERVAL_MS: Millis = 100;
 /// A lift that is late is probed less often.
 const LATE_INTERVAL_MS: Millis = 1_000;
 const PROBE_INTERVAL_MS_MAX: Millis = 500;
+/// Beside so many that are not proved, a block is still probed as soon as it may be in force.
+const OTHERS_MAX: usize = 8;
+/// Beside more, the word of the replicas is waited for, a millisecond for each of them, and at most so long.
+const WORD_WAIT_MS_MAX: Millis = 500;
 
 /// How long after a state begins its first probe goes out.
 pub(super) fn first_after_ms(state: State) -> Millis {
@@ -33,6 +39,13 @@ fn offset_ms(tries: u32) -> Millis {
         0..6 => 10 << tries,
         _ => PROBE_INTERVAL_MS_MAX * Millis::from(tries - 5),
     }
+}
+
+/// How much longer the probe of a block waits for the replicas to say that they hold it, beside `others` that are not
+/// proved either: what is in a queue is not in force after 10 ms, and guesses would make the queue longer.
+pub(super) fn word_wait_ms(others: usize) -> Millis {
+    let crowd = others.saturating_sub(OTHERS_MAX);
+    Millis::try_from(crowd).map_or(WORD_WAIT_MS_MAX, |ms| ms.min(WORD_WAIT_MS_MAX))
 }
 
 /// When probes may go out again if all of them were logged, and were not enough.

@@ -38,6 +38,8 @@ pub(super) struct Watched {
     by_network: BTreeSet<(IpNet, Uuid)>,
     due: BTreeSet<(Millis, Uuid)>,
     turns: BTreeSet<Turn>,
+    /// How many must hold and are not proved.
+    unproved: usize,
     /// How many are not settled in the WAF, IPv4 and IPv6.
     open_in_waf: [usize; 2],
 }
@@ -51,6 +53,7 @@ impl Watched {
         if let Some(turn) = &tracked.turn {
             self.turns.remove(turn);
         }
+        self.unproved -= usize::from(tracked.unproved());
         if tracked.open_in_waf() {
             self.open_in_waf[family(tracked.network)] -= 1;
         }
@@ -62,6 +65,7 @@ impl Watched {
         self.by_network.insert((tracked.network, id));
         self.due.insert((tracked.due, id));
         self.turns.extend(tracked.turn);
+        self.unproved += usize::from(tracked.unproved());
         if tracked.open_in_waf() {
             self.open_in_waf[family(tracked.network)] += 1;
         }
@@ -86,6 +90,11 @@ impl Watched {
 
     pub(super) fn is_empty(&self) -> bool {
         self.claims.is_empty()
+    }
+
+    /// How many blocks must hold and are not proved; one that is taken out is not counted.
+    pub(super) fn unproved(&self) -> usize {
+        self.unproved
     }
 
     /// When the next claim is to be looked at, and which.

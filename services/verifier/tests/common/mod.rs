@@ -108,9 +108,14 @@ impl World {
     }
 
     pub(crate) fn enforce_at(&mut self, point: &str, decision: &Decision) {
+        self.hold(point, decision);
+        self.say(point, decision, Phase::Apply, Status::Applied);
+    }
+
+    /// A replica puts the block in force now, and nobody says so.
+    pub(crate) fn hold(&mut self, point: &str, decision: &Decision) {
         let held = (decision.observable.network(), decision.decision_id, decision.until.unwrap());
         self.held.entry(point.to_owned()).or_default().push(held);
-        self.say(point, decision, Phase::Apply, Status::Applied);
     }
 
     pub(crate) fn say(&mut self, point: &str, decision: &Decision, phase: Phase, status: Status) {

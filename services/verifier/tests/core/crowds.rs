@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use schemas::Millis;
+use schemas::{Decision, Millis};
 
 use super::common::{ATTACKER, T0, World, block, told};
 use super::enforced;
@@ -20,6 +20,50 @@ fn probes_stay_bounded_when_thousands_must_hold_and_nobody_logs() {
     world.run_to(2_000);
     // Ten tries of three probes each, and one control probe a second.
     assert!(world.probes_sent <= 2_000 * 3 * 10 + 3, "{} probes", world.probes_sent);
+}
+
+/// As many blocks, decided now.
+fn decided_many(count: u32) -> (World, Vec<Decision>) {
+    let mut world = World::new();
+    world.by_chance = true;
+    let address = |number: u32| Ipv4Addr::from(0x5102_0000 + number).to_string();
+    let decisions: Vec<Decision> =
+        (0..count).map(|number| block(&address(number), u128::from(number) + 1, 60_000)).collect();
+    for decision in &decisions {
+        world.decide(decision);
+    }
+    (world, decisions)
+}
+
+/// How many blocks were proved.
+fn proved(world: &World) -> usize {
+    world.outcomes.iter().filter(|outcome| told(outcome) == "envoy/3 Apply Effective").count()
+}
+
+#[test]
+fn a_thousand_that_begin_at_once_take_three_probes_each_or_a_few_more() {
+    let (mut world, decisions) = decided_many(1_000);
+    // No more than 256 probes are answered in 50 ms, and the executors take their time.
+    world.answer_ms = 50;
+    world.run_to(300);
+    for decision in &decisions {
+        world.enforce(decision);
+    }
+    world.run_to(2_500);
+    assert_eq!(proved(&world), 1_000);
+    // Whom Envoy asks by chance: now and then the same replica twice.
+    assert!(world.probes_sent <= 3_500, "{} probes", world.probes_sent);
+}
+
+#[test]
+fn in_a_crowd_a_block_is_found_in_force_although_no_executor_says_a_word() {
+    let (mut world, decisions) = decided_many(600);
+    for decision in &decisions {
+        world.hold("envoy/0", decision);
+        world.hold("envoy/1", decision);
+    }
+    world.run_to(2_000);
+    assert_eq!(proved(&world), 600);
 }
 
 /// As many blocks, in force everywhere, that end after `until`.

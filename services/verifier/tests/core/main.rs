@@ -96,18 +96,32 @@ fn check_probes(names_points: bool, log_delay_ms: Millis, most: [usize; 2]) {
 
 #[test]
 fn where_answers_say_who_gave_them_only_the_others_are_probed_however_late_the_log_is() {
-    // After 10 and 20 ms, too early; one when each replica says it holds it; then one for the other, with one to spare.
+    // After 10 and 20 ms, too early; one when a replica says it holds it; then one for the other.
     for log_delay_ms in [20, 200, 600] {
-        check_probes(true, log_delay_ms, [2 + 2 + 2, 2]);
+        check_probes(true, log_delay_ms, [2 + 1 + 1, 2]);
     }
 }
 
 #[test]
 fn where_they_do_not_a_slow_log_is_waited_for_and_not_answered_with_more_probes() {
-    // After 10 and 20 ms; one when each replica says it holds it; then two replicas and one to spare.
+    // After 10 and 20 ms; one when a replica says it holds it; then two replicas and one to spare.
     for log_delay_ms in [20, 200] {
-        check_probes(false, log_delay_ms, [2 + 2 + 3, 3]);
+        check_probes(false, log_delay_ms, [2 + 1 + 3, 3]);
     }
+}
+
+#[test]
+fn an_answer_that_takes_long_is_waited_for_and_not_answered_with_more_probes() {
+    let decision = block(ATTACKER, 1, 15_000);
+    let mut world = World::new();
+    world.answer_ms = 200;
+    world.decide(&decision);
+    world.run_to(30);
+    world.enforce(&decision);
+    world.run_to(700);
+    assert_eq!(world.effects("envoy", 3, Phase::Apply), ["Effective/0"]);
+    // One too early, and one for each replica.
+    assert_eq!(world.attacker_probes, 3);
 }
 
 #[test]
