@@ -83,6 +83,13 @@ pub struct Effects {
     pub publish: Vec<Publish>,
 }
 
+impl Effects {
+    /// Whether anything is to be done at all.
+    pub fn any(&self) -> bool {
+        !self.probes.is_empty() || self.read_waf.is_some() || !self.publish.is_empty()
+    }
+}
+
 /// An outcome, with the trace of the decision it is about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publish {
