@@ -29,6 +29,11 @@ const OTHER_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEA/QvswVprvq/CFM/JQL/efXtE9H9QAlU+nE4wTws9Yj0=
 -----END PUBLIC KEY-----
 ";
+/// The neutral point, which is of order 1.
+const WEAK_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+-----END PUBLIC KEY-----
+";
 const NOW: i64 = 1_795_267_200_000;
 
 fn address(text: &str) -> IpAddr {
@@ -144,7 +149,7 @@ fn keys_are_read_from_pem_and_a_wrong_file_is_explained() {
         let error = PrivateKey::from_pem(text).unwrap_err();
         assert!(error == KeyError::NotPrivate && error.to_string().contains("openssl genpkey"));
     }
-    for text in ["", "rubbish", PRIVATE] {
+    for text in ["", "rubbish", PRIVATE, WEAK_PUBLIC] {
         assert_eq!(PublicKey::from_pem(text).unwrap_err(), KeyError::NotPublic);
     }
     let shown = format!("{:?}", PrivateKey::from_pem(PRIVATE).unwrap());
