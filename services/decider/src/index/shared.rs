@@ -38,10 +38,14 @@ impl Shared {
     /// Takes a record in; what is told for the first time is news unless it lies in the past.
     pub fn take(&self, appended_at: Millis, told: impl Into<Told>, news: bool) {
         let told = told.into();
-        let happening = news.then(|| words::happening(told.place(appended_at).at, &told));
-        let first = self.exclusive().take(appended_at, told);
+        let mut index = self.exclusive();
+        // Looked at where nobody can read the index: who watches from later on finds the record in it.
+        let watched = news && self.news.receiver_count() > 0;
+        let happening = watched.then(|| words::happening(told.place(appended_at).at, &told));
+        let first = index.take(appended_at, told);
+        drop(index);
         if let Some(happening) = happening.filter(|_| first) {
-            // Nobody watching is not an error.
+            // Nobody watching any more is not an error.
             drop(self.news.send(happening));
         }
     }
