@@ -83,6 +83,8 @@ impl Core {
             tracked.next_probe_at = now + schedule::LOG_OVERDUE_MS;
         } else if tracked.unanswered == 0 && tracked.eager < EAGER_MAX {
             tracked.eager += 1;
+            // A try that was answered costs no turn, or a block would stand behind every lift before its last probe.
+            tracked.tries = tracked.tries.saturating_sub(1);
             tracked.next_probe_at = now;
         }
     }
