@@ -17,9 +17,8 @@ const CLEAN_ADDRESSES: [Ipv4Addr; 3] =
 const CONTROL_INTERVAL_MS: Millis = 1_000;
 /// Around the end no probe can be held against anybody: clocks differ.
 pub(super) const SKEW_MS: Millis = 1_000;
-/// Most probes without an answer at one time; whoever comes after waits for a turn. More would be answered no sooner,
-/// only each of them later: what waits here can still be overtaken by a new block, or become needless.
-pub const IN_FLIGHT_MAX: usize = 64;
+/// Most probes without an answer at one time; whoever comes after waits for a turn.
+pub const IN_FLIGHT_MAX: usize = 256;
 const PROBES_PER_ADDRESS_MAX: usize = 4;
 /// Tries with a single probe, until one of them is refused. Envoy may have asked the same replica each time, so later
 /// tries ask for all of them.
