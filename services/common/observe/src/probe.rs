@@ -152,7 +152,8 @@ pub fn verify(
         return Err(Forged::Future);
     }
     let message = message(signed, address, path);
-    // What `verify_strict` would look at besides concerns keys of small order, which were refused when they were read.
+    // `verify_strict` would look for points of small order besides: a key that is one was refused when it was read, and
+    // into a signature only who holds the private key could put one.
     key.0
         .verify(message.as_bytes(), &Signature::from_bytes(&signature))
         .map(|()| nonce)
