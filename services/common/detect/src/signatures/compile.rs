@@ -2,11 +2,10 @@
 
 use memchr::memmem;
 use regex_automata::meta::Regex;
-use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
 use super::literals::{Literals, looks};
-use super::matching::Pattern;
+use super::matching::{Pattern, parse};
 use super::musts::{Musts, Pairs, musts};
 use super::pack::{self, PackError, SIGNATURES_MAX};
 use super::pieces::{Piece, bytes, cost, piece};
@@ -310,8 +309,7 @@ fn pattern(signature: &Signature, hir: &Hir, lead: Option<Lead>) -> Result<Patte
 /// The pattern as it is compiled.
 fn parsed(signature: &Signature) -> Result<Option<Hir>, PackError> {
     let Some(text) = &signature.pattern else { return Ok(None) };
-    let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(text);
-    parsed.map(Some).map_err(|why| uncompiled(signature, &why))
+    parse(text).map(Some).map_err(|why| uncompiled(signature, &why))
 }
 
 fn uncompiled(signature: &Signature, why: &impl std::fmt::Display) -> PackError {

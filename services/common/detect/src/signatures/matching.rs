@@ -12,11 +12,21 @@ use regex_automata::meta::Regex;
 use regex_automata::nfa::thompson::{NFA, WhichCaptures};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
+use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, Look};
 
 use super::prefix::Prefix;
 use super::required::Lead;
 use crate::identity::Identity;
+
+/// `pattern` as all of them are read: of bytes, with classes of ASCII.
+#[allow(
+    clippy::result_large_err,
+    reason = "it is made once for a pattern, and the error is the parser's own"
+)]
+pub(super) fn parse(pattern: &str) -> Result<Hir, regex_syntax::Error> {
+    ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern)
+}
 
 /// Most memory of a compiled pattern.
 pub(super) const COMPILED_BYTES_MAX: usize = 1 << 20;
@@ -201,8 +211,7 @@ mod tests {
 
     /// Whether `pattern` is found in `text` when its literals are told, and when they are not.
     fn found(pattern: &str, text: &str) -> (bool, bool) {
-        let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-        let hir = parser.parse(pattern).expect("a pattern");
+        let hir = parse(pattern).expect("a pattern");
         let needed = literals(&hir, &cost).expect("literals");
         let mut begins: Vec<usize> = Vec::new();
         for literal in needed.strings.iter().map(bytes) {

@@ -156,6 +156,7 @@ impl Heads {
 
 #[cfg(test)]
 mod tests {
+    use super::super::matching::parse;
     use super::*;
 
     #[test]
@@ -175,8 +176,7 @@ mod tests {
             ("(?:^|[^a-z])or", "1or", Some(0)),
             ("(?:^|[^a-z])or", "or", Some(0)),
         ] {
-            let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-            let prefix = Prefix::new(&parser.parse(pattern).expect("a pattern"));
+            let prefix = Prefix::new(&parse(pattern).expect("a pattern"));
             assert_eq!(prefix.find(text.as_bytes(), 0), start, "{pattern} in {text}");
             let fits = (0..text.len()).find(|at| prefix.fits(text.as_bytes(), *at));
             assert_eq!(fits, start, "{pattern} in {text}");

@@ -260,8 +260,7 @@ mod tests {
     use super::*;
 
     fn parse(pattern: &str) -> Hir {
-        let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-        parser.parse(pattern).expect("a pattern")
+        super::super::matching::parse(pattern).expect("a pattern")
     }
 
     #[test]

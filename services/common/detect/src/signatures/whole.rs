@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use memchr::memchr2;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
-use regex_syntax::ParserBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::lookalike;
-use super::matching::COMPILED_BYTES_MAX;
+use super::matching::{COMPILED_BYTES_MAX, parse};
 use super::musts::{self, Musts};
 use super::pack::PATTERN_BYTES_MAX;
 use super::target::Target;
@@ -290,8 +289,7 @@ fn compile(pattern: &str) -> Result<Regex, String> {
 /// What stands in whatever matches `pattern` in one of some ways. Symbols have no case, so the pattern is taken as it is
 /// written.
 fn ways_of(pattern: &str) -> Vec<Musts> {
-    let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
-    parser.parse(pattern).map_or_else(|_| vec![Musts::default()], |hir| musts::ways(&hir))
+    parse(pattern).map_or_else(|_| vec![Musts::default()], |hir| musts::ways(&hir))
 }
 
 /// Reads an example: a request line, a header on each line after it, and behind an empty line the body.
