@@ -87,6 +87,8 @@ async fn prepare_in(
         "-Xms128m",
         "-Xmx512m",
         "-XX:+UseSerialGC",
+        // A local world is young: the second compiler takes half a core from it for its first minutes.
+        "-XX:TieredStopAtLevel=1",
         "-XX:MaxDirectMemorySize=128m",
         "-Djava.awt.headless=true",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

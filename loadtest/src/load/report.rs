@@ -72,6 +72,9 @@ pub struct Leg {
     pub step: Option<Step>,
     pub overrides: Option<Overrides>,
     pub processes: Vec<Process>,
+    /// The share of all cores' time that the host of a virtual machine withheld, from 0 to 1: what tells a slow hour.
+    #[serde(default)]
+    pub stolen: Option<f64>,
     pub samples: Vec<Sample>,
     /// Whether its lag was flat, every expected detection came, and no more.
     pub held: bool,
@@ -204,9 +207,12 @@ fn leg(leg: &Leg) -> String {
         ));
     }
     lines.push(format!(
-        "  processor   {:.2} s without the sender: {:.0} records per CPU second",
+        "  processor   {:.2} s without the sender: {:.0} records per CPU second{}",
         leg.pipeline_cpu_seconds(),
-        leg.per_cpu_second()
+        leg.per_cpu_second(),
+        leg.stolen.map_or_else(String::new, |stolen| {
+            format!("; the host withheld {:.1} % of the cores", stolen * 100.0)
+        })
     ));
     lines.extend(leg.processes.iter().map(process));
     lines.join("\n") + "\n"

@@ -23,7 +23,7 @@ use super::report::{self, Report};
 use super::sender::{Leg, Sender, Sink};
 use super::stopped::Stopped;
 use super::thresholds::Thresholds;
-use super::usage::Readings;
+use super::usage::{Cores, Readings};
 use crate::terminal::Terminal;
 use crate::traffic::plan::{Addresses, Family};
 use crate::world::World;
@@ -128,7 +128,7 @@ async fn one_leg(
         operate(run, &leg, &told).await?;
     }
     let stopped = if run.stop_scorer { Some(Stopped::scorer(run.world)?) } else { None };
-    let used = Readings::take(&run.world.pids());
+    let (used, cores) = (Readings::take(&run.world.pids()), Cores::read());
     // A signal ends the sending; what was sent before it is still looked at.
     let sending = Leg { stop: interrupted.clone(), ..leg.clone() };
     let sent = spawn_blocking(move || sender.run(&sending).map(|()| sender));
@@ -139,6 +139,7 @@ async fn one_leg(
     let drained = drained(&seen, published_after, patience, interrupted).await;
     stragglers(&leg, &told, run.world.decides(), interrupted).await;
     let processes = Readings::take(&run.world.pids()).since(&used);
+    let stolen = Cores::read().zip(cores).map(|(now, before)| now.stolen_since(before));
     proofs(&leg, run.thresholds.max_proved_ms, interrupted).await;
     leg.stop.cancel();
     let after = Offsets::new(bootstrap)?;
@@ -149,6 +150,7 @@ async fn one_leg(
         drained_after_seconds: drained.map(|at| at - published_after),
         overrides: run.overrides.then(|| told.report()),
         processes,
+        stolen,
         samples: seen.samples(),
         ..report::Leg::default()
     };

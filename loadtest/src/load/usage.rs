@@ -1,4 +1,4 @@
-//! What each process uses: processor time and the peak of its memory, from `/proc`.
+//! What each process uses, processor time and the peak of its memory, and what the machine's host withheld, from `/proc`.
 
 use std::collections::BTreeMap;
 
@@ -79,6 +79,36 @@ impl Readings {
     }
 }
 
+/// Ticks of all cores together since the machine began, the idle ones too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cores {
+    all: u64,
+    /// Somebody was ready to run, and the host of this virtual machine ran another one.
+    stolen: u64,
+}
+
+impl Cores {
+    /// Nothing where there is no `/proc`.
+    pub fn read() -> Option<Self> {
+        cores(&std::fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// The share that was stolen since an earlier reading, from 0 to 1.
+    pub fn stolen_since(self, before: Cores) -> f64 {
+        let all = self.all.saturating_sub(before.all);
+        let stolen = self.stolen.saturating_sub(before.stolen);
+        if all > 0 { stolen as f64 / all as f64 } else { 0.0 }
+    }
+}
+
+/// The first line sums the cores up: user, nice, system, idle, iowait, irq, softirq and steal. What guests used follows
+/// and is in the first two already.
+fn cores(stat: &str) -> Option<Cores> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
+    let ticks: Vec<u64> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;
+    Some(Cores { all: ticks.iter().sum(), stolen: *ticks.get(7)? })
+}
+
 /// User and system time. The second field, the name, may hold spaces and brackets, so fields count from its end.
 fn ticks(stat: &str) -> Option<u64> {
     let after_name = stat.rsplit_once(") ")?.1;
@@ -123,6 +153,16 @@ mod tests {
             told,
             expected.map(|(name, cpu, share, restarted)| (name.to_owned(), cpu, share, restarted))
         );
+    }
+
+    #[test]
+    fn what_the_host_took_is_a_share_of_all_cores() {
+        let at = |stat: &str| cores(stat).unwrap();
+        let before = at("cpu  100 0 50 800 0 0 0 10 70 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n");
+        let after = at("cpu  160 0 70 880 0 0 0 50 99 0\n");
+        assert_eq!(after.stolen_since(before), 0.2);
+        assert_eq!(before.stolen_since(before), 0.0);
+        assert_eq!((cores(""), cores("cpu  1 2 3\n"), cores("cpu  a b\n")), (None, None, None));
     }
 
     #[test]
