@@ -87,8 +87,9 @@ async fn prepare_in(
         "-Xms128m",
         "-Xmx512m",
         "-XX:+UseSerialGC",
-        // A local world is young: the second compiler takes half a core from it for its first minutes.
-        "-XX:TieredStopAtLevel=1",
+        // A local world is young: its compiler takes half a core for the first minute, so only what nobody else wants.
+        "-XX:ThreadPriorityPolicy=1",
+        "-XX:CompilerThreadPriority=19",
         "-XX:MaxDirectMemorySize=128m",
         "-Djava.awt.headless=true",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
