@@ -191,7 +191,7 @@ impl Tracked {
     pub(super) fn prove_again(&mut self, since: Millis) {
         self.proof_since = since;
         self.tries = 0;
-        self.next_probe_at = since + super::schedule::first_after_ms(self.state);
+        self.next_probe_at = since + super::schedule::first_after_ms(self);
         self.proofs.clear();
         self.heard.clear();
         self.eager = 0;

@@ -19,6 +19,9 @@ pub(super) const LOG_OVERDUE_MS: Millis = 1_000;
 /// How soon after a probe its entry in Envoy's log is usually here.
 const LOG_USUAL_MS: Millis = 30;
 const LIFT_FIRST_MS: Millis = 200;
+/// Logs tell the time in whole seconds, so what they led to ends together at one: such lifts are probed one by one over
+/// so long, or the blocks that begin meanwhile wait for a core.
+const LIFT_SPREAD_MS: Millis = 750;
 const LIFT_INTERVAL_MS: Millis = 100;
 /// A lift that is late is probed less often.
 const LATE_INTERVAL_MS: Millis = 1_000;
@@ -28,9 +31,14 @@ const OTHERS_MAX: usize = 8;
 /// Beside more, the word of the replicas is waited for, a millisecond for each of them, and at most so long.
 const WORD_WAIT_MS_MAX: Millis = 500;
 
-/// How long after a state begins its first probe goes out.
-pub(super) fn first_after_ms(state: State) -> Millis {
-    if state == State::Lifting { LIFT_FIRST_MS } else { offset_ms(0) }
+/// How long after its state begins the first probe of `tracked` goes out.
+pub(super) fn first_after_ms(tracked: &Tracked) -> Millis {
+    if tracked.state != State::Lifting {
+        return offset_ms(0);
+    }
+    let together = tracked.until % 1_000 == 0;
+    let spread = tracked.decision_id.as_u64_pair().1 % LIFT_SPREAD_MS as u64;
+    LIFT_FIRST_MS + if together { spread as Millis } else { 0 }
 }
 
 /// When the probes of a block not yet proved go out: 10, 20, 40 … 320 ms, then every 500 ms.

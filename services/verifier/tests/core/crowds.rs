@@ -99,6 +99,34 @@ fn lifts_proved_at(world: &World) -> Vec<Millis> {
     proved_at
 }
 
+/// When the lifts of a hundred blocks that end together were proved.
+fn hundred_proved_gone(until: Millis) -> Vec<Millis> {
+    let mut world = World::new();
+    for number in 0..100_u32 {
+        let address = Ipv4Addr::from(0x5102_0000 + number);
+        // The middle of a product looks like the chance of real ids.
+        let id = u128::from(number + 1) * 0x9E37_79B9_7F4A_7C15 >> 20;
+        let decision = block(&address.to_string(), id, until);
+        world.decide(&decision);
+        world.enforce(&decision);
+    }
+    world.run_to(until + 1_500);
+    lifts_proved_at(&world)
+}
+
+#[test]
+fn blocks_that_end_together_at_a_whole_second_are_probed_one_by_one_over_the_next() {
+    let at = hundred_proved_gone(15_000);
+    assert_eq!(at.len(), 100);
+    let most =
+        at.iter().map(|from| at.iter().filter(|one| (*from..from + 100).contains(*one)).count());
+    assert!(most.max().unwrap() <= 25, "{at:?}");
+    assert!(at[0] >= 15_200 && at[99] < 16_200, "{at:?}");
+    // What ends at its own time waits for nobody.
+    let at = hundred_proved_gone(15_123);
+    assert!(at.len() == 100 && at[99] < 15_600, "{at:?}");
+}
+
 #[test]
 fn thousands_that_end_at_once_are_all_proved_gone_and_a_new_block_does_not_wait_for_them() {
     let mut world = ended(false);
