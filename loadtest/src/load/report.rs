@@ -72,9 +72,12 @@ pub struct Leg {
     pub step: Option<Step>,
     pub overrides: Option<Overrides>,
     pub processes: Vec<Process>,
-    /// The share of all cores' time that the host of a virtual machine withheld, from 0 to 1: what tells a slow hour.
+    /// The share of all cores' time that the host of a virtual machine withheld, from 0 to 1.
     #[serde(default)]
     pub stolen: Option<f64>,
+    /// What the same arithmetic took before and after: what tells a slow hour.
+    #[serde(default)]
+    pub yardstick_ms: [f64; 2],
     pub samples: Vec<Sample>,
     /// Whether its lag was flat, every expected detection came, and no more.
     pub held: bool,
@@ -214,6 +217,8 @@ fn leg(leg: &Leg) -> String {
             format!("; the host withheld {:.1} % of the cores", stolen * 100.0)
         })
     ));
+    let [before, after] = leg.yardstick_ms;
+    lines.push(format!("  yardstick   {before:.1} ms before, {after:.1} ms after"));
     lines.extend(leg.processes.iter().map(process));
     lines.join("\n") + "\n"
 }

@@ -23,7 +23,7 @@ use super::report::{self, Report};
 use super::sender::{Leg, Sender, Sink};
 use super::stopped::Stopped;
 use super::thresholds::Thresholds;
-use super::usage::{Cores, Readings};
+use super::usage::{Cores, Readings, yardstick_ms};
 use crate::terminal::Terminal;
 use crate::traffic::plan::{Addresses, Family};
 use crate::world::World;
@@ -112,6 +112,7 @@ async fn one_leg(
 ) -> Result<(Sender, report::Leg)> {
     let bootstrap = &run.world.kafka.bootstrap;
     let before = idle(bootstrap, published).await?;
+    let slow_before = spawn_blocking(yardstick_ms).await?;
     let begun_at = micros() + LEAD_US;
     let steady_from = begun_at + (plan.steady_from * 1e6) as Micros;
     let leg = Leg {
@@ -142,6 +143,7 @@ async fn one_leg(
     let stolen = Cores::read().zip(cores).map(|(now, before)| now.stolen_since(before));
     proofs(&leg, run.thresholds.max_proved_ms, interrupted).await;
     leg.stop.cancel();
+    let slow_after = spawn_blocking(yardstick_ms).await?;
     let after = Offsets::new(bootstrap)?;
     let after = spawn_blocking(move || after.totals()).await??;
     let of = report::Leg {
@@ -151,6 +153,7 @@ async fn one_leg(
         overrides: run.overrides.then(|| told.report()),
         processes,
         stolen,
+        yardstick_ms: [slow_before, slow_after],
         samples: seen.samples(),
         ..report::Leg::default()
     };

@@ -1,11 +1,14 @@
 //! What each process uses, processor time and the peak of its memory, and what the machine's host withheld, from `/proc`.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 /// `/proc` counts processor time in this many ticks a second on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// Steps of the arithmetic that tells how fast a core is: some 20 ms.
+const YARDSTICK_STEPS: u64 = 10_000_000;
 /// What this program is called among the others.
 pub const OURSELVES: &str = "loadtest";
 
@@ -101,6 +104,20 @@ impl Cores {
     }
 }
 
+/// Milliseconds that the same arithmetic takes on one core, the least of three: by which factor the machine is slower than
+/// at another time, for a host may withhold nothing and yet be slow. Blocks for some 100 ms.
+pub fn yardstick_ms() -> f64 {
+    let times = (0..3).map(|_| {
+        let begun = Instant::now();
+        let spun = (0..YARDSTICK_STEPS).fold(1_u64, |state, step| {
+            std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step))
+        });
+        std::hint::black_box(spun);
+        begun.elapsed().as_secs_f64() * 1_000.0
+    });
+    times.fold(f64::INFINITY, f64::min)
+}
+
 /// The first line sums the cores up: user, nice, system, idle, iowait, irq, softirq and steal. What guests used follows
 /// and is in the first two already.
 fn cores(stat: &str) -> Option<Cores> {
@@ -163,6 +180,13 @@ mod tests {
         assert_eq!(after.stolen_since(before), 0.2);
         assert_eq!(before.stolen_since(before), 0.0);
         assert_eq!((cores(""), cores("cpu  1 2 3\n"), cores("cpu  a b\n")), (None, None, None));
+    }
+
+    #[test]
+    fn the_yardstick_takes_time() {
+        // So much arithmetic fits into no millisecond: it was not done away with by the compiler.
+        let ms = yardstick_ms();
+        assert!(ms > 1.0 && ms.is_finite(), "{ms} ms");
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn hundred_proved_gone(until: Millis) -> Vec<Millis> {
     for number in 0..100_u32 {
         let address = Ipv4Addr::from(0x5102_0000 + number);
         // The middle of a product looks like the chance of real ids.
-        let id = u128::from(number + 1) * 0x9E37_79B9_7F4A_7C15 >> 20;
+        let id = (u128::from(number + 1) * 0x9E37_79B9_7F4A_7C15) >> 20;
         let decision = block(&address.to_string(), id, until);
         world.decide(&decision);
         world.enforce(&decision);
