@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// `/proc` counts processor time in this many ticks a second on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
-/// Steps of the arithmetic that tells how fast a core is: some 20 ms.
+/// Steps of the arithmetic that tells how fast a core is: 13 ms in good minutes.
 const YARDSTICK_STEPS: u64 = 10_000_000;
 /// What this program is called among the others.
 pub const OURSELVES: &str = "loadtest";
@@ -105,7 +105,7 @@ impl Cores {
 }
 
 /// Milliseconds that the same arithmetic takes on one core, the least of three: by which factor the machine is slower than
-/// at another time, for a host may withhold nothing and yet be slow. Blocks for some 100 ms.
+/// at another time, for a host may withhold nothing and yet be slow. Blocks for some 40 ms.
 pub fn yardstick_ms() -> f64 {
     let times = (0..3).map(|_| {
         let begun = Instant::now();
